@@ -1,0 +1,223 @@
+//! Events of the bidding context: who pays how much.
+//! Topic `outcry.bidding.v1`, key = auction id. No event ever carries a bidder's maximum.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::event::context_events;
+
+/// Bidding is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuctionOpened {
+    /// The listing's id.
+    pub auction_id: Uuid,
+    /// The seller's `sub`.
+    pub seller_id: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// The lowest first bid, minor units.
+    pub next_minimum: i64,
+    /// When bidding opened, by the terms.
+    pub starts_at: DateTime<Utc>,
+    /// When it ends unless extended.
+    pub ends_at: DateTime<Utc>,
+}
+
+/// A bid was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BidPlaced {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// UUIDv7 of the bid.
+    pub bid_id: Uuid,
+    /// Who bid: the bidder's `sub`.
+    pub bidder_id: String,
+    /// What the bid did.
+    pub outcome: BidOutcome,
+    /// The price after it, minor units.
+    pub price: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// The lowest next bid, minor units.
+    pub next_minimum: i64,
+    /// Accepted bids so far, this one included.
+    pub bid_count: u64,
+    /// Who leads after it.
+    pub leader_id: String,
+    /// Who led before and leads no more: the one to be told "you were outbid".
+    pub displaced_bidder_id: Option<String>,
+    /// How the price stands to the reserve.
+    pub reserve: ReserveStatus,
+    /// When the auction ends, after any extension by this bid.
+    pub ends_at: DateTime<Utc>,
+    /// When it was decided, by the database's clock.
+    pub placed_at: DateTime<Utc>,
+}
+
+/// What an accepted bid did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BidOutcome {
+    /// The bidder leads now.
+    Leading,
+    /// Another bidder's maximum answered it.
+    Outbid,
+    /// The leader raised the own maximum.
+    MaxRaised,
+}
+
+/// How the price stands to the hidden reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReserveStatus {
+    /// The lot has no reserve.
+    None,
+    /// The price is below it.
+    NotMet,
+    /// The price has reached it.
+    Met,
+}
+
+/// A late bid moved the end. Follows the `bid.placed` that caused it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuctionExtended {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// The bid that caused it.
+    pub bid_id: Uuid,
+    /// The end before.
+    pub previous_ends_at: DateTime<Utc>,
+    /// The end now.
+    pub ends_at: DateTime<Utc>,
+}
+
+/// Bids were taken back; price and leader follow from the remaining ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BidRetracted {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// The bids taken back.
+    pub bid_ids: Vec<Uuid>,
+    /// Whose.
+    pub bidder_id: String,
+    /// The price now; none without bids.
+    pub price: Option<i64>,
+    /// ISO 4217.
+    pub currency: String,
+    /// The lowest next bid, minor units.
+    pub next_minimum: i64,
+    /// Accepted bids that remain.
+    pub bid_count: u64,
+    /// Who leads now.
+    pub leader_id: Option<String>,
+    /// When.
+    pub retracted_at: DateTime<Utc>,
+}
+
+/// The auction is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuctionClosed {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// The seller's `sub`.
+    pub seller_id: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// How it ended.
+    pub outcome: CloseOutcome,
+    /// The hammer price when sold, else the last price; none without bids. Minor units.
+    pub price: Option<i64>,
+    /// The buyer's `sub`, when sold.
+    pub winner_id: Option<String>,
+    /// Accepted bids.
+    pub bid_count: u64,
+    /// Whether the seller opted in to a second chance.
+    pub second_chance: bool,
+    /// When it ended by its terms, extensions included.
+    pub ended_at: DateTime<Utc>,
+    /// When that was decided, by the database's clock.
+    pub closed_at: DateTime<Utc>,
+}
+
+/// How an auction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseOutcome {
+    /// A bidder won.
+    Sold,
+    /// There were bids, none reached the reserve.
+    ReserveNotMet,
+    /// Nobody bid.
+    NoBids,
+}
+
+/// The auction was taken back before its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuctionCancelled {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// The seller's `sub`.
+    pub seller_id: String,
+    /// Who took it back.
+    pub cancelled_by: CancelledBy,
+    /// When.
+    pub cancelled_at: DateTime<Utc>,
+}
+
+/// Who took an auction back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelledBy {
+    /// The seller, before the first bid.
+    Seller,
+    /// The operator.
+    Operator,
+}
+
+/// The next contender for a lot whose winner did not pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecondChanceNominated {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// The settlement that asked.
+    pub settlement_id: Uuid,
+    /// The contender's `sub`.
+    pub bidder_id: String,
+    /// What to offer: the contender's own highest bid, minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+/// There is no further contender.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecondChanceExhausted {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// The settlement that asked.
+    pub settlement_id: Uuid,
+}
+
+context_events! {
+    /// Any event of the bidding context.
+    BiddingEvent on "outcry.bidding.v1" {
+        /// Bidding is open.
+        AuctionOpened(AuctionOpened) = "outcry.bidding.auction.opened.v1" by auction_id,
+        /// A bid was accepted.
+        BidPlaced(BidPlaced) = "outcry.bidding.bid.placed.v1" by auction_id,
+        /// A late bid moved the end.
+        AuctionExtended(AuctionExtended) = "outcry.bidding.auction.extended.v1" by auction_id,
+        /// Bids were taken back.
+        BidRetracted(BidRetracted) = "outcry.bidding.bid.retracted.v1" by auction_id,
+        /// The auction is over.
+        AuctionClosed(AuctionClosed) = "outcry.bidding.auction.closed.v1" by auction_id,
+        /// The auction was taken back.
+        AuctionCancelled(AuctionCancelled) = "outcry.bidding.auction.cancelled.v1" by auction_id,
+        /// The next contender.
+        SecondChanceNominated(SecondChanceNominated) = "outcry.bidding.second_chance.nominated.v1" by auction_id,
+        /// No further contender.
+        SecondChanceExhausted(SecondChanceExhausted) = "outcry.bidding.second_chance.exhausted.v1" by auction_id,
+    }
+}

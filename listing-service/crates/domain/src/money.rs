@@ -1,0 +1,65 @@
+//! Money in integer minor units.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The largest amount that every JSON reader keeps exact: 2^53 − 1 minor units (RFC 8259 §6).
+pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
+
+/// Minor units of a currency known from the context.
+pub type Amount = i64;
+
+/// An ISO 4217 currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// Decimals of the minor unit: 0 (JPY), 2 (USD) or 3 (KWD).
+    #[must_use]
+    pub fn decimals(self) -> u16 {
+        self.0.exponent().unwrap_or(0)
+    }
+
+    /// The ISO code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// The text is no ISO 4217 code of money in use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is not an ISO 4217 currency code like USD")]
+pub struct UnknownCurrency;
+
+impl FromStr for Currency {
+    type Err = UnknownCurrency;
+    fn from_str(code: &str) -> Result<Self, UnknownCurrency> {
+        // Funds, metals and test codes have no minor unit: nothing can be priced in them.
+        iso_currency::Currency::from_code(code)
+            .filter(|currency| currency.exponent().is_some())
+            .map(Self)
+            .ok_or(UnknownCurrency)
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = UnknownCurrency;
+    fn try_from(code: String) -> Result<Self, UnknownCurrency> {
+        code.parse()
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.code().to_owned()
+    }
+}

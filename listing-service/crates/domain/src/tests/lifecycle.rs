@@ -1,0 +1,161 @@
+use chrono::TimeDelta;
+
+use super::{LIMITS, description, draft, draft_with, now, pointers, terms};
+use crate::{
+    event::Happening,
+    listing::{Fact, Listing, Refusal, Revision, State},
+};
+
+fn scheduled() -> Listing {
+    draft().publish(now(), LIMITS).expect("publishable").0
+}
+
+fn live() -> Listing {
+    scheduled().follow(Fact::AuctionOpened, now()).expect("opens")
+}
+
+fn bid() -> Fact {
+    Fact::PriceMoved { price: Some(150), bid_count: 1 }
+}
+
+fn sold() -> Fact {
+    Fact::AuctionClosed { sold: true, price: Some(150), bid_count: 1, ended_at: now() }
+}
+
+fn all_states() -> Vec<Listing> {
+    let unsold = Fact::AuctionClosed { sold: false, price: None, bid_count: 0, ended_at: now() };
+    vec![
+        draft(),
+        scheduled(),
+        live(),
+        live().follow(sold(), now()).expect("closes"),
+        live().follow(unsold, now()).expect("closes"),
+        draft().cancel(now()).expect("cancels").0,
+    ]
+}
+
+#[test]
+fn publishing_makes_the_terms_final_and_tells_them_once() {
+    let (listing, events) = draft().publish(now(), LIMITS).expect("publishable");
+    assert_eq!((listing.status(), listing.version, listing.sequence), ("scheduled", 2, 1));
+    let [event] = events.as_slice() else { panic!("one event, got {events:?}") };
+    assert_eq!(event.sequence, 1);
+    assert!(matches!(&event.what, Happening::Published { starts_at, .. } if *starts_at == now()));
+
+    let (again, told) = listing.clone().publish(now(), LIMITS).expect("already published");
+    assert_eq!((again, told), (listing, vec![]));
+}
+
+#[test]
+fn a_start_in_the_future_is_kept_at_publication() {
+    let start = now() + TimeDelta::hours(1);
+    let mut terms = terms();
+    terms.starts_at = Some(start);
+    let listing = draft_with(description(), terms).expect("sound").publish(now(), LIMITS).expect("publishable").0;
+    assert_eq!(listing.on_sale().map(|sale| sale.starts_at), Some(start));
+}
+
+#[test]
+fn a_draft_whose_times_have_gone_by_cannot_be_published() {
+    let late = now() + TimeDelta::days(8);
+    assert_eq!(pointers(draft().publish(late, LIMITS)), ["/ends_at", "/ends_at"]);
+}
+
+#[test]
+fn a_draft_takes_other_terms_and_a_published_listing_does_not() {
+    let revision = || Revision { terms: Some(terms()), ..Revision::default() };
+    let (revised, told) = draft().revise(revision(), now(), LIMITS).expect("a draft is free");
+    assert_eq!((revised.version, told.len()), (2, 0));
+    let refused = live().revise(revision(), now(), LIMITS).expect_err("frozen");
+    assert!(refused.to_string().starts_with("a live listing cannot be given other terms"), "{refused}");
+}
+
+#[test]
+fn a_published_listing_may_change_its_description_and_says_so() {
+    let revision = Revision { title: Some("A fine wristwatch".into()), ..Revision::default() };
+    let (listing, events) = live().revise(revision, now(), LIMITS).expect("allowed");
+    assert_eq!(listing.description.title, "A fine wristwatch");
+    assert_eq!(listing.description.text, description().text);
+    assert!(matches!(&events[0].what, Happening::Revised { version, .. } if *version == listing.version));
+}
+
+#[test]
+fn a_faulty_revision_changes_nothing() {
+    let revision = || Revision { title: Some(String::new()), ..Revision::default() };
+    assert_eq!(pointers(draft().revise(revision(), now(), LIMITS)), ["/title"]);
+    assert_eq!(pointers(live().revise(revision(), now(), LIMITS)), ["/title"]);
+}
+
+#[test]
+fn a_draft_is_cancelled_at_once_and_a_published_listing_asks_bidding() {
+    let (listing, told) = draft().cancel(now()).expect("cancels");
+    assert_eq!((listing.status(), told.len()), ("cancelled", 0));
+
+    let (asked, told) = live().cancel(now()).expect("asks");
+    assert_eq!(asked.status(), "live");
+    assert_eq!(asked.on_sale().and_then(|sale| sale.cancellation_requested_at), Some(now()));
+    assert!(matches!(told[0].what, Happening::CancellationRequested { .. }));
+    assert_eq!(asked.clone().cancel(now()).expect("asked already"), (asked.clone(), vec![]));
+
+    let cancelled = asked.follow(Fact::AuctionCancelled, now()).expect("bidding agrees");
+    assert_eq!(cancelled.status(), "cancelled");
+}
+
+#[test]
+fn a_bid_that_comes_after_the_request_is_biddings_refusal_to_cancel() {
+    let (asked, _) = live().cancel(now()).expect("asks");
+    let goes_on = asked.follow(bid(), now()).expect("a bid");
+    assert_eq!(goes_on.on_sale().and_then(|sale| sale.cancellation_requested_at), None);
+    let refused = goes_on.cancel(now()).expect_err("it has a bid");
+    assert_eq!(refused.to_string(), "a live listing cannot be cancelled: it has bids");
+}
+
+#[test]
+fn price_end_and_outcome_follow_bidding() {
+    let extended = now() + TimeDelta::days(7) + TimeDelta::minutes(2);
+    let listing = live().follow(bid(), now()).and_then(|l| l.follow(Fact::EndMoved { ends_at: extended }, now()));
+    let listing = listing.expect("live");
+    let sale = listing.on_sale().expect("on sale");
+    assert_eq!((sale.price, sale.bid_count, sale.ends_at), (Some(150), 1, extended));
+    assert_eq!(listing.follow(sold(), now()).expect("closes").status(), "sold");
+}
+
+#[test]
+fn settlement_may_speak_before_bidding_has_closed_the_auction() {
+    let listing = live().follow(Fact::SaleStatus("awaiting_payment".into()), now()).expect("kept");
+    assert_eq!(listing.sale_status.as_deref(), Some("awaiting_payment"));
+    assert_eq!(listing.follow(sold(), now()).expect("closes").sale_status.as_deref(), Some("awaiting_payment"));
+}
+
+#[test]
+fn every_transition_that_the_table_lacks_is_refused_naming_state_and_event() {
+    let facts = [Fact::AuctionOpened, bid(), Fact::EndMoved { ends_at: now() }, sold(), Fact::AuctionCancelled];
+    let legal = |state: &State, fact: &Fact| {
+        matches!(
+            (state, fact),
+            (State::Scheduled(_), Fact::AuctionOpened | Fact::AuctionCancelled)
+                | (State::Live(_), Fact::PriceMoved { .. } | Fact::EndMoved { .. })
+                | (State::Live(_), Fact::AuctionClosed { .. } | Fact::AuctionCancelled)
+        )
+    };
+    for listing in all_states() {
+        for fact in &facts {
+            let status = listing.status();
+            match listing.clone().follow(fact.clone(), now()) {
+                Ok(next) => assert!(legal(&listing.state, fact) && next.version == listing.version + 1),
+                Err(Refusal::State { state, .. }) => assert!(!legal(&listing.state, fact) && state == status),
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_over_stays_as_it_is() {
+    for listing in all_states().into_iter().skip(3) {
+        let revision = Revision { title: Some("Other".into()), ..Revision::default() };
+        assert!(listing.clone().revise(revision, now(), LIMITS).is_err());
+        assert!(listing.clone().publish(now(), LIMITS).is_err());
+        assert_eq!(listing.clone().cancel(now()).is_ok(), listing.status() == "cancelled");
+    }
+}

@@ -1,0 +1,149 @@
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+use super::{LIMITS, description, draft_with, english, faults, now, pointers, terms};
+use crate::{
+    listing::Description,
+    money::{Currency, MAX_AMOUNT},
+    terms::{English, Format, Increments, SoftClose, Terms, Tier},
+};
+
+fn with(english: English) -> Terms {
+    Terms { format: Format::English(english), ..terms() }
+}
+
+fn described(change: impl FnOnce(&mut Description)) -> Vec<String> {
+    let mut description = description();
+    change(&mut description);
+    pointers(draft_with(description, terms()))
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let mut bad = with(English { start_price: 0, reserve_price: Some(-1), ..english() });
+    bad.second_chance = true;
+    let description = Description { title: " ".into(), ..description() };
+    let told = pointers(draft_with(description, bad));
+    assert_eq!(
+        told,
+        ["/title", "/second_chance", "/format/start_price", "/format/reserve_price", "/format/reserve_price"]
+    );
+}
+
+#[test]
+fn amounts_are_positive_and_exact_in_every_json_reader() {
+    for price in [i64::MIN, -1, 0, MAX_AMOUNT + 1, i64::MAX] {
+        let told = pointers(draft_with(description(), with(English { start_price: price, ..english() })));
+        assert_eq!(told, ["/format/start_price"], "{price}");
+    }
+    for price in [1, MAX_AMOUNT] {
+        assert!(draft_with(description(), with(English { start_price: price, ..english() })).is_ok());
+    }
+}
+
+#[test]
+fn a_reserve_below_the_start_price_is_refused_and_one_equal_to_it_is_not() {
+    let reserve = |reserve| draft_with(description(), with(English { reserve_price: Some(reserve), ..english() }));
+    assert_eq!(pointers(reserve(99)), ["/format/reserve_price"]);
+    assert!(reserve(100).is_ok());
+}
+
+#[test]
+fn titles_are_one_line_of_up_to_200_characters() {
+    assert_eq!(described(|d| d.title = "x".repeat(201)), ["/title"]);
+    assert_eq!(described(|d| d.title = "a\u{0}b".into()), ["/title"]);
+    assert_eq!(described(|d| d.title = "line\nbreak".into()), ["/title"]);
+    let umlauts = Description { title: "ü".repeat(200), ..description() };
+    assert!(draft_with(umlauts, terms()).is_ok(), "characters count, not bytes");
+}
+
+#[test]
+fn descriptions_have_up_to_10_000_characters_and_no_control_characters() {
+    assert_eq!(described(|d| d.text = "x".repeat(10_001)), ["/description"]);
+    assert_eq!(described(|d| d.text = "bell\u{7}".into()), ["/description"]);
+}
+
+#[test]
+fn categories_are_slugs() {
+    for bad in ["", "Watches", "a b", "ä", &"x".repeat(65)] {
+        assert_eq!(described(|d| d.category = bad.into()), ["/category"], "{bad:?}");
+    }
+}
+
+#[test]
+fn own_increment_tables_ascend_from_zero_with_positive_steps_and_have_at_most_50_tiers() {
+    let table = |tiers: &[(i64, i64)]| {
+        let tiers = tiers.iter().map(|&(from, increment)| Tier { from, increment }).collect();
+        draft_with(description(), with(English { increments: Increments::Table(tiers), ..english() }))
+    };
+    assert!(table(&[(0, 5), (100, 25)]).is_ok());
+    for bad in [vec![], vec![(1, 5)], vec![(0, 0)], vec![(0, -5)], vec![(0, 5), (0, 6)], vec![(0, 5), (9, 5), (8, 5)]] {
+        assert_eq!(pointers(table(&bad)), ["/format/increments"], "{bad:?}");
+    }
+    let tiers = |count: i64| (0..count).map(|n| (n, 1)).collect::<Vec<_>>();
+    assert!(table(&tiers(50)).is_ok());
+    assert_eq!(pointers(table(&tiers(51))), ["/format/increments"]);
+}
+
+#[test]
+fn presets_need_a_currency_that_can_express_them() {
+    let in_currency = |code: &str| {
+        let currency = code.parse::<Currency>().expect("a currency");
+        draft_with(description(), Terms { currency, ..terms() })
+    };
+    assert_eq!(pointers(in_currency("JPY")), ["/format/increments"]);
+    assert!(in_currency("KWD").is_ok());
+}
+
+#[test]
+fn currencies_are_iso_codes_of_money() {
+    for bad in ["usd", "US", "DOLLAR", "XAU", "XXX", ""] {
+        assert!(bad.parse::<Currency>().is_err(), "{bad}");
+    }
+    let decimals = |code: &str| code.parse::<Currency>().map(Currency::decimals);
+    assert_eq!((decimals("JPY"), decimals("USD"), decimals("KWD")), (Ok(0), Ok(2), Ok(3)));
+}
+
+#[test]
+fn soft_close_windows_have_bounds() {
+    let close = |window_s, hard_stop_s| {
+        let soft_close = SoftClose::Reset { window_s, hard_stop_s };
+        draft_with(description(), with(English { soft_close, ..english() }))
+    };
+    assert_eq!(pointers(close(0, 0)), ["/format/soft_close/window_s", "/format/soft_close/hard_stop_s"]);
+    assert_eq!(pointers(close(86_401, 1)), ["/format/soft_close/window_s"]);
+    assert!(close(86_400, 86_400).is_ok());
+}
+
+#[test]
+fn an_auction_lasts_from_five_seconds_to_thirty_days() {
+    let lasting = |seconds| {
+        let starts_at = now() + TimeDelta::hours(1);
+        let ends_at = starts_at + TimeDelta::seconds(seconds);
+        draft_with(description(), Terms { starts_at: Some(starts_at), ends_at, ..terms() })
+    };
+    assert!(lasting(5).is_ok() && lasting(30 * 86_400).is_ok());
+    assert_eq!(pointers(lasting(4)), ["/ends_at"]);
+    assert_eq!(pointers(lasting(30 * 86_400 + 1)), ["/ends_at"]);
+}
+
+#[test]
+fn starts_and_ends_lie_neither_in_the_past_nor_in_the_far_future() {
+    let between = |starts_in: TimeDelta, ends_in: TimeDelta| {
+        let (starts_at, ends_at) = (Some(now() + starts_in), now() + ends_in);
+        draft_with(description(), Terms { starts_at, ends_at, ..terms() })
+    };
+    assert_eq!(pointers(between(TimeDelta::seconds(-1), TimeDelta::days(1))), ["/starts_at"]);
+    assert_eq!(pointers(between(TimeDelta::days(31), TimeDelta::days(32))), ["/starts_at"]);
+    assert_eq!(faults(draft_with(description(), Terms { ends_at: now(), ..terms() }))[0].detail, "lies in the past");
+}
+
+proptest! {
+    #[test]
+    fn no_terms_make_the_checks_panic(start: i64, reserve: Option<i64>, from: i64, step: i64, end in -1_000_000_000_000i64..1_000_000_000_000) {
+        let increments = Increments::Table(vec![Tier { from: 0, increment: step }, Tier { from, increment: step }]);
+        let mut terms = with(English { start_price: start, reserve_price: reserve, increments, ..english() });
+        terms.ends_at = now() + TimeDelta::seconds(end);
+        let _ = draft_with(description(), terms);
+    }
+}

@@ -1,0 +1,9 @@
+//! What the listing core needs from the outside. A port is a promise: where its doc says MUST,
+//! the port contract tests of `listing-harness` hold every adapter to it.
+
+pub mod error;
+pub mod fact;
+pub mod idempotency;
+pub mod inbox;
+pub mod outbox;
+pub mod store;
