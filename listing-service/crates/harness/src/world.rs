@@ -10,7 +10,7 @@ use listing_domain::{
     terms::{DurationLimits, English, Format, Increments, Preset, SoftClose, Terms},
 };
 use listing_ports::{
-    fact::{FactHandler, HandleError, Handled},
+    fact::{FactHandler, HandleError, Handled, News},
     idempotency::RequestKey,
     inbox::Receipt,
 };
@@ -60,7 +60,8 @@ impl World {
     /// # Errors
     /// As the use case.
     pub async fn hear(&self, id: ListingId, sequence: u64, fact: Fact) -> Result<Handled, HandleError> {
-        self.listings.handle(receipt("/outcry/bidding-service", id, sequence), id, fact).await
+        let news = News { listing: id, fact };
+        self.listings.handle(receipt("/outcry/bidding-service", id, sequence), Some(news)).await
     }
 }
 

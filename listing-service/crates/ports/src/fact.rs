@@ -5,6 +5,15 @@ use listing_domain::{ids::ListingId, listing::Fact};
 
 use crate::inbox::Receipt;
 
+/// A fact, and the listing that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// About which listing.
+    pub listing: ListingId,
+    /// What is so now.
+    pub fact: Fact,
+}
+
 /// What became of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handled {
@@ -35,5 +44,6 @@ pub enum HandleError {
 #[async_trait]
 pub trait FactHandler: Send + Sync {
     /// MUST have its effect at most once per receipt, in one unit of work with the inbox.
-    async fn handle(&self, receipt: Receipt, listing: ListingId, fact: Fact) -> Result<Handled, HandleError>;
+    /// `None` is an event that this service does not follow: only its place in the sequence is noted.
+    async fn handle(&self, receipt: Receipt, news: Option<News>) -> Result<Handled, HandleError>;
 }

@@ -6,4 +6,5 @@ pub mod fact;
 pub mod idempotency;
 pub mod inbox;
 pub mod outbox;
+pub mod retries;
 pub mod store;

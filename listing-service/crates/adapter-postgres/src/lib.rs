@@ -1,0 +1,15 @@
+//! Listings in PostgreSQL. All SQL of the service stands here.
+//!
+//! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`]); [`outbox`] is the
+//! relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
+
+mod browse;
+pub mod database;
+mod error;
+mod events;
+mod idempotency;
+mod inbox;
+pub mod outbox;
+mod row;
+pub mod store;
+mod tx;

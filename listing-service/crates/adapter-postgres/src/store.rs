@@ -1,0 +1,61 @@
+//! The store: opens units of work, answers queries.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use listing_domain::{ids::ListingId, listing::Listing};
+use listing_ports::{
+    error::StoreError,
+    store::{Browse, ListingStore, ListingTx, Page},
+};
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use crate::{browse, error::store_error, row::Row, tx::PgTx};
+
+/// Listings in PostgreSQL.
+#[derive(Clone)]
+pub struct PgListings {
+    pool: PgPool,
+    recorded: Arc<Notify>,
+}
+
+impl PgListings {
+    /// Over a pool; `recorded` is notified after a commit that left events in the outbox.
+    #[must_use]
+    pub fn new(pool: PgPool, recorded: Arc<Notify>) -> Self {
+        Self { pool, recorded }
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+#[async_trait]
+impl ListingStore for PgListings {
+    async fn begin(&self) -> Result<Box<dyn ListingTx>, StoreError> {
+        let transaction = self.pool.begin().await.map_err(store_error)?;
+        Ok(Box::new(PgTx::new(transaction, Arc::clone(&self.recorded))))
+    }
+
+    async fn find(&self, id: ListingId) -> Result<Option<Listing>, StoreError> {
+        sqlx::query_as!(
+            Row,
+            "SELECT id, seller, version, sequence, status, title, description, category, currency, format, starts_at,
+                    ends_at, second_chance, relisted_from, published_at, opens_at, closes_at, price, bid_count,
+                    cancellation_requested_at, sale_status, created_at, updated_at
+             FROM listing WHERE id = $1",
+            id.0
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(store_error)?
+        .map(Listing::try_from)
+        .transpose()
+    }
+
+    async fn browse(&self, query: &Browse) -> Result<Page, StoreError> {
+        browse::page(&self.pool, query).await
+    }
+}
