@@ -1,11 +1,12 @@
 //! What a bearer token claims (RFC 7519), and the roles.
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
-use schemars::JsonSchema;
 
 /// What a principal may do. A role that a service does not know is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = open)]
 pub enum Role {
     /// Lists, ships, is paid.
     Seller,
@@ -16,6 +17,15 @@ pub enum Role {
     /// A role of a later version.
     #[serde(other)]
     Unknown,
+}
+
+/// An enum with a fallback is open: a reader accepts values that it does not know.
+fn open(schema: &mut Schema) {
+    if let Some(serde_json::Value::Array(mut values)) = schema.remove("oneOf") {
+        values.retain(|value| value["const"] != "unknown");
+        values.push(serde_json::json!({ "type": "string", "description": "A role of a later version." }));
+        schema.insert("anyOf".to_owned(), values.into());
+    }
 }
 
 /// The `aud` claim: one audience or several.
@@ -36,6 +46,7 @@ pub struct Claims {
     /// Who the token is for: `outcry`.
     pub aud: Audience,
     /// The principal, 1–128 characters.
+    #[schemars(length(min = 1, max = 128))]
     pub sub: String,
     /// Expiry, seconds since 1970-01-01T00:00:00Z.
     pub exp: u64,

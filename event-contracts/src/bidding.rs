@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::context_events;
+use crate::money::{CURRENCY_PATTERN, MAX_AMOUNT};
 
 /// Bidding is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -14,10 +15,13 @@ pub struct AuctionOpened {
     /// The listing's id.
     pub auction_id: Uuid,
     /// The seller's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub seller_id: String,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// The lowest first bid, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub next_minimum: i64,
     /// When bidding opened, by the terms.
     pub starts_at: DateTime<Utc>,
@@ -33,20 +37,26 @@ pub struct BidPlaced {
     /// UUIDv7 of the bid.
     pub bid_id: Uuid,
     /// Who bid: the bidder's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub bidder_id: String,
     /// What the bid did.
     pub outcome: BidOutcome,
     /// The price after it, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub price: i64,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// The lowest next bid, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub next_minimum: i64,
     /// Accepted bids so far, this one included.
     pub bid_count: u64,
-    /// Who leads after it.
+    /// Who leads after it: the bidder's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub leader_id: String,
-    /// Who led before and leads no more: the one to be told "you were outbid".
+    /// Who led before and leads no more: the `sub` of the one to be told "you were outbid".
+    #[schemars(length(min = 1, max = 128))]
     pub displaced_bidder_id: Option<String>,
     /// How the price stands to the reserve.
     pub reserve: ReserveStatus,
@@ -100,19 +110,24 @@ pub struct BidRetracted {
     pub auction_id: Uuid,
     /// The bids taken back.
     pub bid_ids: Vec<Uuid>,
-    /// Whose.
+    /// Whose they were: the bidder's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub bidder_id: String,
-    /// The price now; none without bids.
+    /// The price now, minor units; none without bids.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub price: Option<i64>,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// The lowest next bid, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub next_minimum: i64,
     /// Accepted bids that remain.
     pub bid_count: u64,
-    /// Who leads now.
+    /// Who leads now: the bidder's `sub`; none without bids.
+    #[schemars(length(min = 1, max = 128))]
     pub leader_id: Option<String>,
-    /// When.
+    /// When they were taken back, by the database's clock.
     pub retracted_at: DateTime<Utc>,
 }
 
@@ -122,14 +137,18 @@ pub struct AuctionClosed {
     /// Which auction.
     pub auction_id: Uuid,
     /// The seller's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub seller_id: String,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// How it ended.
     pub outcome: CloseOutcome,
     /// The hammer price when sold, else the last price; none without bids. Minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub price: Option<i64>,
     /// The buyer's `sub`, when sold.
+    #[schemars(length(min = 1, max = 128))]
     pub winner_id: Option<String>,
     /// Accepted bids.
     pub bid_count: u64,
@@ -159,10 +178,11 @@ pub struct AuctionCancelled {
     /// Which auction.
     pub auction_id: Uuid,
     /// The seller's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub seller_id: String,
     /// Who took it back.
     pub cancelled_by: CancelledBy,
-    /// When.
+    /// When that was decided, by the database's clock.
     pub cancelled_at: DateTime<Utc>,
 }
 
@@ -184,10 +204,13 @@ pub struct SecondChanceNominated {
     /// The settlement that asked.
     pub settlement_id: Uuid,
     /// The contender's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub bidder_id: String,
     /// What to offer: the contender's own highest bid, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub amount: i64,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
 }
 

@@ -76,12 +76,16 @@ impl Envelope {
         if version != "1.0" {
             return Err(unreadable("ce_specversion", version));
         }
+        let text = |name| match required(name)? {
+            "" => Err(unreadable(name, "")),
+            value => Ok(value.to_owned()),
+        };
         let (id, time, sequence) = (required("ce_id")?, required("ce_time")?, required("ce_sequence")?);
         Ok(Self {
             id: id.parse().map_err(|_| unreadable("ce_id", id))?,
-            source: required("ce_source")?.to_owned(),
-            event_type: required("ce_type")?.to_owned(),
-            subject: required("ce_subject")?.to_owned(),
+            source: text("ce_source")?,
+            event_type: text("ce_type")?,
+            subject: text("ce_subject")?,
             time: time.parse().map_err(|_| unreadable("ce_time", time))?,
             sequence: sequence.parse().map_err(|_| unreadable("ce_sequence", sequence))?,
             traceparent: header("ce_traceparent").map(ToOwned::to_owned),

@@ -9,6 +9,8 @@ pub trait EventData: Serialize + DeserializeOwned + JsonSchema {
     const TYPE: &'static str;
     /// The Kafka topic that carries it, e.g. `outcry.listing.v1`.
     const TOPIC: &'static str;
+    /// Name of the field that holds the aggregate's id, e.g. `listing_id`.
+    const KEY_FIELD: &'static str;
     /// The aggregate's id: Kafka key, CloudEvents `subject` and `partitionkey`.
     fn key(&self) -> String;
 }
@@ -27,18 +29,22 @@ pub struct DataError {
 macro_rules! context_events {
     ($(#[$doc:meta])* $name:ident on $topic:literal { $($(#[$vdoc:meta])* $variant:ident($data:ident) = $ty:literal by $key:ident),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum $name { $($(#[$vdoc])* $variant($data)),+ }
 
         $(impl $crate::event::EventData for $data {
             const TYPE: &'static str = $ty;
             const TOPIC: &'static str = $topic;
+            const KEY_FIELD: &'static str = stringify!($key);
             fn key(&self) -> String { self.$key.to_string() }
         })+
 
         impl $name {
             /// The topic that carries this context's events.
             pub const TOPIC: &'static str = $topic;
+
+            /// CloudEvents `type` of every event of this context.
+            pub const TYPES: &'static [&'static str] = &[$($ty),+];
 
             /// CloudEvents `type` of this event.
             #[must_use]
@@ -63,7 +69,7 @@ macro_rules! context_events {
             /// Reads an event; `Ok(None)` for a type this version does not know (to be skipped).
             ///
             /// # Errors
-            /// [`DataError`] when the type is known and the data does not fit it.
+            /// [`DataError`](crate::event::DataError) when the type is known and the data does not fit it.
             pub fn decode(event_type: &str, data: &[u8]) -> Result<Option<Self>, $crate::event::DataError> {
                 match event_type {
                     $($ty => serde_json::from_slice(data).map(|data| Some(Self::$variant(data))),)+

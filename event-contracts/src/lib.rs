@@ -5,13 +5,18 @@
 //! from the types here and committed, `published/` keeps every released version.
 //!
 //! Reading order: [`envelope`] (CloudEvents on Kafka), then one module a context: [`listing`],
-//! [`bidding`], [`settlement`]. [`catalogue`] lists all events for generators and consumers.
+//! [`bidding`], [`settlement`]. [`catalogue`] lists all events for generators and consumers;
+//! [`generated`] makes the committed files of it and [`compatibility`] judges their changes.
 
+pub mod asyncapi;
 pub mod auth;
 pub mod bidding;
 pub mod catalogue;
+pub mod compatibility;
 pub mod envelope;
 pub mod event;
+mod examples;
+pub mod generated;
 pub mod listing;
 pub mod money;
 pub mod problem;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::context_events;
+use crate::money::{CURRENCY_PATTERN, MAX_AMOUNT};
 
 /// A listing was published: its terms are final. Bidding opens the auction at `starts_at`.
 ///
@@ -16,12 +17,15 @@ pub struct ListingPublished {
     /// UUIDv7; the auction has the same id.
     pub listing_id: Uuid,
     /// The seller's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub seller_id: String,
     /// 1–200 characters.
+    #[schemars(length(min = 1, max = 200))]
     pub title: String,
     /// Lower-case slug, e.g. `watches`.
     pub category: String,
     /// ISO 4217; all amounts of the terms are in its minor units.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// How it is sold.
     pub format: AuctionFormat,
@@ -45,10 +49,11 @@ pub struct ListingRevised {
     /// The listing's version after the revision.
     pub version: u64,
     /// 1–200 characters.
+    #[schemars(length(min = 1, max = 200))]
     pub title: String,
-    /// Lower-case slug.
+    /// Lower-case slug, e.g. `watches`.
     pub category: String,
-    /// When.
+    /// When it was revised, by the database's clock.
     pub revised_at: DateTime<Utc>,
 }
 
@@ -59,6 +64,7 @@ pub struct ListingCancelled {
     /// Which listing.
     pub listing_id: Uuid,
     /// The seller's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub seller_id: String,
     /// When the seller asked.
     pub cancelled_at: DateTime<Utc>,
@@ -76,10 +82,13 @@ pub enum AuctionFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EnglishFormat {
     /// The first bid must reach it.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub start_price: i64,
     /// Hidden: below it the lot is not sold.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub reserve_price: Option<i64>,
     /// Price at which a buyer may end the auction at once.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub buy_now_price: Option<i64>,
     /// By how much a bid must exceed the price.
     pub increments: Increments,
@@ -94,7 +103,7 @@ pub enum Increments {
     /// A published table.
     Preset(IncrementPreset),
     /// Ascending tiers, the first from 0, at most 50.
-    Table(Vec<IncrementTier>),
+    Table(#[schemars(length(min = 1, max = 50))] Vec<IncrementTier>),
 }
 
 /// Increment tables of real marketplaces; they need a currency with two or more decimals.
@@ -113,8 +122,10 @@ pub enum IncrementPreset {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IncrementTier {
     /// Inclusive lower bound of the price, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub from: i64,
     /// Positive, minor units.
+    #[schemars(range(min = 1, max = MAX_AMOUNT))]
     pub increment: i64,
 }
 

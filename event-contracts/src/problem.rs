@@ -14,11 +14,13 @@ pub const TYPE_PREFIX: &str = "urn:outcry:problem:";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// `urn:outcry:problem:<slug>`.
+    #[schemars(regex(pattern = "^urn:outcry:problem:[a-z0-9-]+$"))]
     #[serde(rename = "type")]
     pub problem_type: String,
     /// What kind of problem, the same text for the same type.
     pub title: String,
     /// HTTP status code.
+    #[schemars(range(min = 400, max = 599))]
     pub status: u16,
     /// What happened this time, and what to do about it.
     pub detail: String,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::context_events;
+use crate::money::{CURRENCY_PATTERN, MAX_AMOUNT};
 
 /// Where a settlement stands; the same names as in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -46,18 +47,22 @@ pub struct SettlementStarted {
     /// The auction (and listing).
     pub auction_id: Uuid,
     /// The seller's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub seller_id: String,
     /// The buyer's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub buyer_id: String,
     /// What the buyer pays, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub amount: i64,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// Status after the event.
     pub status: SettlementStatus,
     /// Unpaid after this, the settlement fails.
     pub payment_due_at: DateTime<Utc>,
-    /// When it started.
+    /// When it started, by the database's clock.
     pub started_at: DateTime<Utc>,
 }
 
@@ -69,14 +74,16 @@ pub struct SettlementEscrowed {
     /// Its auction.
     pub auction_id: Uuid,
     /// In escrow, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub amount: i64,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// Status after the event.
     pub status: SettlementStatus,
     /// Not shipped after this, the buyer is refunded.
     pub ship_due_at: DateTime<Utc>,
-    /// When.
+    /// When the money was captured.
     pub escrowed_at: DateTime<Utc>,
 }
 
@@ -95,7 +102,7 @@ pub struct SettlementShipped {
     pub status: SettlementStatus,
     /// Undisputed after this, the lot counts as received.
     pub inspection_ends_at: DateTime<Utc>,
-    /// When.
+    /// When the seller said so.
     pub shipped_at: DateTime<Utc>,
 }
 
@@ -107,14 +114,17 @@ pub struct SettlementCompleted {
     /// Its auction.
     pub auction_id: Uuid,
     /// To the seller, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub payout: i64,
     /// To the platform, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub commission: i64,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// Status after the event.
     pub status: SettlementStatus,
-    /// When.
+    /// When the payout was booked.
     pub completed_at: DateTime<Utc>,
 }
 
@@ -128,12 +138,14 @@ pub struct SettlementFailed {
     /// Why.
     pub reason: FailureReason,
     /// What the buyer got back, minor units; 0 if nothing had been paid.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub refunded: i64,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// Status after the event: `failed` or `refunded`.
     pub status: SettlementStatus,
-    /// When.
+    /// When that was final.
     pub failed_at: DateTime<Utc>,
 }
 
@@ -152,13 +164,14 @@ pub enum FailureReason {
 /// Settlement asks bidding for the next contender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondChanceRequested {
-    /// Who asks.
+    /// The settlement that asks.
     pub settlement_id: Uuid,
     /// For which auction.
     pub auction_id: Uuid,
-    /// Bidders who had their chance.
+    /// The `sub`s of the bidders who had their chance.
+    #[schemars(inner(length(min = 1, max = 128)))]
     pub excluded_bidder_ids: Vec<String>,
-    /// When.
+    /// When it was asked.
     pub requested_at: DateTime<Utc>,
 }
 
@@ -169,11 +182,14 @@ pub struct SecondChanceOffered {
     pub settlement_id: Uuid,
     /// Its auction.
     pub auction_id: Uuid,
-    /// To whom.
+    /// To whom: the bidder's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub bidder_id: String,
     /// At this price, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub amount: i64,
     /// ISO 4217.
+    #[schemars(regex(pattern = CURRENCY_PATTERN))]
     pub currency: String,
     /// The offer lapses then.
     pub expires_at: DateTime<Utc>,
@@ -186,9 +202,10 @@ pub struct SecondChanceAccepted {
     pub settlement_id: Uuid,
     /// Its auction.
     pub auction_id: Uuid,
-    /// Who.
+    /// The bidder's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub bidder_id: String,
-    /// When.
+    /// When it was accepted.
     pub accepted_at: DateTime<Utc>,
 }
 
@@ -199,40 +216,43 @@ pub struct SecondChanceLapsed {
     pub settlement_id: Uuid,
     /// Its auction.
     pub auction_id: Uuid,
-    /// Whose chance it was.
+    /// Whose chance it was: the bidder's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub bidder_id: String,
-    /// When.
+    /// When it lapsed.
     pub lapsed_at: DateTime<Utc>,
 }
 
 /// A bidder may not bid until reinstated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BidderSuspended {
-    /// Who.
+    /// The bidder's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub bidder_id: String,
     /// Unpaid lots in the last twelve months.
     pub strikes: u32,
-    /// When.
+    /// From when on bids are refused.
     pub suspended_at: DateTime<Utc>,
 }
 
 /// A bidder may bid again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BidderReinstated {
-    /// Who.
+    /// The bidder's `sub`.
+    #[schemars(length(min = 1, max = 128))]
     pub bidder_id: String,
-    /// When.
+    /// From when on bids are accepted again.
     pub reinstated_at: DateTime<Utc>,
 }
 
 /// The lot is to be listed again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RelistRequested {
-    /// Who asks.
+    /// The settlement that asks.
     pub settlement_id: Uuid,
     /// The auction (and listing) to repeat.
     pub auction_id: Uuid,
-    /// When.
+    /// When it was asked.
     pub requested_at: DateTime<Utc>,
 }
 
