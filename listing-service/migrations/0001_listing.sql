@@ -76,6 +76,7 @@ CREATE TABLE inbox_failure (
     event_id  uuid        PRIMARY KEY,
     attempts  integer     NOT NULL,
     reason    text        NOT NULL,
+    buried    boolean     NOT NULL DEFAULT false,
     failed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

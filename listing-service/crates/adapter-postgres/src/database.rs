@@ -96,7 +96,7 @@ pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
     if found < needed { Err(DatabaseError::Schema { found, needed }) } else { Ok(()) }
 }
 
-/// Removes answers that were kept for a day and failure counts that nobody cleared in a month;
+/// Removes answers that were kept for a day and failures that nobody replayed in 90 days;
 /// at most 10,000 rows of each, so that it never holds others up.
 ///
 /// # Errors
@@ -110,7 +110,7 @@ pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
     let removed = answers.execute(pool).await?.rows_affected();
     let failures = sqlx::query!(
         "DELETE FROM inbox_failure WHERE event_id IN
-             (SELECT event_id FROM inbox_failure WHERE failed_at < clock_timestamp() - interval '30 days' LIMIT 10000)"
+             (SELECT event_id FROM inbox_failure WHERE failed_at < clock_timestamp() - interval '90 days' LIMIT 10000)"
     );
     Ok(removed + failures.execute(pool).await?.rows_affected())
 }

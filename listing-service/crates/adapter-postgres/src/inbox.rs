@@ -27,7 +27,12 @@ pub(crate) async fn receive(tx: &mut Transaction<'static, Postgres>, receipt: &R
     .map_err(store_error)?;
     let expected = count(last.unwrap_or(0))? + 1;
     if receipt.sequence < expected {
-        return Ok(Seen::Duplicate);
+        // Late because it lay with the dead letters, not because it had its effect.
+        let dug_up = sqlx::query!("DELETE FROM inbox_failure WHERE event_id = $1 AND buried", receipt.event_id)
+            .execute(&mut **tx)
+            .await
+            .map_err(store_error)?;
+        return Ok(if dug_up.rows_affected() == 1 { Seen::New } else { Seen::Duplicate });
     }
     let noted = sqlx::query!(
         "INSERT INTO inbox AS i (source, key, last_sequence, last_event_id) VALUES ($1, $2, $3, $4)
@@ -65,6 +70,19 @@ impl Retries for PgListings {
         .await
         .map_err(store_error)?;
         u32::try_from(attempts).map_err(corrupt)
+    }
+
+    async fn buried(&self, event_id: Uuid, reason: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO inbox_failure AS f (event_id, attempts, reason, buried) VALUES ($1, 1, $2, true)
+             ON CONFLICT (event_id) DO UPDATE SET reason = excluded.reason, buried = true",
+            event_id,
+            reason
+        )
+        .execute(self.pool())
+        .await
+        .map_err(store_error)?;
+        Ok(())
     }
 
     async fn settled(&self, event_id: Uuid) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ use listing_harness::world;
 use listing_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
+    inbox::Seen,
     outbox::Outbox,
     retries::Retries,
     store::ListingStore,
@@ -151,6 +152,19 @@ async fn failed_attempts_are_counted_until_the_event_is_settled() -> Result<()> 
     assert_eq!((store.failed(event, "a").await?, store.failed(event, "b").await?), (1, 2));
     store.settled(event).await?;
     assert_eq!(store.failed(event, "c").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_was_buried_is_new_at_its_replay_and_only_once() -> Result<()> {
+    let (_, store) = database().await?;
+    let receipt = |sequence: u64| world::receipt("/outcry/bidding-service", ListingId(Uuid::nil()), sequence);
+    store.buried(receipt(1).event_id, "it made no sense").await?;
+    for (sequence, seen) in [(2, Seen::Gap { expected: 1 }), (1, Seen::New), (1, Seen::Duplicate)] {
+        let mut tx = store.begin().await?;
+        assert_eq!(tx.receive(&receipt(sequence)).await?, seen, "sequence {sequence}");
+        tx.commit().await?;
+    }
     Ok(())
 }
 
