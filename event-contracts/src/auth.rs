@@ -1,12 +1,12 @@
 //! What a bearer token claims (RFC 7519), and the roles.
 
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a principal may do. A role that a service does not know is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[schemars(transform = open)]
+#[schemars(transform = crate::open::values)]
 pub enum Role {
     /// Lists, ships, is paid.
     Seller,
@@ -17,15 +17,6 @@ pub enum Role {
     /// A role of a later version.
     #[serde(other)]
     Unknown,
-}
-
-/// An enum with a fallback is open: a reader accepts values that it does not know.
-fn open(schema: &mut Schema) {
-    if let Some(serde_json::Value::Array(mut values)) = schema.remove("oneOf") {
-        values.retain(|value| value["const"] != "unknown");
-        values.push(serde_json::json!({ "type": "string", "description": "A role of a later version." }));
-        schema.insert("anyOf".to_owned(), values.into());
-    }
 }
 
 /// The `aud` claim: one audience or several.

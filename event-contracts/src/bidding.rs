@@ -69,6 +69,7 @@ pub struct BidPlaced {
 /// What an accepted bid did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = crate::open::values)]
 pub enum BidOutcome {
     /// The bidder leads now.
     Leading,
@@ -76,6 +77,9 @@ pub enum BidOutcome {
     Outbid,
     /// The leader raised the own maximum.
     MaxRaised,
+    /// A value of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// How the price stands to the hidden reserve.
@@ -189,11 +193,15 @@ pub struct AuctionCancelled {
 /// Who took an auction back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = crate::open::values)]
 pub enum CancelledBy {
     /// The seller, before the first bid.
     Seller,
     /// The operator.
     Operator,
+    /// A value of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The next contender for a lot whose winner did not pay.

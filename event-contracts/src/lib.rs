@@ -19,5 +19,6 @@ mod examples;
 pub mod generated;
 pub mod listing;
 pub mod money;
+mod open;
 pub mod problem;
 pub mod settlement;

@@ -12,6 +12,7 @@ use crate::money::{CURRENCY_PATTERN, MAX_AMOUNT};
 /// Where a settlement stands; the same names as in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = crate::open::values)]
 pub enum SettlementStatus {
     /// The winner has to pay.
     AwaitingPayment,
@@ -37,6 +38,9 @@ pub enum SettlementStatus {
     Disputed,
     /// A person has to decide.
     NeedsOperator,
+    /// A value of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A sold lot is being settled: the winner has to pay until `payment_due_at`.
@@ -152,6 +156,7 @@ pub struct SettlementFailed {
 /// Why a settlement failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = crate::open::values)]
 pub enum FailureReason {
     /// The buyer did not pay in time.
     Unpaid,
@@ -159,6 +164,9 @@ pub enum FailureReason {
     NotShipped,
     /// The operator decided a dispute for the buyer.
     DisputeRefunded,
+    /// A value of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Settlement asks bidding for the next contender.

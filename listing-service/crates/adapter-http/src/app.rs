@@ -57,7 +57,6 @@ fn probes_document() -> OpenApiRouter<Listings> {
 }
 
 /// The public API. Serve it with `ConnectInfo<SocketAddr>`.
-#[must_use]
 pub fn router(app: App) -> Router {
     let (api, document) = routes().split_for_parts();
     let api = api.with_state(app.listings);
@@ -81,7 +80,6 @@ pub fn router(app: App) -> Router {
 }
 
 /// The operator's port: metrics and probes.
-#[must_use]
 pub fn admin_router(checks: Arc<Checks>) -> Router {
     probes(checks).route("/metrics", get(metrics::page)).fallback(unknown_route)
 }

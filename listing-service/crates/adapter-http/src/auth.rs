@@ -124,7 +124,8 @@ pub(crate) async fn guard(
 
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = values.next().ok_or_else(|| ApiError::unauthenticated("send the header Authorization: Bearer <JWT>"))?;
+    let value =
+        values.next().ok_or_else(|| ApiError::unauthenticated("send the header Authorization: Bearer <JWT>"))?;
     let unreadable = || ApiError::unauthenticated("the header Authorization is not of the form Bearer <JWT>");
     let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(unreadable)?;
     let sound = scheme.eq_ignore_ascii_case("bearer") && token.len() <= MAX_TOKEN_BYTES && values.next().is_none();

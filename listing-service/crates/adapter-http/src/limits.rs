@@ -73,6 +73,12 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         let window_s = self.rate.burst.div_ceil(self.rate.per_s).max(1);
         format!("\"{}\";q={};w={window_s}", self.name, self.rate.burst)
     }
+
+    /// What is left, and in how many seconds all of it is back.
+    fn standing(&self, remaining: u32) -> String {
+        let reset_s = self.rate.burst.saturating_sub(remaining).div_ceil(self.rate.per_s);
+        format!("\"{}\";r={remaining};t={reset_s}", self.name)
+    }
 }
 
 /// Passes the request on, or refuses it with 429; either way the headers tell how matters stand.
@@ -83,20 +89,20 @@ pub(crate) async fn limited<K: Hash + Eq + Clone>(
     next: Next,
 ) -> Result<Response, ApiError> {
     let Some(limiter) = limiter else { return Ok(next.run(request).await) };
-    let (mut response, remaining, reset_s) = match limiter.check(key) {
-        Ok(remaining) => (next.run(request).await, remaining, 1),
+    let (mut response, remaining) = match limiter.check(key) {
+        Ok(remaining) => (next.run(request).await, remaining),
         Err(wait_s) => {
             let title = "Too many requests";
             let detail = format!("the limit of this {} is reached; try again in {wait_s} s", limiter.name);
             let refused = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", title, detail)
                 .header(header::RETRY_AFTER, &wait_s.to_string());
-            (refused.into_response(), 0, wait_s)
+            (refused.into_response(), 0)
         }
     };
-    let standing = format!("\"{}\";r={remaining};t={reset_s}", limiter.name);
-    for (name, value) in [("ratelimit-policy", limiter.policy()), ("ratelimit", standing)] {
+    // Appended: a request may stand under both limits, and the header is a list.
+    for (name, value) in [("ratelimit-policy", limiter.policy()), ("ratelimit", limiter.standing(remaining))] {
         if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().append(name, value);
         }
     }
     Ok(response)
@@ -157,8 +163,7 @@ mod tests {
     use super::*;
 
     fn client(peer: &str, forwarded: &str) -> String {
-        let addresses =
-            Addresses { limiter: None, trusted_proxies: vec!["10.0.0.0/8".parse().expect("a network")] };
+        let addresses = Addresses { limiter: None, trusted_proxies: vec!["10.0.0.0/8".parse().expect("a network")] };
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", forwarded.parse().expect("a header value"));
         addresses.client(peer.parse().expect("an address"), &headers).to_string()
@@ -168,7 +173,11 @@ mod tests {
     fn only_a_trusted_proxy_may_speak_for_another() {
         assert_eq!(client("192.0.2.1", "203.0.113.9"), "192.0.2.1");
         assert_eq!(client("10.1.1.1", "203.0.113.9"), "203.0.113.9");
-        assert_eq!(client("10.1.1.1", "198.51.100.7, 203.0.113.9, 10.2.2.2"), "203.0.113.9", "what it says may be forged");
+        assert_eq!(
+            client("10.1.1.1", "198.51.100.7, 203.0.113.9, 10.2.2.2"),
+            "203.0.113.9",
+            "what it says may be forged"
+        );
         assert_eq!(client("10.1.1.1", "nonsense"), "10.1.1.1");
     }
 

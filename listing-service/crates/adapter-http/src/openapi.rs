@@ -19,7 +19,7 @@ pub struct Problem {
     /// `urn:outcry:problem:` and a slug.
     #[serde(rename = "type")]
     #[schema(rename = "type", pattern = "^urn:outcry:problem:[a-z-]+$")]
-    problem_type: String,
+    kind: String,
     /// The same for the same type.
     title: String,
     /// HTTP status.
@@ -37,7 +37,7 @@ pub struct Problem {
 pub struct ValidationProblem {
     #[serde(rename = "type")]
     #[schema(rename = "type", pattern = "^urn:outcry:problem:[a-z-]+$")]
-    problem_type: String,
+    kind: String,
     title: String,
     status: u16,
     detail: String,

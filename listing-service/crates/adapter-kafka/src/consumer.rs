@@ -74,7 +74,8 @@ impl Progress {
     /// trying in vain is progress here.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        let still = self.started.elapsed().saturating_sub(Duration::from_millis(self.last_step_ms.load(Ordering::Relaxed)));
+        let still =
+            self.started.elapsed().saturating_sub(Duration::from_millis(self.last_step_ms.load(Ordering::Relaxed)));
         self.lag.load(Ordering::Relaxed) == 0 || still < STILL_LIMIT
     }
 
@@ -213,8 +214,8 @@ pub(crate) async fn handle(
         let mut failed_before = false;
         loop {
             let reason = match handler.handle(receipt.clone(), news.clone()).await {
-                Ok(handled) => {
-                    report(handled, &receipt, envelope.time);
+                Ok(result) => {
+                    report(result, &receipt, envelope.time);
                     if failed_before {
                         let _ = retries.settled(receipt.event_id).await;
                     }
@@ -233,10 +234,9 @@ pub(crate) async fn handle(
                     retries.buried(receipt.event_id, &reason).await.map_err(|error| error.to_string())?;
                     return bury(message, letters, &reason).await;
                 }
-                Ok(_) => {}
                 // The store itself is away: that is not this event's fault and does not count.
                 Err(error) if began.elapsed() > GIVE_BACK_AFTER => return Err(error.to_string()),
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
             tracing::warn!(%reason, pause_ms = pause.as_millis(), "an event is tried again");
             tokio::time::sleep(pause).await;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use listing_ports::{fact::FactHandler, retries::Retries};
 use rdkafka::{
-    ClientConfig, Message,
+    Message,
     consumer::{CommitMode, Consumer, StreamConsumer},
     error::KafkaError,
     message::{Header, Headers, OwnedHeaders},
@@ -20,8 +20,9 @@ use crate::{
 
 /// How long the broker may take to accept a dead letter.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(30);
-/// A topic that says nothing for so long has been read to its end.
-const QUIET: Duration = Duration::from_secs(5);
+/// A topic that says nothing for so long has been read to its end; joining the group takes up to
+/// half of it.
+const QUIET: Duration = Duration::from_secs(15);
 
 /// The topic of this service's dead letters.
 pub(crate) fn topic() -> String {
@@ -35,7 +36,8 @@ pub(crate) struct DeadLetters {
 
 impl DeadLetters {
     pub(crate) fn new(config: &KafkaConfig) -> Result<Self, KafkaFault> {
-        let config: ClientConfig = config.producer("dead-letters");
+        let mut config = config.producer("dead-letters");
+        config.set("message.timeout.ms", ACCEPTED_WITHIN.as_millis().to_string());
         Ok(Self { producer: config.create()? })
     }
 

@@ -25,9 +25,7 @@ pub(crate) fn read(envelope: &Envelope, data: &[u8]) -> Result<Option<News>, Dat
 fn bidding(event: BiddingEvent) -> Option<News> {
     let (id, fact) = match event {
         BiddingEvent::AuctionOpened(e) => (e.auction_id, Fact::AuctionOpened),
-        BiddingEvent::BidPlaced(e) => {
-            (e.auction_id, Fact::PriceMoved { price: Some(e.price), bid_count: e.bid_count })
-        }
+        BiddingEvent::BidPlaced(e) => (e.auction_id, Fact::PriceMoved { price: Some(e.price), bid_count: e.bid_count }),
         BiddingEvent::BidRetracted(e) => (e.auction_id, Fact::PriceMoved { price: e.price, bid_count: e.bid_count }),
         BiddingEvent::AuctionExtended(e) => (e.auction_id, Fact::EndMoved { ends_at: e.ends_at }),
         BiddingEvent::AuctionClosed(e) => {
@@ -53,6 +51,9 @@ fn settlement(event: SettlementEvent) -> Option<News> {
 }
 
 fn sale_status(auction_id: Uuid, status: SettlementStatus) -> Option<News> {
+    if status == SettlementStatus::Unknown {
+        return None; // of a later version: the status stays as it was
+    }
     let name = serde_json::to_value(status).ok()?.as_str()?.to_owned();
     Some(News { listing: ListingId(auction_id), fact: Fact::SaleStatus(name) })
 }

@@ -111,10 +111,7 @@ async fn round(outbox: &dyn Outbox, producer: &FutureProducer, holder: Uuid) -> 
     Ok(batch.len())
 }
 
-fn enqueue(
-    producer: &FutureProducer,
-    record: &OutboxRecord,
-) -> Result<rdkafka::producer::DeliveryFuture, RoundError> {
+fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<rdkafka::producer::DeliveryFuture, RoundError> {
     let data = serde_json::to_vec(&record.data)?;
     let headers = headers_of(&envelope_of(record));
     let message = FutureRecord::to(&record.topic).key(&record.key).payload(&data).headers(headers);

@@ -3,7 +3,6 @@
 use listing_ports::error::StoreError;
 
 /// Sorts by what can be done: SQLSTATE classes after PostgreSQL's "Error Codes" appendix.
-#[allow(clippy::needless_pass_by_value)] // for `map_err(store_error)`
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     match &error {
         sqlx::Error::Database(database) => match database.code().as_deref() {

@@ -1,8 +1,6 @@
 //! Domain events become contract payloads in the outbox.
 
-use event_contracts::{
-    listing::{self as contract, ListingCancelled, ListingPublished, ListingRevised},
-};
+use event_contracts::listing::{self as contract, ListingCancelled, ListingPublished, ListingRevised};
 use listing_domain::{
     event::{Happening, ListingEvent},
     terms::Format,
@@ -79,7 +77,5 @@ fn contract_format(format: &Format) -> Result<contract::AuctionFormat, serde_jso
 fn traceparent() -> Option<String> {
     let context = tracing::Span::current().context();
     let span = context.span().span_context().clone();
-    span.is_valid().then(|| {
-        format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8())
-    })
+    span.is_valid().then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
 }

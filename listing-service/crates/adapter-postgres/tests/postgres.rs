@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use event_contracts::listing::ListingEvent as Contract;
-use listing_adapter_postgres::{
-    database,
-    outbox::PgOutbox,
-    store::PgListings,
+use listing_adapter_postgres::{database, outbox::PgOutbox, store::PgListings};
+use listing_domain::{
+    ids::{ListingId, UserId},
+    listing::Listing,
+    terms::DurationLimits,
 };
-use listing_domain::{ids::{ListingId, UserId}, listing::Listing, terms::DurationLimits};
 use listing_harness::world;
 use listing_ports::{
     error::StoreError,
@@ -24,8 +24,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-const LIMITS: DurationLimits =
-    DurationLimits { min: chrono::TimeDelta::seconds(5), max: chrono::TimeDelta::days(30) };
+const LIMITS: DurationLimits = DurationLimits { min: chrono::TimeDelta::seconds(5), max: chrono::TimeDelta::days(30) };
 
 /// A migrated database of its own, and its store.
 async fn database() -> Result<(PgPool, PgListings)> {
@@ -89,9 +88,13 @@ async fn the_time_of_a_lock_is_read_after_the_wait_for_it() -> Result<()> {
         async move { store.begin().await?.lock(listing.id).await }
     });
     // The second one cannot pass while the first holds the row, however long that is.
-    tokio::time::timeout(Duration::from_millis(200), async { while !waiting.is_finished() { tokio::task::yield_now().await } })
-        .await
-        .expect_err("the second waits");
+    tokio::time::timeout(Duration::from_millis(200), async {
+        while !waiting.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect_err("the second waits");
     let released_at = first.now().await?;
     first.commit().await?;
     let locked = waiting.await??.context("it is there")?;
@@ -118,11 +121,18 @@ async fn what_is_recorded_waits_in_the_outbox_as_the_contract_has_it() -> Result
     let published = publish(&store, &draft(&store).await?).await?;
     let batch = PgOutbox::new(pool).batch(10).await?;
     let [record] = batch.as_slice() else { anyhow::bail!("one event, got {batch:?}") };
-    assert_eq!((record.topic.as_str(), record.sequence, &record.key), ("outcry.listing.v1", 1, &published.id.to_string()));
-    let Some(Contract::Published(data)) = Contract::decode(&record.event_type, &serde_json::to_vec(&record.data)?)? else {
+    assert_eq!(
+        (record.topic.as_str(), record.sequence, &record.key),
+        ("outcry.listing.v1", 1, &published.id.to_string())
+    );
+    let Some(Contract::Published(data)) = Contract::decode(&record.event_type, &serde_json::to_vec(&record.data)?)?
+    else {
         anyhow::bail!("not a publication: {record:?}")
     };
-    assert_eq!((data.listing_id, data.currency.as_str(), data.ends_at), (published.id.0, "USD", published.terms.ends_at));
+    assert_eq!(
+        (data.listing_id, data.currency.as_str(), data.ends_at),
+        (published.id.0, "USD", published.terms.ends_at)
+    );
     Ok(())
 }
 

@@ -83,7 +83,8 @@ async fn a_revision_of_a_version_that_is_gone_is_stale_and_changes_nothing() {
 #[tokio::test]
 async fn publishing_saves_the_listing_and_its_event_together_or_not_at_all() {
     let anna = seller("anna");
-    for (call, when) in [("lock", When::Before), ("save", When::After), ("record", When::After), ("commit", When::Before)]
+    for (call, when) in
+        [("lock", When::Before), ("save", When::After), ("record", When::After), ("commit", When::Before)]
     {
         let world = World::default();
         let draft = world.draft(&anna, "k").await.expect("drafted").outcome;

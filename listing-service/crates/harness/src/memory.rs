@@ -89,7 +89,8 @@ impl ListingStore for MemoryStore {
 
     async fn browse(&self, query: &Browse) -> Result<Page, StoreError> {
         let call = self.faults.enter("browse")?;
-        let mut found: Vec<_> = self.contents().listings.into_values().filter(|listing| matches(query, listing)).collect();
+        let mut found: Vec<_> =
+            self.contents().listings.into_values().filter(|listing| matches(query, listing)).collect();
         let order = |listing: &Listing| {
             let position = query.sort.position(listing);
             match query.sort {

@@ -159,10 +159,10 @@ impl Env {
     /// A file that can be read.
     fn file(&mut self, name: &str) -> PathBuf {
         let path = PathBuf::from(self.required(name));
-        if !path.as_os_str().is_empty() {
-            if let Err(error) = fs::File::open(&path) {
-                self.fault(name, format!("names {}, which cannot be read: {error}", path.display()));
-            }
+        if !path.as_os_str().is_empty()
+            && let Err(error) = fs::File::open(&path)
+        {
+            self.fault(name, format!("names {}, which cannot be read: {error}", path.display()));
         }
         path
     }
@@ -210,7 +210,9 @@ impl Env {
             return jwks::Source::File(path);
         }
         let ca = self.optional(ca_name).and_then(|path| {
-            fs::read(&path).map_err(|error| self.fault(ca_name, format!("names {path}, which cannot be read: {error}"))).ok()
+            fs::read(&path)
+                .map_err(|error| self.fault(ca_name, format!("names {path}, which cannot be read: {error}")))
+                .ok()
         });
         match place.parse::<reqwest::Url>() {
             Ok(url) if url.scheme() == "https" => jwks::Source::Url { url, ca },

@@ -83,7 +83,8 @@ fn run(command: Command) -> anyhow::Result<()> {
 /// Asks the own port; the certificate names the public host, not this one, so it is not checked.
 async fn health() -> anyhow::Result<()> {
     let port = Config::http_port()?;
-    let client = reqwest::Client::builder().danger_accept_invalid_certs(true).timeout(Duration::from_secs(2)).build()?;
+    let client =
+        reqwest::Client::builder().danger_accept_invalid_certs(true).timeout(Duration::from_secs(2)).build()?;
     let url = format!("https://127.0.0.1:{port}/healthz/live");
     client.get(url).send().await.context("the service does not answer")?.error_for_status()?;
     Ok(())

@@ -103,11 +103,11 @@ pub enum AuctionFormat {
 #[serde(deny_unknown_fields)]
 pub struct EnglishFormat {
     /// The first bid must reach it.
-    #[schema(minimum = 1, maximum = 9007199254740991_i64, example = 100)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 100)]
     start_price: i64,
     /// Hidden from everybody but the seller; below it the lot is not sold.
     #[serde(default)]
-    #[schema(minimum = 1, maximum = 9007199254740991_i64, example = json!(null))]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = json!(null))]
     reserve_price: Option<i64>,
     /// Only null is available.
     #[serde(default)]
@@ -158,10 +158,10 @@ pub enum IncrementPreset {
 #[serde(deny_unknown_fields)]
 pub struct IncrementTier {
     /// Inclusive lower bound of the price.
-    #[schema(minimum = 0, maximum = 9007199254740991_i64, example = 0)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 0)]
     from: i64,
     /// Positive.
-    #[schema(minimum = 1, maximum = 9007199254740991_i64, example = 50)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 50)]
     increment: i64,
 }
 
@@ -292,7 +292,8 @@ impl ListingPatch {
 }
 
 fn currency(code: &str) -> Result<listing_domain::money::Currency, ApiError> {
-    code.parse().map_err(|error: listing_domain::money::UnknownCurrency| ApiError::invalid("/currency", error.to_string()))
+    code.parse()
+        .map_err(|error: listing_domain::money::UnknownCurrency| ApiError::invalid("/currency", error.to_string()))
 }
 
 /// Times are kept to the microsecond, as the database does.

@@ -132,7 +132,8 @@ fn decode(cursor: &str, sort: Sort) -> Option<Position> {
     let (order, rest) = bytes.split_first()?;
     let (key, id) = rest.split_first_chunk::<8>()?;
     let key = i64::from_be_bytes(*key);
-    let sound = *order == tag(sort) && (TIMES.contains(&key) || matches!(sort, Sort::PriceAscending | Sort::PriceDescending));
+    let sound =
+        *order == tag(sort) && (TIMES.contains(&key) || matches!(sort, Sort::PriceAscending | Sort::PriceDescending));
     sound.then(|| Some(Position { key, id: ListingId(Uuid::from_slice(id).ok()?) }))?
 }
 
@@ -175,7 +176,8 @@ mod tests {
 
     #[test]
     fn filters_are_taken_as_they_are() {
-        let browse = read("q=gold+watch&category=watches&status=live&seller=bert&sort=ends_at&limit=100").expect("sound");
+        let browse =
+            read("q=gold+watch&category=watches&status=live&seller=bert&sort=ends_at&limit=100").expect("sound");
         assert_eq!((browse.text.as_deref(), browse.limit, browse.sort), (Some("gold watch"), 100, Sort::EndsSoonest));
     }
 }

@@ -133,9 +133,9 @@ fn every_transition_that_the_table_lacks_is_refused_naming_state_and_event() {
     let legal = |state: &State, fact: &Fact| {
         matches!(
             (state, fact),
-            (State::Scheduled(_), Fact::AuctionOpened | Fact::AuctionCancelled)
-                | (State::Live(_), Fact::PriceMoved { .. } | Fact::EndMoved { .. })
-                | (State::Live(_), Fact::AuctionClosed { .. } | Fact::AuctionCancelled)
+            (State::Scheduled(_) | State::Live(_), Fact::AuctionCancelled)
+                | (State::Scheduled(_), Fact::AuctionOpened)
+                | (State::Live(_), Fact::PriceMoved { .. } | Fact::EndMoved { .. } | Fact::AuctionClosed { .. })
         )
     };
     for listing in all_states() {

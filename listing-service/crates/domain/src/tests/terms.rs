@@ -1,7 +1,7 @@
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
-use super::{LIMITS, description, draft_with, english, faults, now, pointers, terms};
+use super::{description, draft_with, english, faults, now, pointers, terms};
 use crate::{
     listing::Description,
     money::{Currency, MAX_AMOUNT},
