@@ -1,0 +1,134 @@
+//! The store on a real PostgreSQL. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may
+//! create databases; `make test` starts one.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use bidding_adapter_postgres::{database, outbox::PgOutbox, store::PgAuctions};
+use bidding_domain::{auction::Auction, ids::AuctionId};
+use bidding_harness::world;
+use bidding_ports::{
+    change::ChangeListener,
+    error::StoreError,
+    inbox::{Receipt, Seen},
+    outbox::Outbox,
+    retries::Retries,
+    store::AuctionStore,
+};
+use chrono::TimeDelta;
+use event_contracts::bidding::BiddingEvent;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+/// Remembers the last auction that moved.
+struct LastChange(watch::Sender<Option<(AuctionId, u64)>>);
+
+impl ChangeListener for LastChange {
+    fn advanced(&self, auction: AuctionId, sequence: u64) {
+        self.0.send_replace(Some((auction, sequence)));
+    }
+}
+
+struct Database {
+    pool: PgPool,
+    store: PgAuctions,
+    changes: watch::Receiver<Option<(AuctionId, u64)>>,
+}
+
+/// A migrated database of its own, and its store.
+async fn database() -> Result<Database> {
+    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
+        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
+    let name = format!("bidding_{}", Uuid::now_v7().simple());
+    let mut admin = PgConnection::connect(&server).await?;
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
+    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
+    let host = base.rsplit_once('/').context("the URL names no database")?.0;
+    let url = format!("{host}/{name}?{parameters}");
+    database::migrate(&url).await?;
+    let pool = database::connect(&url, 10)?;
+    let (sender, changes) = watch::channel(None);
+    let store = PgAuctions::new(pool.clone(), Arc::new(Notify::new()), Arc::new(LastChange(sender)));
+    Ok(Database { pool, store, changes })
+}
+
+/// An auction that has just opened, with its event.
+async fn open(store: &PgAuctions) -> Result<Auction> {
+    let mut tx = store.begin().await?;
+    let now = tx.now().await?;
+    let auction = Auction::schedule(AuctionId(Uuid::now_v7()), world::terms(world::lot(), now - TimeDelta::seconds(1)));
+    let opened = auction.open(now)?;
+    tx.insert(&opened.auction).await?;
+    tx.record(&opened.events).await?;
+    tx.commit().await?;
+    Ok(opened.auction)
+}
+
+#[tokio::test]
+async fn the_store_keeps_the_contract_of_the_port() -> Result<()> {
+    let Database { pool, store, .. } = database().await?;
+    Ok(bidding_harness::contract::holds(&store, &PgOutbox::new(pool)).await?)
+}
+
+#[tokio::test]
+async fn a_second_migration_changes_nothing_and_the_check_needs_the_first() -> Result<()> {
+    let Database { pool, .. } = database().await?;
+    database::check(&pool).await?;
+    sqlx::raw_sql("DROP TABLE _sqlx_migrations").execute(&pool).await?;
+    let error = database::check(&pool).await.expect_err("not migrated");
+    assert!(error.to_string().contains("run its `migrate` command"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_recorded_waits_in_the_outbox_as_the_contract_has_it_and_streams_are_told() -> Result<()> {
+    let Database { pool, store, changes } = database().await?;
+    let auction = open(&store).await?;
+    let batch = PgOutbox::new(pool).batch(10).await?;
+    let [record] = batch.as_slice() else { anyhow::bail!("one event, got {batch:?}") };
+    assert_eq!((record.topic.as_str(), record.sequence), ("outcry.bidding.v1", 1));
+    assert_eq!(record.key, auction.id().to_string());
+    let decoded = BiddingEvent::decode(&record.event_type, &serde_json::to_vec(&record.data)?)?;
+    assert!(matches!(decoded, Some(BiddingEvent::AuctionOpened(_))), "{record:?}");
+    assert_eq!(*changes.borrow(), Some((auction.id(), 1)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_auction_that_cannot_be_read_does_not_keep_the_others_waiting() -> Result<()> {
+    let Database { pool, store, .. } = database().await?;
+    let (broken, sound) = (open(&store).await?, open(&store).await?);
+    sqlx::query("UPDATE auction SET due_at = clock_timestamp() - interval '1 minute'").execute(&pool).await?;
+    sqlx::query("UPDATE auction SET snapshot = '{}' WHERE id = $1").bind(broken.id().0).execute(&pool).await?;
+    let due = store.begin().await?.lock_due(10).await?;
+    assert_eq!(due.iter().map(|locked| locked.auction.id()).collect::<Vec<_>>(), [sound.id()]);
+    assert!(matches!(store.find(broken.id()).await, Err(StoreError::Corrupt(_))));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_was_buried_is_new_at_its_replay_and_only_once() -> Result<()> {
+    let Database { store, .. } = database().await?;
+    let receipt = |sequence: u64| Receipt {
+        event_id: Uuid::from_u128(sequence.into()),
+        source: "/outcry/listing-service".into(),
+        key: "k".into(),
+        sequence,
+    };
+    store.buried(receipt(1).event_id, "it made no sense").await?;
+    for (sequence, seen) in [(2, Seen::Gap { expected: 1 }), (1, Seen::New), (1, Seen::Duplicate)] {
+        let mut tx = store.begin().await?;
+        assert_eq!(tx.receive(&receipt(sequence)).await?, seen, "sequence {sequence}");
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_unavailable() -> Result<()> {
+    let pool = database::connect("postgres://nobody:none@127.0.0.1:1/none", 1)?;
+    let store = PgAuctions::new(pool, Arc::new(Notify::new()), Arc::new(LastChange(watch::channel(None).0)));
+    assert!(matches!(store.begin().await.err(), Some(StoreError::Unavailable(_))));
+    Ok(())
+}

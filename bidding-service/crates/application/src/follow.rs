@@ -1,0 +1,72 @@
+//! Auctions follow what listing and settlement say.
+
+use async_trait::async_trait;
+use bidding_domain::{
+    auction::{Auction, Transition},
+    ids::{AuctionId, UserId},
+    terms::Terms,
+};
+use bidding_ports::{
+    error::StoreError,
+    fact::{Fact, FactHandler, HandleError, Handled},
+    inbox::{Receipt, Seen},
+    store::AuctionTx,
+};
+
+use crate::{
+    Auctions,
+    error::{UseError, retrying},
+};
+
+#[async_trait]
+impl FactHandler for Auctions {
+    async fn handle(&self, receipt: Receipt, fact: Option<Fact>) -> Result<Handled, HandleError> {
+        retrying(|| self.follow_once(&receipt, fact.as_ref())).await.map_err(|error| match error {
+            UseError::Store(StoreError::Unavailable(_) | StoreError::Conflict) => HandleError::Retry(error.to_string()),
+            other => HandleError::Poison(other.to_string()),
+        })
+    }
+}
+
+impl Auctions {
+    async fn follow_once(&self, receipt: &Receipt, fact: Option<&Fact>) -> Result<Handled, UseError> {
+        let mut tx = self.store.begin().await?;
+        let handled = match tx.receive(receipt).await? {
+            Seen::Duplicate => return Ok(Handled::Duplicate),
+            Seen::New => Handled::Done,
+            Seen::Gap { expected } => Handled::AfterGap { expected },
+        };
+        match fact {
+            Some(Fact::ListingPublished { auction, terms }) => schedule(&mut *tx, *auction, terms).await?,
+            Some(Fact::ListingCancelled { auction, seller }) => cancel(&mut *tx, *auction, seller).await?,
+            Some(Fact::BidderSuspended(bidder)) => tx.set_suspended(bidder, true).await?,
+            Some(Fact::BidderReinstated(bidder)) => tx.set_suspended(bidder, false).await?,
+            None => {}
+        }
+        tx.commit().await?;
+        Ok(handled)
+    }
+}
+
+/// Schedules the auction of a published listing; one whose start has come opens at once.
+async fn schedule(tx: &mut dyn AuctionTx, id: AuctionId, terms: &Terms) -> Result<(), UseError> {
+    if tx.lock(id).await?.is_some() {
+        return Ok(());
+    }
+    let now = tx.now().await?;
+    let scheduled = Auction::schedule(id, terms.clone());
+    if scheduled.sale().starts_at > now {
+        return Ok(tx.insert(&scheduled).await?);
+    }
+    let Transition { auction, events } = scheduled.open(now)?;
+    tx.insert(&auction).await?;
+    Ok(tx.record(&events).await?)
+}
+
+/// Cancels an auction that has no bids; one that has them goes on, and so does one that is over.
+async fn cancel(tx: &mut dyn AuctionTx, id: AuctionId, seller: &UserId) -> Result<(), UseError> {
+    let Some(locked) = tx.lock(id).await? else { return Ok(()) };
+    let Ok(Transition { auction, events }) = locked.auction.cancel(seller, locked.now) else { return Ok(()) };
+    tx.save(&auction, &[]).await?;
+    Ok(tx.record(&events).await?)
+}

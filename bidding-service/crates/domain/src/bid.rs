@@ -1,0 +1,89 @@
+//! A bid: as it is ordered, as it was accepted, or why it was refused.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    auction::Status,
+    ids::{AuctionId, BidId, UserId},
+    money::Amount,
+};
+
+/// What a bidder asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The id that the bid gets if it is accepted.
+    pub bid_id: BidId,
+    /// Who bids.
+    pub bidder: UserId,
+    /// The most that the bidder would pay.
+    pub max: Amount,
+    /// Whether the bidder may not bid for now.
+    pub suspended: bool,
+}
+
+/// An accepted bid. Private: `max` is known to nobody but the bidder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bid {
+    /// Which bid.
+    pub id: BidId,
+    /// On which auction.
+    pub auction_id: AuctionId,
+    /// Who bid.
+    pub bidder: UserId,
+    /// The most that the bidder would pay.
+    pub max: Amount,
+    /// What it did.
+    pub outcome: BidOutcome,
+    /// The price after it.
+    pub price: Amount,
+    /// The number of its `bid_placed` event in the auction: the order of bids.
+    pub sequence: u64,
+    /// When it was decided.
+    pub placed_at: DateTime<Utc>,
+}
+
+/// What an accepted bid did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BidOutcome {
+    /// The bidder leads now.
+    Leading,
+    /// Another bidder's maximum answered it.
+    Outbid,
+    /// The leader raised the own maximum.
+    MaxRaised,
+}
+
+/// Why a bid was refused. A refusal changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Refusal {
+    /// Bidding has not begun, or is over.
+    #[error("the auction does not take bids: it is {status}")]
+    NotOpen {
+        /// What it is; an auction past its end refuses as closed even before it was closed.
+        status: Status,
+    },
+    /// Nobody bids on the own lot.
+    #[error("the seller may not bid on the own lot")]
+    SellerMayNotBid,
+    /// The bidder left lots unpaid.
+    #[error("the bidder is suspended")]
+    BidderSuspended,
+    /// Below what the price asks for.
+    #[error("the bid is below the next minimum, {next_minimum}")]
+    BidTooLow {
+        /// The lowest bid that would be accepted.
+        next_minimum: Amount,
+    },
+    /// The leader's maximum can only go up.
+    #[error("the bid does not raise the leader's own maximum")]
+    MaxNotRaised,
+    /// No next bid could be expressed above it.
+    #[error("the bid is above the largest that this auction takes, {largest}")]
+    AmountTooLarge {
+        /// The largest bid that would be accepted.
+        largest: Amount,
+    },
+}

@@ -1,0 +1,100 @@
+//! What the other contexts are told about an auction. No event carries a bidder's maximum.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    auction::CancelledBy,
+    bid::BidOutcome,
+    format::{Outcome, ReserveStatus},
+    ids::{AuctionId, BidId, UserId},
+    money::{Amount, Currency},
+};
+
+/// A domain event with its place in the auction's sequence: 1, 2, 3 … without a gap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuctionEvent {
+    /// Whose.
+    pub auction_id: AuctionId,
+    /// Its number.
+    pub sequence: u64,
+    /// When it was decided.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Happening {
+    /// Bidding is open.
+    Opened {
+        /// Who sells.
+        seller: UserId,
+        /// The currency of all amounts.
+        currency: Currency,
+        /// The lowest first bid.
+        next_minimum: Amount,
+        /// When bidding opened, by the terms.
+        starts_at: DateTime<Utc>,
+        /// When it ends unless extended.
+        ends_at: DateTime<Utc>,
+    },
+    /// A bid was accepted.
+    BidPlaced {
+        /// Which bid.
+        bid_id: BidId,
+        /// Who bid.
+        bidder: UserId,
+        /// What it did.
+        outcome: BidOutcome,
+        /// The price after it.
+        price: Amount,
+        /// The currency of all amounts.
+        currency: Currency,
+        /// The lowest next bid.
+        next_minimum: Amount,
+        /// Accepted bids so far, this one included.
+        bid_count: u64,
+        /// Who leads after it.
+        leader: UserId,
+        /// Who led before and leads no more.
+        displaced: Option<UserId>,
+        /// How the price stands to the reserve.
+        reserve: ReserveStatus,
+        /// When the auction ends, after any extension by this bid.
+        ends_at: DateTime<Utc>,
+    },
+    /// A late bid moved the end. Follows the `BidPlaced` that caused it.
+    Extended {
+        /// The bid that caused it.
+        bid_id: BidId,
+        /// The end before.
+        previous_ends_at: DateTime<Utc>,
+        /// The end now.
+        ends_at: DateTime<Utc>,
+    },
+    /// The auction is over.
+    Closed {
+        /// Who sold.
+        seller: UserId,
+        /// The currency of all amounts.
+        currency: Currency,
+        /// How it ended, with price and winner.
+        outcome: Outcome,
+        /// Accepted bids.
+        bid_count: u64,
+        /// Whether the seller opted in to a second chance.
+        second_chance: bool,
+        /// When it ended by its terms, extensions included.
+        ended_at: DateTime<Utc>,
+    },
+    /// The auction was taken back before its end.
+    Cancelled {
+        /// Who sold.
+        seller: UserId,
+        /// Who took it back.
+        by: CancelledBy,
+    },
+}

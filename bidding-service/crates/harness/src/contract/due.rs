@@ -1,0 +1,112 @@
+//! What is due, and who gets it.
+
+use std::time::Duration;
+
+use bidding_domain::{
+    auction::{Auction, Status},
+    ids::AuctionId,
+};
+use bidding_ports::{
+    error::StoreError,
+    store::{AuctionStore, AuctionTx},
+};
+use chrono::TimeDelta;
+
+use super::{insert, open, scheduled};
+
+/// More than any test leaves behind.
+const ALL: u32 = 10_000;
+
+async fn due_ids(tx: &mut dyn AuctionTx) -> Result<Vec<AuctionId>, StoreError> {
+    Ok(tx.lock_due(ALL).await?.iter().map(|locked| locked.auction.id()).collect())
+}
+
+pub(super) async fn an_auction_is_due_at_its_start_and_then_at_its_end(
+    store: &dyn AuctionStore,
+) -> Result<(), StoreError> {
+    let waiting = scheduled(store, TimeDelta::hours(1)).await?;
+    let to_open = scheduled(store, -TimeDelta::minutes(1)).await?;
+    let to_close = scheduled(store, -TimeDelta::hours(2)).await?;
+    for auction in [&waiting, &to_open, &to_close] {
+        insert(store, auction).await?;
+    }
+
+    let mut tx = store.begin().await?;
+    let due = due_ids(&mut *tx).await?;
+    assert!(!due.contains(&waiting.id()), "its start has not come");
+    assert!(due.contains(&to_open.id()) && due.contains(&to_close.id()));
+    for auction in [&to_open, &to_close] {
+        let locked = tx.lock(auction.id()).await?.expect("it is there");
+        tx.save(&locked.auction.open(locked.now).expect("its start has come").auction, &[]).await?;
+    }
+    tx.commit().await?;
+
+    let mut tx = store.begin().await?;
+    let due = tx.lock_due(ALL).await?;
+    let find = |id| due.iter().find(|locked| locked.auction.id() == id);
+    assert!(find(to_open.id()).is_none(), "it is open, and its end has not come");
+    let locked = find(to_close.id()).expect("its end has come").clone();
+    assert_eq!(locked.auction.status(), Status::Open);
+    tx.save(&locked.auction.close(locked.now).expect("its end has come").auction, &[]).await?;
+    tx.commit().await?;
+    assert!(!due_ids(&mut *store.begin().await?).await?.contains(&to_close.id()), "it is over");
+    Ok(())
+}
+
+pub(super) async fn what_is_locked_elsewhere_is_left_out_and_nobody_waits(
+    store: &dyn AuctionStore,
+) -> Result<(), StoreError> {
+    let auction = scheduled(store, -TimeDelta::minutes(1)).await?;
+    insert(store, &auction).await?;
+    let mut holder = store.begin().await?;
+    assert!(holder.lock(auction.id()).await?.is_some());
+    let mut other = store.begin().await?;
+    assert!(!due_ids(&mut *other).await?.contains(&auction.id()));
+    drop((holder, other));
+    assert!(due_ids(&mut *store.begin().await?).await?.contains(&auction.id()));
+    Ok(())
+}
+
+pub(super) async fn the_longest_due_come_first_and_no_more_than_asked_for(
+    store: &dyn AuctionStore,
+) -> Result<(), StoreError> {
+    let mut ids = Vec::new();
+    for days in [400, 600, 500] {
+        let auction = scheduled(store, -TimeDelta::days(days)).await?;
+        insert(store, &auction).await?;
+        ids.push(auction.id());
+    }
+    let mut tx = store.begin().await?;
+    let due: Vec<_> = tx.lock_due(2).await?.iter().map(|locked| locked.auction.id()).collect();
+    assert_eq!(due, [ids[1], ids[2]]);
+    Ok(())
+}
+
+pub(super) async fn the_wait_is_until_the_next_one_due(store: &dyn AuctionStore) -> Result<(), StoreError> {
+    // Opens and closes whatever other promises left due.
+    let mut tx = store.begin().await?;
+    for locked in tx.lock_due(ALL).await? {
+        let opened = match locked.auction.status() {
+            Status::Scheduled => locked.auction.open(locked.now).expect("due").auction,
+            _ => locked.auction,
+        };
+        let end = opened.ends_at().max(locked.now);
+        tx.save(&opened.close(end).expect("over").auction, &[]).await?;
+    }
+    tx.commit().await?;
+
+    open(store).await?;
+    let hour = Duration::from_secs(3_600);
+    let wait = store.next_due().await?.expect("an auction waits");
+    assert!(wait > Duration::ZERO && wait <= hour, "{wait:?}");
+
+    let soon = scheduled(store, TimeDelta::minutes(10)).await?;
+    insert(store, &soon).await?;
+    let wait = store.next_due().await?.expect("an auction waits");
+    assert!(wait > Duration::ZERO && wait <= hour / 6, "{wait:?}");
+
+    let due: Auction = scheduled(store, -TimeDelta::minutes(10)).await?;
+    insert(store, &due).await?;
+    assert_eq!(store.next_due().await?, Some(Duration::ZERO));
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The outbox: what waits, in which order, and who may take it.
+
+use std::time::Duration;
+
+use bidding_domain::ids::AuctionId;
+use bidding_ports::{
+    error::StoreError,
+    outbox::{Outbox, OutboxRecord},
+    store::AuctionStore,
+};
+use uuid::Uuid;
+
+use super::{bid, decide, open};
+
+/// More than any test leaves behind.
+const ALL: u32 = 10_000;
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn waiting(relay: &dyn Outbox, id: AuctionId) -> Result<Vec<OutboxRecord>, StoreError> {
+    let key = id.to_string();
+    Ok(relay.batch(ALL).await?.into_iter().filter(|record| record.key == key).collect())
+}
+
+pub(super) async fn events_wait_in_order_until_they_are_deleted(
+    store: &dyn AuctionStore,
+    relay: &dyn Outbox,
+) -> Result<(), StoreError> {
+    let holder = Uuid::now_v7();
+    let epoch = relay.lease(holder, MINUTE).await?.expect("nobody has the lease");
+    let id = open(store).await?.id();
+    bid(store, id, "ann", 900).await?;
+    bid(store, id, "bob", 700).await?;
+
+    let records = waiting(relay, id).await?;
+    assert_eq!(records.iter().map(|record| record.sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(records.is_sorted_by_key(|record| record.id));
+    assert!(records.iter().all(|record| record.topic == "outcry.bidding.v1"));
+    assert_eq!(records[0].event_type, "outcry.bidding.auction.opened.v1");
+    assert_eq!(records[1].event_type, "outcry.bidding.bid.placed.v1");
+    let times: Vec<_> = store.events(id, 0, 10).await?.iter().map(|event| event.at).collect();
+    assert_eq!(records.iter().map(|record| record.time).collect::<Vec<_>>(), times);
+    assert_eq!(relay.batch(1).await?.len(), 1);
+    assert!(relay.age_s().await? >= 0.0);
+
+    relay.delete(epoch, &[records[1].id]).await?;
+    let left: Vec<_> = waiting(relay, id).await?.iter().map(|record| record.sequence).collect();
+    assert_eq!(left, [1, 3], "what is present is read, whatever was seen before");
+    assert_eq!(store.events(id, 0, 10).await?.len(), 3, "readers keep what was published");
+    relay.delete(epoch, &[records[0].id, records[1].id, records[2].id]).await?;
+    assert_eq!(waiting(relay, id).await?, []);
+    relay.lease(holder, Duration::ZERO).await?;
+    Ok(())
+}
+
+pub(super) async fn events_of_a_dropped_unit_of_work_never_wait(
+    store: &dyn AuctionStore,
+    relay: &dyn Outbox,
+) -> Result<(), StoreError> {
+    let id = open(store).await?.id();
+    let before = waiting(relay, id).await?;
+    let mut tx = store.begin().await?;
+    let decision = decide(tx.lock(id).await?.expect("it is there"), "ann", 900);
+    tx.record(&decision.events).await?;
+    assert_eq!(waiting(relay, id).await?, before, "nothing waits before the commit");
+    drop(tx);
+    assert_eq!(waiting(relay, id).await?, before);
+    Ok(())
+}
+
+pub(super) async fn one_holder_has_the_lease_and_a_deposed_one_deletes_nothing(
+    store: &dyn AuctionStore,
+    relay: &dyn Outbox,
+) -> Result<(), StoreError> {
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+    let epoch = relay.lease(first, MINUTE).await?.expect("nobody has the lease");
+    assert_eq!(relay.lease(second, MINUTE).await?, None);
+    assert_eq!(relay.lease(first, Duration::ZERO).await?, Some(epoch), "renewing keeps the epoch");
+
+    let later = relay.lease(second, MINUTE).await?.expect("the lease has run out");
+    assert!(later > epoch);
+    let id = open(store).await?.id();
+    let ids: Vec<_> = waiting(relay, id).await?.iter().map(|record| record.id).collect();
+    assert_eq!(relay.delete(epoch, &ids).await, Err(StoreError::Conflict));
+    assert_eq!(waiting(relay, id).await?.len(), 1);
+    relay.delete(later, &ids).await?;
+    assert_eq!(waiting(relay, id).await?, []);
+    relay.lease(second, Duration::ZERO).await?;
+    Ok(())
+}
