@@ -1,0 +1,40 @@
+# The project's commands. `make` alone lists them.
+
+SERVICES   = listing-service bidding-service settlement-service
+PROGRAMS   = $(SERVICES) deploy/local
+CANDIDATES = event-contracts $(PROGRAMS) testcontainers-suite
+WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CANDIDATES))))
+
+export SQLX_OFFLINE ?= true
+
+.PHONY: help run build test test-docker coverage fmt lint sqlx-prepare preflight
+
+help: ## lists these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
+
+run: build ## builds and starts the marketplace, runs the demo, stays up until Ctrl-C (ARGS="--base-port 9440")
+	@exec ./outcry up --demo $(ARGS)
+
+build: preflight ## builds the services and the outcry program for use
+	@scripts/each.sh "$(PROGRAMS)" cargo build --release --locked
+
+test: preflight ## proves everything; what needs Docker is left out loudly where there is none
+	@scripts/test.sh "$(WORKSPACES)" "$(PROGRAMS)"
+
+test-docker: preflight ## proves only what needs Docker
+	@scripts/test.sh "$(WORKSPACES)" "$(PROGRAMS)" docker
+
+coverage: preflight ## how much of the business logic the tests cover
+	@scripts/coverage.sh $(SERVICES)
+
+fmt: ## formats the code
+	@scripts/each.sh "$(WORKSPACES)" cargo fmt --all
+
+lint: preflight ## clippy, with warnings as errors
+	@scripts/each.sh "$(WORKSPACES)" cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+sqlx-prepare: preflight ## writes the checked SQL of the services (.sqlx) after a change of it
+	@scripts/sqlx-prepare.sh $(SERVICES)
+
+preflight:
+	@scripts/preflight.sh
