@@ -1,0 +1,162 @@
+//! The routes of settlements.
+
+use std::future::Future;
+
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode, header::HeaderValue},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+use settlement_application::{Answered, Outcome, Settlements, UseError};
+use settlement_domain::SettlementId;
+use tracing::Instrument;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    dto::{Payment, Reception, SettlementPage, SettlementView, Shipment},
+    query,
+};
+use crate::{
+    auth::Authenticated,
+    idempotency::request_key,
+    input::{ApiId, ApiJson},
+    openapi::{ReadProblems, WriteProblems},
+    problem::ApiError,
+};
+
+/// All routes under `/v1/settlements`.
+pub(crate) fn router() -> OpenApiRouter<Settlements> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(find))
+        .routes(routes!(pay))
+        .routes(routes!(ship))
+        .routes(routes!(receive))
+}
+
+/// Runs a write to its end even if the client hangs up: a transaction is never cut in half.
+async fn to_its_end<T: Send + 'static>(
+    write: impl Future<Output = Result<T, UseError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::spawn(write.in_current_span()).await {
+        Ok(result) => result.map_err(ApiError::from),
+        Err(error) => {
+            tracing::error!(%error, "a write ended abnormally");
+            Err(ApiError::internal())
+        }
+    }
+}
+
+/// What was decided, the first time or now; a kept refusal is told like a new one.
+fn answer(answered: Answered<Outcome>, done: StatusCode) -> Response {
+    let mut response = match answered.outcome {
+        Outcome::Done { settlement } => (done, Json(SettlementView::from(*settlement))).into_response(),
+        Outcome::Refused { status, event } => {
+            let detail = format!("{event} is not possible while the settlement is {status}");
+            let title = "The settlement's state does not allow it";
+            ApiError::new(StatusCode::CONFLICT, "settlement-state", title, detail)
+                .with("settlement_status", json!(status))
+                .into_response()
+        }
+        Outcome::Late { event, deadline } => {
+            let detail = format!("{event} came too late: the deadline was {}", deadline.to_rfc3339());
+            ApiError::new(StatusCode::CONFLICT, "deadline-passed", "The deadline has passed", detail)
+                .with("deadline", json!(deadline))
+                .into_response()
+        }
+    };
+    if answered.replayed {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Lists the caller's settlements, the newest first; an admin's are all.
+#[utoipa::path(get, path = "/v1/settlements", operation_id = "listSettlements", tag = "settlements",
+    params(query::ListQuery), responses((status = 200, description = "A page", body = SettlementPage), ReadProblems))]
+async fn list(
+    State(settlements): State<Settlements>,
+    Authenticated(caller): Authenticated,
+    RawQuery(parameters): RawQuery,
+) -> Result<Json<SettlementPage>, ApiError> {
+    let (filter, limit) = query::parse(&parameters.unwrap_or_default())?;
+    Ok(Json(settlements.list(&caller, &filter, limit).await?.into()))
+}
+
+/// Reads a settlement. For all but its buyer, its seller and an admin there is none.
+#[utoipa::path(get, path = "/v1/settlements/{id}", operation_id = "getSettlement", tag = "settlements",
+    params(("id" = uuid::Uuid, Path, description = "The settlement")),
+    responses((status = 200, description = "The settlement", body = SettlementView), ReadProblems))]
+async fn find(
+    State(settlements): State<Settlements>,
+    Authenticated(caller): Authenticated,
+    ApiId(id): ApiId,
+) -> Result<Json<SettlementView>, ApiError> {
+    Ok(Json(settlements.get(&caller, SettlementId::from(id)).await?.into()))
+}
+
+/// Pays; for the buyer. The answer comes before the gateway's: the settlement is `authorizing`, and moves on to
+/// `escrowed` by itself, or back to `awaiting_payment` with `last_decline`. Then another method may be tried, with a
+/// new Idempotency-Key, until `payment_due_at`.
+#[utoipa::path(post, path = "/v1/settlements/{id}/pay", operation_id = "paySettlement", tag = "settlements",
+    params(("id" = uuid::Uuid, Path, description = "The settlement"),
+        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    request_body = Payment,
+    responses((status = 202, description = "The gateway is asked to hold the money", body = SettlementView, headers(
+        ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
+        WriteProblems))]
+async fn pay(
+    State(settlements): State<Settlements>,
+    Authenticated(caller): Authenticated,
+    ApiId(id): ApiId,
+    headers: HeaderMap,
+    ApiJson(body): ApiJson<Payment>,
+) -> Result<Response, ApiError> {
+    let key = request_key(&headers, &caller.user, &format!("POST /v1/settlements/{id}/pay"), &body)?;
+    let method = body.into_domain()?;
+    let paid = async move { settlements.pay(&caller, &key, SettlementId::from(id), method).await };
+    Ok(answer(to_its_end(paid).await?, StatusCode::ACCEPTED))
+}
+
+/// Tells that the lot is on its way; for the seller.
+#[utoipa::path(post, path = "/v1/settlements/{id}/ship", operation_id = "shipSettlement", tag = "settlements",
+    params(("id" = uuid::Uuid, Path, description = "The settlement"),
+        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    request_body = Shipment,
+    responses((status = 200, description = "Shipped", body = SettlementView, headers(
+        ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
+        WriteProblems))]
+async fn ship(
+    State(settlements): State<Settlements>,
+    Authenticated(caller): Authenticated,
+    ApiId(id): ApiId,
+    headers: HeaderMap,
+    ApiJson(body): ApiJson<Shipment>,
+) -> Result<Response, ApiError> {
+    let key = request_key(&headers, &caller.user, &format!("POST /v1/settlements/{id}/ship"), &body)?;
+    let parcel = body.into_domain()?;
+    let shipped = async move { settlements.ship(&caller, &key, SettlementId::from(id), parcel).await };
+    Ok(answer(to_its_end(shipped).await?, StatusCode::OK))
+}
+
+/// Tells that the lot came; for the buyer. The seller is paid by then, or in a moment.
+#[utoipa::path(post, path = "/v1/settlements/{id}/receive", operation_id = "receiveSettlement", tag = "settlements",
+    params(("id" = uuid::Uuid, Path, description = "The settlement"),
+        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    request_body = Reception,
+    responses((status = 200, description = "Received", body = SettlementView, headers(
+        ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
+        WriteProblems))]
+async fn receive(
+    State(settlements): State<Settlements>,
+    Authenticated(caller): Authenticated,
+    ApiId(id): ApiId,
+    headers: HeaderMap,
+    ApiJson(body): ApiJson<Reception>,
+) -> Result<Response, ApiError> {
+    let key = request_key(&headers, &caller.user, &format!("POST /v1/settlements/{id}/receive"), &body)?;
+    let received = async move { settlements.receive(&caller, &key, SettlementId::from(id)).await };
+    Ok(answer(to_its_end(received).await?, StatusCode::OK))
+}

@@ -1,0 +1,92 @@
+//! How the service talks to Kafka: mutual TLS always.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use event_contracts::settlement::SettlementEvent;
+use rdkafka::{
+    ClientConfig,
+    producer::{BaseProducer, Producer},
+};
+
+/// The service's name: client id, consumer group, and the first part of its dead-letter topic.
+pub const SERVICE: &str = "settlement-service";
+
+/// Where Kafka is and who we are there.
+#[derive(Debug, Clone)]
+pub struct KafkaConfig {
+    /// `host:port`, comma-separated.
+    pub brokers: String,
+    /// PEM: who signs the brokers' certificates.
+    pub ca_file: PathBuf,
+    /// PEM: our certificate; its common name is what access lists name.
+    pub cert_file: PathBuf,
+    /// PEM: its key.
+    pub key_file: PathBuf,
+}
+
+/// Kafka cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaFault {
+    /// A client could not be made: the configuration or a certificate is wrong.
+    #[error("the Kafka client cannot be set up: {0}")]
+    Client(#[from] rdkafka::error::KafkaError),
+}
+
+impl KafkaConfig {
+    /// What every client of the service has in common. librdkafka's reconnect back-off of up to 10 s
+    /// would delay deliveries after a broker's restart by as much.
+    pub(crate) fn client(&self, role: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", format!("{SERVICE}-{role}-{}", std::process::id()))
+            .set("security.protocol", "ssl")
+            .set("ssl.ca.location", self.ca_file.to_string_lossy())
+            .set("ssl.certificate.location", self.cert_file.to_string_lossy())
+            .set("ssl.key.location", self.key_file.to_string_lossy())
+            .set("reconnect.backoff.max.ms", "500")
+            .set("socket.keepalive.enable", "true");
+        config
+    }
+
+    /// A producer that keeps the order and writes each record once (KIP-98). A record never times out:
+    /// one that did could be overtaken by those after it.
+    pub(crate) fn producer(&self, role: &str) -> ClientConfig {
+        let mut config = self.client(role);
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("message.timeout.ms", "0")
+            .set("linger.ms", "2")
+            .set("queue.buffering.max.kbytes", "16384");
+        config
+    }
+}
+
+/// How long readiness waits for a broker.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// Whether a broker answers, asked over one client that is kept.
+pub struct Probe(Arc<BaseProducer>);
+
+impl Probe {
+    /// A client of its own.
+    ///
+    /// # Errors
+    /// [`KafkaFault`].
+    pub fn new(config: &KafkaConfig) -> Result<Self, KafkaFault> {
+        Ok(Self(Arc::new(config.client("probe").create()?)))
+    }
+
+    /// Asks for the metadata of the service's own topic.
+    ///
+    /// # Errors
+    /// Why no broker answered, in words.
+    pub async fn reachable(&self) -> Result<(), String> {
+        let client = Arc::clone(&self.0);
+        let asked = tokio::task::spawn_blocking(move || {
+            client.client().fetch_metadata(Some(SettlementEvent::TOPIC), ANSWER_WITHIN).map(|_| ())
+        });
+        asked.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+}

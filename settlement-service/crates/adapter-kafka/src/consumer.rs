@@ -1,0 +1,268 @@
+//! Facts come in: in order for each key, each with its effect once, whatever the broker repeats.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use futures::{FutureExt, future::join_all};
+use rdkafka::{
+    ClientContext, Message, Statistics,
+    consumer::{Consumer, ConsumerContext, StreamConsumer},
+    message::BorrowedMessage,
+};
+use settlement_ports::{FactHandler, HandleError, Handled, Receipt, Retries};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::{
+    client::{KafkaConfig, KafkaFault, SERVICE},
+    dead_letters::DeadLetters,
+    facts,
+    metrics::{CONSUMED, DELAY, LAG},
+    record::read_envelope,
+    trace,
+};
+
+/// Most events that are taken at once; those of one partition follow each other.
+const BATCH: usize = 256;
+/// An event that failed so often is a dead letter.
+const ATTEMPTS: u32 = 8;
+/// Pauses between attempts double from here …
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// … to here.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A store that is away this long: the batch is given back to the broker.
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(60);
+/// Standing still for so long with events waiting is not living.
+const STILL_LIMIT: Duration = Duration::from_secs(60);
+
+/// What became of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Handled,
+    Buried,
+}
+
+/// Whether the consumer gets on.
+#[derive(Debug)]
+pub struct Progress {
+    started: Instant,
+    last_step_ms: AtomicU64,
+    lag: AtomicI64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { started: Instant::now(), last_step_ms: AtomicU64::new(0), lag: AtomicI64::new(0) }
+    }
+}
+
+impl Progress {
+    /// `false` when events wait and none has been touched for a minute. Does not ask the database:
+    /// trying in vain is progress here.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        let still =
+            self.started.elapsed().saturating_sub(Duration::from_millis(self.last_step_ms.load(Ordering::Relaxed)));
+        self.lag.load(Ordering::Relaxed) == 0 || still < STILL_LIMIT
+    }
+
+    fn step(&self) {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_step_ms.store(elapsed, Ordering::Relaxed);
+    }
+}
+
+struct Context(Arc<Progress>);
+
+impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+        let lag: i64 = partitions.map(|partition| partition.consumer_lag_stored.max(0)).sum();
+        self.0.lag.store(lag, Ordering::Relaxed);
+        LAG.set(lag);
+    }
+}
+
+impl ConsumerContext for Context {}
+
+/// Takes facts in until `stop`.
+///
+/// # Errors
+/// [`KafkaFault`] when no client can be made.
+pub async fn run(
+    config: KafkaConfig,
+    handler: Arc<dyn FactHandler>,
+    retries: Arc<dyn Retries>,
+    progress: Arc<Progress>,
+    stop: CancellationToken,
+) -> Result<(), KafkaFault> {
+    let letters = DeadLetters::new(&config)?;
+    while !stop.is_cancelled() {
+        let consumer = subscribe(&config, Arc::clone(&progress))?;
+        if let Err(reason) = take(&consumer, handler.as_ref(), retries.as_ref(), &letters, &progress, &stop).await {
+            tracing::warn!(%reason, "the consumer begins again where it last got to");
+            tokio::time::sleep(LONGEST_PAUSE).await;
+        }
+    }
+    Ok(())
+}
+
+fn subscribe(config: &KafkaConfig, progress: Arc<Progress>) -> Result<StreamConsumer<Context>, KafkaFault> {
+    let consumer: StreamConsumer<Context> = config
+        .client("consumer")
+        .set("group.id", SERVICE)
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.commit.interval.ms", "1000")
+        .set("session.timeout.ms", "6000")
+        .set("max.poll.interval.ms", "300000")
+        .set("fetch.wait.max.ms", "50")
+        .set("queued.max.messages.kbytes", "4096")
+        .set("statistics.interval.ms", "5000")
+        .create_with_context(Context(progress))?;
+    consumer.subscribe(&facts::TOPICS)?;
+    Ok(consumer)
+}
+
+async fn take(
+    consumer: &StreamConsumer<Context>,
+    handler: &dyn FactHandler,
+    retries: &dyn Retries,
+    letters: &DeadLetters,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<(), String> {
+    loop {
+        let first = tokio::select! {
+            message = consumer.recv() => message.map_err(|error| error.to_string())?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let mut batch = BTreeMap::<(String, i32), Vec<BorrowedMessage>>::new();
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(message) = next.take() {
+            batch.entry((message.topic().to_owned(), message.partition())).or_default().push(message);
+            taken += 1;
+            if taken < BATCH {
+                next = consumer.recv().now_or_never().and_then(Result::ok);
+            }
+        }
+        let lanes = batch.values().map(|messages| async move {
+            for message in messages {
+                handle(message, handler, retries, letters).await?;
+                progress.step();
+                // A partition that was taken from us refuses; its new owner begins before this event.
+                let _ = consumer.store_offset_from_message(message);
+            }
+            Ok::<_, String>(())
+        });
+        join_all(lanes).await.into_iter().collect::<Result<(), String>>()?;
+    }
+}
+
+/// Has one event's effect, however often that takes; `Err` when the store stays away.
+pub(crate) async fn handle(
+    message: &BorrowedMessage<'_>,
+    handler: &dyn FactHandler,
+    retries: &dyn Retries,
+    letters: &DeadLetters,
+) -> Result<Outcome, String> {
+    let payload = message.payload().unwrap_or_default();
+    let read = read_envelope(message).map_err(|error| error.to_string());
+    let Ok(envelope) = read else { return bury(message, letters, &read.unwrap_err()).await };
+    let span = tracing::info_span!(
+        "consume",
+        event_type = %envelope.event_type,
+        key = %envelope.subject,
+        trace_id = tracing::field::Empty
+    );
+    if let Some(parent) = envelope.traceparent.as_deref().and_then(trace::parent) {
+        let _ = span.set_parent(parent);
+    }
+    if let Some(trace_id) = envelope.traceparent.as_deref().and_then(|header| header.split('-').nth(1)) {
+        span.record("trace_id", trace_id);
+    }
+    async {
+        let fact = match facts::read(&envelope, payload) {
+            Ok(Some(fact)) => fact,
+            Ok(None) => {
+                CONSUMED.with_label_values(&["skipped"]).inc();
+                return Ok(Outcome::Handled);
+            }
+            Err(error) => {
+                let _ = retries.buried(envelope.id, &error.to_string()).await;
+                return bury(message, letters, &error.to_string()).await;
+            }
+        };
+        let receipt = Receipt {
+            event_id: envelope.id,
+            source: envelope.source.clone(),
+            key: envelope.subject.clone(),
+            sequence: envelope.sequence,
+        };
+        let began = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut failed_before = false;
+        loop {
+            let reason = match handler.handle(receipt.clone(), fact.clone()).await {
+                Ok(result) => {
+                    report(result, receipt.sequence, envelope.time);
+                    if failed_before {
+                        let _ = retries.settled(receipt.event_id).await;
+                    }
+                    return Ok(Outcome::Handled);
+                }
+                Err(HandleError::Poison(reason)) => {
+                    retries.buried(receipt.event_id, &reason).await.map_err(|error| error.to_string())?;
+                    return bury(message, letters, &reason).await;
+                }
+                Err(HandleError::Retry(reason)) => reason,
+            };
+            failed_before = true;
+            match retries.failed(receipt.event_id, &reason).await {
+                Ok(attempts) if attempts >= ATTEMPTS => {
+                    let reason = format!("failed {attempts} times, at last: {reason}");
+                    retries.buried(receipt.event_id, &reason).await.map_err(|error| error.to_string())?;
+                    return bury(message, letters, &reason).await;
+                }
+                // The store itself is away: that is not this event's fault and does not count.
+                Err(error) if began.elapsed() > GIVE_BACK_AFTER => return Err(error.to_string()),
+                Ok(_) | Err(_) => {}
+            }
+            tracing::warn!(%reason, pause_ms = pause.as_millis(), "an event is tried again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+async fn bury(message: &BorrowedMessage<'_>, letters: &DeadLetters, reason: &str) -> Result<Outcome, String> {
+    CONSUMED.with_label_values(&["buried"]).inc();
+    letters.bury(message, reason).await.map_err(|error| error.to_string())?;
+    Ok(Outcome::Buried)
+}
+
+fn report(handled: Handled, sequence: u64, time: DateTime<Utc>) {
+    let result = match handled {
+        Handled::Applied => "done",
+        Handled::Duplicate => "duplicate",
+    };
+    CONSUMED.with_label_values(&[result]).inc();
+    if handled == Handled::Applied {
+        #[allow(clippy::disallowed_methods)] // a delay between two clocks is only ever an estimate
+        let delay = Utc::now() - time;
+        DELAY.observe(delay.as_seconds_f64().max(0.0));
+        tracing::debug!(sequence, "an event had its effect");
+    }
+}

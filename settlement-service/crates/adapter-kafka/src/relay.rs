@@ -1,0 +1,127 @@
+//! The relay: takes what is present in the outbox, publishes it in order, removes what the broker
+//! has acknowledged. One instance at a time does so, by a lease.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::try_join_all;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use settlement_ports::{Outbox, OutboxRecord, StoreError};
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    client::{KafkaConfig, KafkaFault},
+    metrics::{OUTBOX_AGE, PUBLISHED, RELAY_FAILURES},
+    record::{envelope_of, headers_of},
+};
+
+/// Most events of one round.
+const BATCH: u32 = 500;
+/// Without a wake-up the outbox is looked at so often: for commits of other instances.
+const POLL: Duration = Duration::from_millis(100);
+/// A relay that is gone is replaced after this long.
+const LEASE: Duration = Duration::from_secs(10);
+/// How long a relay rests after a failure.
+const REST: Duration = Duration::from_millis(500);
+/// How often the outbox's age is measured.
+const MEASURE: Duration = Duration::from_secs(5);
+
+/// Why a round failed; what it had not published is there in the next.
+#[derive(Debug, thiserror::Error)]
+enum RoundError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the broker did not take an event: {0}")]
+    Broker(#[from] rdkafka::error::KafkaError),
+    #[error("an event cannot be written: {0}")]
+    Data(#[from] serde_json::Error),
+    #[error("another relay took the lease meanwhile")]
+    Overtaken,
+    #[error("the producer was closed")]
+    Closed,
+}
+
+/// Publishes until `stop`; `recorded` wakes it after a commit of this process.
+///
+/// # Errors
+/// [`KafkaFault`] when no producer can be made at all.
+pub async fn run(
+    config: KafkaConfig,
+    outbox: Arc<dyn Outbox>,
+    recorded: Arc<Notify>,
+    stop: CancellationToken,
+) -> Result<(), KafkaFault> {
+    let holder = Uuid::now_v7().to_string();
+    let mut producer: FutureProducer = config.producer("relay").create()?;
+    let mut measured = Instant::now();
+    while !stop.is_cancelled() {
+        let published = match round(outbox.as_ref(), &producer, &holder).await {
+            Ok(published) => published,
+            Err(error) => {
+                tracing::warn!(%error, "the relay pauses");
+                RELAY_FAILURES.inc();
+                // A producer that lost a record would let later ones overtake it: begin with a new one.
+                producer = config.producer("relay").create()?;
+                pause(REST, &stop).await;
+                continue;
+            }
+        };
+        if measured.elapsed() >= MEASURE {
+            measured = Instant::now();
+            OUTBOX_AGE.set(outbox.age_s().await.unwrap_or(f64::NAN));
+        }
+        if published < BATCH as usize {
+            tokio::select! {
+                () = recorded.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+    // What this process committed last goes out before it ends; should it fail, another relay does it.
+    let _ = tokio::time::timeout(LEASE / 2, round(outbox.as_ref(), &producer, &holder)).await;
+    Ok(())
+}
+
+async fn round(outbox: &dyn Outbox, producer: &FutureProducer, holder: &str) -> Result<usize, RoundError> {
+    let batch = outbox.batch(BATCH).await?;
+    if batch.is_empty() {
+        return Ok(0);
+    }
+    let Some(epoch) = outbox.acquire_lease(holder, LEASE).await? else { return Ok(0) };
+    // Read again under the lease: the holder before may have published some of it.
+    let batch = outbox.batch(BATCH).await?;
+    let mut acknowledgements = Vec::with_capacity(batch.len());
+    for record in &batch {
+        acknowledgements.push(enqueue(producer, record)?);
+    }
+    try_join_all(acknowledgements.into_iter().map(|acknowledged| async {
+        match acknowledged.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((error, _))) => Err(RoundError::Broker(error)),
+            Err(_) => Err(RoundError::Closed),
+        }
+    }))
+    .await?;
+    let ids: Vec<i64> = batch.iter().map(|record| record.id).collect();
+    if !outbox.delete(epoch, &ids).await? {
+        return Err(RoundError::Overtaken);
+    }
+    PUBLISHED.inc_by(batch.len() as u64);
+    Ok(batch.len())
+}
+
+fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<rdkafka::producer::DeliveryFuture, RoundError> {
+    let data = serde_json::to_vec(&record.data)?;
+    let headers = headers_of(&envelope_of(record));
+    let message = FutureRecord::to(&record.topic).key(&record.key).payload(&data).headers(headers);
+    producer.send_result(message).map_err(|(error, _)| RoundError::Broker(error))
+}
+
+async fn pause(time: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = stop.cancelled() => {}
+    }
+}

@@ -1,0 +1,258 @@
+//! The way out and in, on a real Kafka with mutual TLS. Needs `OUTCRY_TEST_KAFKA_BROKERS` and
+//! `OUTCRY_TEST_KAFKA_TLS_DIR` (`ca.pem`, `<service>.pem`, `<service>-key.pem`); `make test` sets them.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use event_contracts::envelope::Envelope;
+use rdkafka::{
+    ClientConfig, Message,
+    consumer::{Consumer, StreamConsumer},
+    message::{Header, Headers, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use serde_json::json;
+use settlement_adapter_kafka::{
+    client::KafkaConfig,
+    consumer::{self, Progress},
+    dead_letters, relay,
+};
+use settlement_ports::{
+    Epoch, Fact, FactHandler, HandleError, Handled, Outbox, OutboxRecord, Receipt, Retries, StoreError,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The broker has so long for anything.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn config(service: &str) -> Result<KafkaConfig> {
+    let hint = "set OUTCRY_TEST_KAFKA_BROKERS and OUTCRY_TEST_KAFKA_TLS_DIR, or run `make test`, which starts a broker";
+    let directory = PathBuf::from(std::env::var("OUTCRY_TEST_KAFKA_TLS_DIR").context(hint)?);
+    Ok(KafkaConfig {
+        brokers: std::env::var("OUTCRY_TEST_KAFKA_BROKERS").context(hint)?,
+        ca_file: directory.join("ca.pem"),
+        cert_file: directory.join(format!("{service}.pem")),
+        key_file: directory.join(format!("{service}-key.pem")),
+    })
+}
+
+fn client(service: &str) -> Result<ClientConfig> {
+    let config = config(service)?;
+    let mut client = ClientConfig::new();
+    client
+        .set("bootstrap.servers", &config.brokers)
+        .set("security.protocol", "ssl")
+        .set("ssl.ca.location", config.ca_file.to_string_lossy())
+        .set("ssl.certificate.location", config.cert_file.to_string_lossy())
+        .set("ssl.key.location", config.key_file.to_string_lossy());
+    Ok(client)
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).expect("a valid time")
+}
+
+/// An outbox in memory: whatever the relay deletes is gone.
+#[derive(Default)]
+struct Records(Mutex<Vec<OutboxRecord>>);
+
+#[async_trait]
+impl Outbox for Records {
+    async fn acquire_lease(&self, _: &str, _: Duration) -> Result<Option<Epoch>, StoreError> {
+        Ok(Some(Epoch(1)))
+    }
+    async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
+        Ok(self.0.lock().expect("no panic").iter().take(limit as usize).cloned().collect())
+    }
+    async fn delete(&self, _: Epoch, ids: &[i64]) -> Result<bool, StoreError> {
+        self.0.lock().expect("no panic").retain(|record| !ids.contains(&record.id));
+        Ok(true)
+    }
+    async fn age_s(&self) -> Result<f64, StoreError> {
+        Ok(0.0)
+    }
+}
+
+#[tokio::test]
+async fn the_relay_publishes_in_order_and_removes_what_the_broker_has() -> Result<()> {
+    let key = Uuid::now_v7().to_string();
+    let record = |id: i64| OutboxRecord {
+        id,
+        event_id: Uuid::now_v7(),
+        event_type: "outcry.settlement.shipped.v1".into(),
+        topic: "outcry.settlement.v1".into(),
+        key: key.clone(),
+        sequence: id.unsigned_abs(),
+        time: now(),
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+        data: json!({"n": id}),
+    };
+    let outbox = Arc::new(Records(Mutex::new((1..=50).map(record).collect())));
+    let reader: StreamConsumer = client("settlement-service")?
+        .set("group.id", "settlement-service")
+        .set("enable.auto.commit", "false")
+        .create()?;
+    let mut places = rdkafka::TopicPartitionList::new();
+    for partition in 0..12 {
+        let (_, end) = reader.fetch_watermarks("outcry.settlement.v1", partition, DEADLINE)?;
+        places.add_partition_offset("outcry.settlement.v1", partition, rdkafka::Offset::Offset(end))?;
+    }
+    reader.assign(&places)?;
+
+    let stop = CancellationToken::new();
+    let running =
+        tokio::spawn(relay::run(config("settlement-service")?, outbox.clone(), Arc::new(Notify::new()), stop.clone()));
+    let mut sequences = Vec::new();
+    while sequences.len() < 50 {
+        let message = tokio::time::timeout(DEADLINE, reader.recv()).await??;
+        if message.key() != Some(key.as_bytes()) {
+            continue;
+        }
+        let headers: HashMap<_, _> = message.headers().context("headers")?.iter().map(|h| (h.key, h.value)).collect();
+        let text = |name: &str| headers.get(name).copied().flatten().and_then(|value| std::str::from_utf8(value).ok());
+        let envelope = Envelope::from_headers(text)?;
+        assert_eq!((envelope.source.as_str(), envelope.subject.as_str()), ("/outcry/settlement-service", key.as_str()));
+        assert_eq!(text("content-type"), Some("application/json"));
+        sequences.push(envelope.sequence);
+    }
+    assert_eq!(sequences, (1..=50).collect::<Vec<_>>());
+    stop.cancel();
+    running.await??;
+    assert!(outbox.batch(100).await?.is_empty());
+    Ok(())
+}
+
+/// Handles what it is told to and remembers all of it.
+struct Recorder {
+    key: String,
+    seen: Mutex<Vec<(u64, Fact)>>,
+    poison: Mutex<Option<u64>>,
+    failures: Mutex<u32>,
+    progressed: Notify,
+}
+
+#[async_trait]
+impl FactHandler for Recorder {
+    async fn handle(&self, receipt: Receipt, fact: Fact) -> Result<Handled, HandleError> {
+        if receipt.key != self.key {
+            return Ok(Handled::Duplicate);
+        }
+        if *self.poison.lock().expect("no panic") == Some(receipt.sequence) {
+            return Err(HandleError::Poison("it makes no sense".into()));
+        }
+        {
+            let mut failures = self.failures.lock().expect("no panic");
+            if *failures > 0 {
+                *failures -= 1;
+                return Err(HandleError::Retry("not yet".into()));
+            }
+        }
+        self.seen.lock().expect("no panic").push((receipt.sequence, fact));
+        self.progressed.notify_one();
+        Ok(Handled::Applied)
+    }
+}
+
+#[derive(Default)]
+struct Counts(Mutex<HashMap<Uuid, u32>>);
+
+#[async_trait]
+impl Retries for Counts {
+    async fn failed(&self, event_id: Uuid, _: &str) -> Result<u32, StoreError> {
+        let mut counts = self.0.lock().expect("no panic");
+        let count = counts.entry(event_id).or_default();
+        *count += 1;
+        Ok(*count)
+    }
+    async fn buried(&self, _: Uuid, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn settled(&self, event_id: Uuid) -> Result<(), StoreError> {
+        self.0.lock().expect("no panic").remove(&event_id);
+        Ok(())
+    }
+}
+
+async fn bidding_says(producer: &FutureProducer, key: &str, sequence: u64, event: &str, data: &str) -> Result<()> {
+    let envelope = Envelope {
+        id: Uuid::now_v7(),
+        source: "/outcry/bidding-service".into(),
+        event_type: format!("outcry.bidding.{event}.v1"),
+        subject: key.into(),
+        time: now(),
+        sequence,
+        traceparent: None,
+    };
+    let headers = envelope
+        .to_headers()
+        .iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+    let record = FutureRecord::to("outcry.bidding.v1").key(key).payload(data).headers(headers);
+    producer.send(record, DEADLINE).await.map_err(|(error, _)| error)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn facts_come_in_order_through_retries_and_poison_goes_to_the_dead_letters_and_back() -> Result<()> {
+    let id = Uuid::now_v7();
+    let key = id.to_string();
+    let producer: FutureProducer = client("bidding-service")?.create()?;
+    let closed = |outcome: &str| {
+        json!({"auction_id": id, "seller_id": "anna", "currency": "USD", "outcome": outcome, "price": 12_050,
+            "winner_id": "bert", "bid_count": 3, "second_chance": false, "ended_at": now(), "closed_at": now(),
+            "new": "field"})
+        .to_string()
+    };
+    bidding_says(&producer, &key, 1, "auction.closed", &closed("sold")).await?;
+    bidding_says(&producer, &key, 2, "auction.of_the_future", "{}").await?;
+    bidding_says(&producer, &key, 3, "auction.closed", &closed("sold")).await?;
+    bidding_says(&producer, &key, 4, "auction.closed", "{\"auction_id\": 7}").await?;
+    bidding_says(&producer, &key, 5, "auction.closed", &closed("reserve_not_met")).await?;
+    bidding_says(&producer, &key, 6, "auction.closed", &closed("sold")).await?;
+
+    let recorder = Arc::new(Recorder {
+        key,
+        seen: Mutex::default(),
+        poison: Mutex::new(Some(3)),
+        failures: Mutex::new(3),
+        progressed: Notify::new(),
+    });
+    let (stop, progress) = (CancellationToken::new(), Arc::new(Progress::default()));
+    let retries = Arc::new(Counts::default());
+    let running = tokio::spawn(consumer::run(
+        config("settlement-service")?,
+        recorder.clone(),
+        retries.clone(),
+        progress.clone(),
+        stop.clone(),
+    ));
+    let sequences = || recorder.seen.lock().expect("no panic").iter().map(|(n, _)| *n).collect::<Vec<_>>();
+    let arrived = async {
+        while sequences().len() < 2 {
+            recorder.progressed.notified().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, arrived).await.with_context(|| format!("only {:?} came", sequences()))?;
+    assert_eq!(sequences(), [1, 6], "what is no sale is passed over, poison and nonsense are buried");
+    let Fact::AuctionSold(sale) = recorder.seen.lock().expect("no panic")[0].1.clone();
+    assert_eq!((sale.auction_id.as_uuid(), sale.seller_id.as_str(), sale.buyer_id.as_str()), (id, "anna", "bert"));
+    assert_eq!((sale.price.amount(), sale.price.currency().code()), (12_050, "USD"));
+    assert!(progress.is_live());
+    stop.cancel();
+    running.await??;
+
+    *recorder.poison.lock().expect("no panic") = None;
+    let replayed = dead_letters::replay(&config("settlement-service")?, recorder.clone(), retries).await?;
+    assert!(replayed.handled >= 1 && replayed.failed >= 1, "{replayed:?}");
+    assert_eq!(sequences(), [1, 6, 3], "what makes sense by now has its effect, nonsense lies there again");
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! An append-only file of JSON lines, on disk before anybody hears of a line, shared between processes by an
+//! advisory lock. A last line without its end was never heard of by anybody and is cut off.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file or its disk.
+    #[error("the gateway's journal: {0}")]
+    Io(#[from] std::io::Error),
+    /// A whole line that is not an entry.
+    #[error("the gateway's journal cannot be read at byte {offset}: {error}")]
+    Unreadable {
+        /// Where the line begins.
+        offset: u64,
+        /// Why not.
+        error: serde_json::Error,
+    },
+    /// The file was shortened or replaced while it was open.
+    #[error("the gateway's journal is shorter than what was read of it")]
+    Shortened,
+}
+
+/// An open journal and how far it was read.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    read_to: u64,
+}
+
+/// The journal while this process has it alone; dropping it lets others in.
+pub struct Exclusive<'a>(&'a mut Journal);
+
+impl Journal {
+    /// Opens a journal, making it if there is none.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            // A new file's name is durable once its folder is.
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(Self { file, read_to: 0 })
+    }
+
+    /// Waits until no other process has it.
+    pub fn exclusive(&mut self) -> Result<Exclusive<'_>, JournalError> {
+        self.file.lock()?;
+        Ok(Exclusive(self))
+    }
+}
+
+impl Exclusive<'_> {
+    /// The entries that were added since the last call, by whomever.
+    pub fn news<E: DeserializeOwned>(&mut self) -> Result<Vec<E>, JournalError> {
+        let journal = &mut *self.0;
+        let length = journal.file.metadata()?.len();
+        if length < journal.read_to {
+            return Err(JournalError::Shortened);
+        }
+        journal.file.seek(SeekFrom::Start(journal.read_to))?;
+        let mut text = Vec::new();
+        journal.file.read_to_end(&mut text)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < text.len() {
+            // Its writer died, or it would hold the lock; nobody was told of it.
+            journal.file.set_len(journal.read_to + whole as u64)?;
+        }
+        let (mut entries, mut offset) = (Vec::new(), journal.read_to);
+        for line in text[..whole].split_inclusive(|byte| *byte == b'\n') {
+            entries.push(serde_json::from_slice(line).map_err(|error| JournalError::Unreadable { offset, error })?);
+            offset += line.len() as u64;
+        }
+        journal.read_to = offset;
+        Ok(entries)
+    }
+
+    /// Adds an entry; when this returns, it is on disk. It is among the next [`Exclusive::news`].
+    pub fn append<E: Serialize>(&mut self, entry: &E) -> Result<(), JournalError> {
+        let mut line = serde_json::to_vec(entry).map_err(std::io::Error::from)?;
+        line.push(b'\n');
+        self.0.file.write_all(&line)?;
+        Ok(self.0.file.sync_data()?)
+    }
+}
+
+impl Drop for Exclusive<'_> {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure: closing the file lets the lock go at the latest.
+        let _unlocked = self.0.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn news(journal: &mut Journal) -> Vec<u32> {
+        journal.exclusive().unwrap().news().unwrap()
+    }
+
+    #[test]
+    fn entries_are_there_after_it_was_closed_and_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        Journal::open(&path).unwrap().exclusive().unwrap().append(&1_u32).unwrap();
+        Journal::open(&path).unwrap().exclusive().unwrap().append(&2_u32).unwrap();
+        let mut journal = Journal::open(&path).unwrap();
+        assert_eq!(news(&mut journal), [1, 2]);
+        assert!(news(&mut journal).is_empty());
+    }
+
+    #[test]
+    fn what_another_process_adds_is_news() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let (mut left, mut right) = (Journal::open(&path).unwrap(), Journal::open(&path).unwrap());
+        left.exclusive().unwrap().append(&1_u32).unwrap();
+        assert_eq!(news(&mut right), [1]);
+        right.exclusive().unwrap().append(&2_u32).unwrap();
+        assert_eq!(news(&mut left), [1, 2]);
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_off_wherever_it_was_torn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        for torn in ["2", "22", "{\"ke", "\u{0}\u{0}"] {
+            fs::write(&path, format!("1\n{torn}")).unwrap();
+            let mut journal = Journal::open(&path).unwrap();
+            assert_eq!(news(&mut journal), [1], "{torn:?}");
+            journal.exclusive().unwrap().append(&3_u32).unwrap();
+            assert_eq!(news(&mut journal), [3]);
+            assert_eq!(fs::read_to_string(&path).unwrap(), "1\n3\n");
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_is_named_by_its_place_and_nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        fs::write(&path, "1\noops\n3\n").unwrap();
+        let mut journal = Journal::open(&path).unwrap();
+        let read = journal.exclusive().unwrap().news::<u32>();
+        assert!(matches!(read, Err(JournalError::Unreadable { offset: 2, .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\noops\n3\n");
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_while_open_is_not_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        fs::write(&path, "1\n2\n").unwrap();
+        let mut journal = Journal::open(&path).unwrap();
+        assert_eq!(news(&mut journal), [1, 2]);
+        fs::write(&path, "1\n").unwrap();
+        assert!(matches!(journal.exclusive().unwrap().news::<u32>(), Err(JournalError::Shortened)));
+    }
+}

@@ -1,0 +1,97 @@
+//! Calls to the gateway: planned in the transaction of the decision that needs them, taken up when they are due.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use settlement_domain::{CallKey, GatewayCall};
+use settlement_ports::{PendingCall, StoreError};
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::{
+    error::{corrupt, store_error},
+    row::Row,
+};
+
+/// A due call beside its settlement's row.
+struct Due {
+    call: Value,
+    id: Uuid,
+    auction_id: Uuid,
+    seller_id: String,
+    buyer_id: String,
+    amount: i64,
+    currency: String,
+    terms: Value,
+    started_at: DateTime<Utc>,
+    payment_due_at: DateTime<Utc>,
+    sequence: i64,
+    attempts: Value,
+    state: Value,
+    due_at: Option<DateTime<Utc>>,
+}
+
+/// Both rows are locked, so a row that changed since the statement began is looked at again before it is taken: a call
+/// that another worker has leased meanwhile is not due any more.
+pub(crate) async fn lock_due(
+    tx: &mut Transaction<'static, Postgres>,
+    limit: u32,
+) -> Result<Vec<PendingCall>, StoreError> {
+    let due = sqlx::query_as!(
+        Due,
+        "SELECT c.call, s.id, s.auction_id, s.seller_id, s.buyer_id, s.amount, s.currency, s.terms, s.started_at,
+                s.payment_due_at, s.sequence, s.attempts, s.state, s.due_at
+         FROM gateway_call AS c JOIN settlement AS s ON s.id = c.settlement_id
+         WHERE c.due_at <= statement_timestamp()
+         ORDER BY c.due_at, c.key LIMIT $1
+         FOR UPDATE OF c, s SKIP LOCKED",
+        i64::from(limit)
+    )
+    .fetch_all(&mut **tx)
+    .await
+    .map_err(store_error)?;
+    due.into_iter().map(pending).collect()
+}
+
+fn pending(due: Due) -> Result<PendingCall, StoreError> {
+    let row = Row {
+        id: due.id,
+        auction_id: due.auction_id,
+        seller_id: due.seller_id,
+        buyer_id: due.buyer_id,
+        amount: due.amount,
+        currency: due.currency,
+        terms: due.terms,
+        started_at: due.started_at,
+        payment_due_at: due.payment_due_at,
+        sequence: due.sequence,
+        attempts: due.attempts,
+        state: due.state,
+        due_at: due.due_at,
+    };
+    Ok(PendingCall { settlement: row.try_into()?, call: serde_json::from_value(due.call).map_err(corrupt)? })
+}
+
+pub(crate) async fn find(
+    tx: &mut Transaction<'static, Postgres>,
+    key: &CallKey,
+) -> Result<Option<GatewayCall>, StoreError> {
+    let call = sqlx::query_scalar!("SELECT call FROM gateway_call WHERE key = $1", key.as_str());
+    let call = call.fetch_optional(&mut **tx).await.map_err(store_error)?;
+    call.map(|call| serde_json::from_value(call).map_err(corrupt)).transpose()
+}
+
+pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, call: &GatewayCall) -> Result<(), StoreError> {
+    let key = call.key();
+    sqlx::query!(
+        "INSERT INTO gateway_call (key, settlement_id, call, due_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (key) DO UPDATE SET call = excluded.call, due_at = excluded.due_at",
+        key.as_str(),
+        call.settlement_id().as_uuid(),
+        serde_json::to_value(call).map_err(corrupt)?,
+        call.due_at()
+    )
+    .execute(&mut **tx)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Connecting, migrating, and whether the database can be worked with.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    Connection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// The schema's versions, applied by `migrate` and only checked by a serving process.
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+
+/// How long a request waits for a connection before it is answered 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that rested longer is checked before use: its server may have been demoted.
+const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// Bounds of the server's side: no statement, lock wait or forgotten transaction holds others up.
+const SERVER_LIMITS: [(&str, &str); 3] =
+    [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s")];
+
+/// Why the database cannot be worked with.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The URL cannot be read. Its text is not repeated: it holds a password.
+    #[error("the database URL is not of the form postgres://user:password@host:port/database")]
+    Url,
+    /// It cannot be reached or refuses to work.
+    #[error("the database cannot be used: {0}")]
+    Unavailable(#[from] sqlx::Error),
+    /// A migration failed.
+    #[error("the database cannot be migrated: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The schema is older than this binary.
+    #[error("the schema has version {found}, this binary needs {needed}: run its `migrate` command first")]
+    Schema {
+        /// Of the database.
+        found: i64,
+        /// Of this binary.
+        needed: i64,
+    },
+}
+
+/// A pool of at most `max_connections` connections; connects when first used.
+///
+/// # Errors
+/// [`DatabaseError::Url`].
+pub fn connect(url: &str, max_connections: u32) -> Result<PgPool, DatabaseError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| DatabaseError::Url)?
+        .application_name("settlement-service")
+        .options(SERVER_LIMITS);
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, rested| {
+            Box::pin(async move {
+                if rested.idle_for < CHECK_AFTER_IDLE {
+                    return Ok(true);
+                }
+                let writable = sqlx::query_scalar!(r#"SELECT NOT pg_is_in_recovery() AS "writable!""#);
+                Ok(writable.fetch_one(connection).await.unwrap_or(false))
+            })
+        })
+        .connect_lazy_with(options);
+    Ok(pool)
+}
+
+/// Applies what is missing.
+///
+/// # Errors
+/// [`DatabaseError`].
+pub async fn migrate(url: &str) -> Result<(), DatabaseError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| DatabaseError::Url)?;
+    let mut connection = sqlx::PgConnection::connect_with(&options).await?;
+    MIGRATIONS.run(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// Whether the schema is at least what this binary knows; a newer one is fine (expand, then contract).
+///
+/// # Errors
+/// [`DatabaseError`].
+pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
+    let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let migrated = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "migrated!""#);
+    let found = if migrated.fetch_one(pool).await? {
+        sqlx::query_scalar!(r#"SELECT coalesce(max(version), 0) AS "version!" FROM _sqlx_migrations WHERE success"#)
+            .fetch_one(pool)
+            .await?
+    } else {
+        0
+    };
+    if found < needed { Err(DatabaseError::Schema { found, needed }) } else { Ok(()) }
+}
+
+/// Removes answers that were kept for a day and failures that nobody replayed in 90 days;
+/// at most 10,000 rows of each, so that it never holds others up.
+///
+/// # Errors
+/// [`DatabaseError::Unavailable`].
+pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
+    let answers = sqlx::query!(
+        "DELETE FROM idempotency WHERE (principal, key) IN
+             (SELECT principal, key FROM idempotency
+              WHERE created_at < clock_timestamp() - interval '24 hours' ORDER BY created_at LIMIT 10000)"
+    );
+    let removed = answers.execute(pool).await?.rows_affected();
+    let failures = sqlx::query!(
+        "DELETE FROM inbox_failure WHERE event_id IN
+             (SELECT event_id FROM inbox_failure WHERE failed_at < clock_timestamp() - interval '90 days' LIMIT 10000)"
+    );
+    Ok(removed + failures.execute(pool).await?.rows_affected())
+}

@@ -1,0 +1,122 @@
+//! Domain events become contract payloads in the outbox.
+
+use event_contracts::settlement::{
+    self as contract, SettlementCompleted, SettlementEscrowed, SettlementFailed, SettlementShipped, SettlementStarted,
+};
+use opentelemetry::trace::TraceContextExt;
+use settlement_domain::{FailureReason, SettlementEvent, Status, settlement::What};
+use settlement_ports::StoreError;
+use sqlx::{Postgres, Transaction};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use uuid::Uuid;
+
+use crate::{
+    error::{corrupt, store_error},
+    row::number,
+};
+
+pub(crate) async fn record(tx: &mut Transaction<'static, Postgres>, event: &SettlementEvent) -> Result<(), StoreError> {
+    let contract = to_contract(event);
+    sqlx::query!(
+        "INSERT INTO outbox (event_id, event_type, topic, key, sequence, time, traceparent, data)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        Uuid::now_v7(),
+        contract.event_type(),
+        contract::SettlementEvent::TOPIC,
+        contract.key(),
+        number(event.sequence)?,
+        event.at,
+        traceparent(),
+        contract.to_data().map_err(corrupt)?
+    )
+    .execute(&mut **tx)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+fn to_contract(event: &SettlementEvent) -> contract::SettlementEvent {
+    let (settlement_id, auction_id) = (event.settlement_id.as_uuid(), event.auction_id.as_uuid());
+    let (status, at) = (contract_status(event.status), event.at);
+    match &event.what {
+        What::Started { seller_id, buyer_id, amount, payment_due_at } => SettlementStarted {
+            settlement_id,
+            auction_id,
+            seller_id: seller_id.to_string(),
+            buyer_id: buyer_id.to_string(),
+            amount: amount.amount(),
+            currency: amount.currency().to_string(),
+            status,
+            payment_due_at: *payment_due_at,
+            started_at: at,
+        }
+        .into(),
+        What::Escrowed { amount, ship_due_at } => SettlementEscrowed {
+            settlement_id,
+            auction_id,
+            amount: amount.amount(),
+            currency: amount.currency().to_string(),
+            status,
+            ship_due_at: *ship_due_at,
+            escrowed_at: at,
+        }
+        .into(),
+        What::Shipped { parcel, inspection_ends_at } => SettlementShipped {
+            settlement_id,
+            auction_id,
+            carrier: parcel.carrier().to_owned(),
+            tracking_number: parcel.tracking_number().to_owned(),
+            status,
+            inspection_ends_at: *inspection_ends_at,
+            shipped_at: at,
+        }
+        .into(),
+        What::Completed { payout, commission } => SettlementCompleted {
+            settlement_id,
+            auction_id,
+            payout: payout.amount(),
+            commission: commission.amount(),
+            currency: payout.currency().to_string(),
+            status,
+            completed_at: at,
+        }
+        .into(),
+        What::Failed { reason, refunded } => SettlementFailed {
+            settlement_id,
+            auction_id,
+            reason: match reason {
+                FailureReason::Unpaid => contract::FailureReason::Unpaid,
+                FailureReason::NotShipped => contract::FailureReason::NotShipped,
+            },
+            refunded: refunded.amount(),
+            currency: refunded.currency().to_string(),
+            status,
+            failed_at: at,
+        }
+        .into(),
+    }
+}
+
+fn contract_status(status: Status) -> contract::SettlementStatus {
+    use contract::SettlementStatus as Contract;
+    match status {
+        Status::AwaitingPayment => Contract::AwaitingPayment,
+        Status::Authorizing => Contract::Authorizing,
+        Status::Authorized => Contract::Authorized,
+        Status::Escrowed => Contract::Escrowed,
+        Status::Shipped => Contract::Shipped,
+        Status::Received => Contract::Received,
+        Status::Completed => Contract::Completed,
+        Status::Refunding => Contract::Refunding,
+        Status::Refunded => Contract::Refunded,
+        Status::Failed => Contract::Failed,
+        Status::NeedsOperator => Contract::NeedsOperator,
+    }
+}
+
+/// W3C trace context (`traceparent`, version 00) of the span that causes the event.
+fn traceparent() -> Option<String> {
+    let context = tracing::Span::current().context();
+    let span = context.span().span_context().clone();
+    span.is_valid().then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
+}

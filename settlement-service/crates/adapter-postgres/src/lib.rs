@@ -1,0 +1,18 @@
+//! Settlements in PostgreSQL. All SQL of the service stands here.
+//!
+//! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`]); [`calls`] and [`ledger`] are parts of a unit
+//! of work; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
+
+mod browse;
+mod calls;
+pub mod database;
+mod error;
+mod events;
+mod idempotency;
+mod inbox;
+mod ledger;
+mod metrics;
+pub mod outbox;
+mod row;
+pub mod store;
+mod tx;

@@ -1,0 +1,75 @@
+//! Business figures: what the saga's steps came to, and how settlements ended. Counted when the unit of work that holds
+//! them is committed, so that nothing is counted that did not happen.
+
+use std::sync::LazyLock;
+
+use prometheus::{IntCounterVec, register_int_counter_vec};
+use settlement_domain::{
+    Answer, GatewayCall, Settlement, SettlementEvent, Status,
+    call::CallStatus,
+    ledger::{EntryKind, Transaction},
+    settlement::What,
+};
+
+/// Registration fails only for a name that is registered twice: a bug of this file.
+#[allow(clippy::expect_used)]
+static STEPS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!("outcry_saga_steps_total", "Steps and undos of the saga by result.", &["step", "result"])
+        .expect("metric names are unique")
+});
+
+#[allow(clippy::expect_used)] // as above
+static ENDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!("outcry_settlements_ended_total", "Settlements that ended, by how.", &["end"])
+        .expect("metric names are unique")
+});
+
+/// What one unit of work will have brought about.
+#[derive(Default)]
+pub(crate) struct Tally {
+    steps: Vec<(&'static str, &'static str)>,
+    ends: Vec<&'static str>,
+}
+
+impl Tally {
+    pub(crate) fn call(&mut self, call: &GatewayCall) {
+        let result = match call.status() {
+            CallStatus::Answered(Answer::Succeeded { .. }) => "succeeded",
+            CallStatus::Answered(Answer::Declined(_)) => "declined",
+            CallStatus::Dropped => "dropped",
+            CallStatus::Ready | CallStatus::InDoubt => return,
+        };
+        self.steps.push((call.operation().name(), result));
+    }
+
+    pub(crate) fn event(&mut self, event: &SettlementEvent) {
+        match event.what {
+            What::Shipped { .. } => self.steps.push(("ship", "succeeded")),
+            What::Completed { .. } | What::Failed { .. } => self.ends.push(event.status.name()),
+            What::Started { .. } | What::Escrowed { .. } => {}
+        }
+    }
+
+    /// The buyer's reception has no event of its own; escrow is released by it, once.
+    pub(crate) fn posted(&mut self, entry: &Transaction) {
+        if entry.kind() == EntryKind::Released {
+            self.steps.push(("receive", "succeeded"));
+        }
+    }
+
+    /// Nothing moves a settlement that needs an operator, so it is saved as such once.
+    pub(crate) fn saved(&mut self, settlement: &Settlement) {
+        if settlement.status() == Status::NeedsOperator {
+            self.ends.push(Status::NeedsOperator.name());
+        }
+    }
+
+    pub(crate) fn count(self) {
+        for (step, result) in self.steps {
+            STEPS.with_label_values(&[step, result]).inc();
+        }
+        for end in self.ends {
+            ENDS.with_label_values(&[end]).inc();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A settlement as a row, both ways. The domain's invariants are private to it, so it is its own JSON form that is
+//! taken apart into columns here and put together again.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use settlement_domain::{Settlement, saga};
+use settlement_ports::StoreError;
+use uuid::Uuid;
+
+use crate::error::corrupt;
+
+/// The columns of `settlement` that are not generated.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Row {
+    pub id: Uuid,
+    pub auction_id: Uuid,
+    pub seller_id: String,
+    pub buyer_id: String,
+    pub amount: i64,
+    pub currency: String,
+    pub terms: Value,
+    pub started_at: DateTime<Utc>,
+    pub payment_due_at: DateTime<Utc>,
+    pub sequence: i64,
+    pub attempts: Value,
+    pub state: Value,
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+/// What of a settlement no getter shows.
+#[derive(Deserialize)]
+struct Inner {
+    attempts: Value,
+    state: Value,
+}
+
+impl TryFrom<&Settlement> for Row {
+    type Error = StoreError;
+    fn try_from(settlement: &Settlement) -> Result<Self, StoreError> {
+        let whole = serde_json::to_value(settlement).map_err(corrupt)?;
+        let Inner { attempts, state } = Inner::deserialize(whole).map_err(corrupt)?;
+        Ok(Self {
+            id: settlement.id().as_uuid(),
+            auction_id: settlement.auction_id().as_uuid(),
+            seller_id: settlement.seller_id().as_str().to_owned(),
+            buyer_id: settlement.buyer_id().as_str().to_owned(),
+            amount: settlement.price().amount(),
+            currency: settlement.price().currency().code().to_owned(),
+            terms: serde_json::to_value(settlement.terms()).map_err(corrupt)?,
+            started_at: settlement.started_at(),
+            payment_due_at: settlement.payment_due_at(),
+            sequence: number(settlement.sequence())?,
+            attempts,
+            state,
+            due_at: saga::due_at(settlement),
+        })
+    }
+}
+
+impl TryFrom<Row> for Settlement {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let id = row.id;
+        serde_json::from_value(json!({
+            "id": row.id,
+            "auction_id": row.auction_id,
+            "seller_id": row.seller_id,
+            "buyer_id": row.buyer_id,
+            "price": {"amount": row.amount, "currency": row.currency},
+            "terms": row.terms,
+            "started_at": row.started_at,
+            "payment_due_at": row.payment_due_at,
+            "sequence": row.sequence,
+            "attempts": row.attempts,
+            "state": row.state,
+        }))
+        .map_err(|error| corrupt(format!("settlement {id}: {error}")))
+    }
+}
+
+pub(crate) fn number(count: u64) -> Result<i64, StoreError> {
+    i64::try_from(count).map_err(corrupt)
+}
+
+pub(crate) fn count(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(corrupt)
+}

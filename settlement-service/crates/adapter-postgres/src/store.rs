@@ -1,0 +1,70 @@
+//! The store: opens units of work, answers queries.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use settlement_domain::{Settlement, SettlementId, ledger::TrialBalance};
+use settlement_ports::{ListFilter, SettlementStore, SettlementTx, StoreError, Viewer};
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use crate::{browse, error::store_error, ledger, row::Row, tx::PgTx};
+
+/// Who is woken by a commit of this process.
+#[derive(Debug, Clone, Default)]
+pub struct Wakers {
+    /// Notified after a commit that left events in the outbox.
+    pub recorded: Arc<Notify>,
+    /// Notified after a commit that left calls to be made at once.
+    pub planned: Arc<Notify>,
+}
+
+/// Settlements in PostgreSQL.
+#[derive(Clone)]
+pub struct PgSettlements {
+    pool: PgPool,
+    wakers: Wakers,
+}
+
+impl PgSettlements {
+    /// Over a pool.
+    #[must_use]
+    pub fn new(pool: PgPool, wakers: Wakers) -> Self {
+        Self { pool, wakers }
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+#[async_trait]
+impl SettlementStore for PgSettlements {
+    async fn begin(&self) -> Result<Box<dyn SettlementTx>, StoreError> {
+        let transaction = self.pool.begin().await.map_err(store_error)?;
+        Ok(Box::new(PgTx::new(transaction, self.wakers.clone())))
+    }
+
+    async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError> {
+        sqlx::query_as!(
+            Row,
+            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at, payment_due_at, sequence,
+                    attempts, state, due_at
+             FROM settlement WHERE id = $1",
+            id.as_uuid()
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(store_error)?
+        .map(Settlement::try_from)
+        .transpose()
+    }
+
+    async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError> {
+        browse::page(&self.pool, viewer, filter, limit).await
+    }
+
+    async fn trial_balance(&self) -> Result<TrialBalance, StoreError> {
+        ledger::trial_balance(&self.pool).await
+    }
+}

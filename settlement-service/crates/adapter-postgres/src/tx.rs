@@ -1,0 +1,185 @@
+//! The unit of work: one database transaction.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use settlement_domain::{
+    CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, call::CallStatus, ledger::Transaction as Entry,
+};
+use settlement_ports::{Claim, Inserted, Locked, PendingCall, Receipt, RequestKey, Seen, SettlementTx, StoreError};
+use sqlx::{Postgres, Transaction};
+
+use crate::{calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, row::Row, store::Wakers};
+
+pub(crate) struct PgTx {
+    transaction: Transaction<'static, Postgres>,
+    wakers: Wakers,
+    has_events: bool,
+    has_calls: bool,
+    tally: Tally,
+}
+
+impl PgTx {
+    pub(crate) fn new(transaction: Transaction<'static, Postgres>, wakers: Wakers) -> Self {
+        Self { transaction, wakers, has_events: false, has_calls: false, tally: Tally::default() }
+    }
+}
+
+#[async_trait]
+impl SettlementTx for PgTx {
+    async fn now(&mut self) -> Result<DateTime<Utc>, StoreError> {
+        sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+            .fetch_one(&mut *self.transaction)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError> {
+        idempotency::claim(&mut self.transaction, key).await
+    }
+
+    async fn answer(&mut self, key: &RequestKey, answer: &serde_json::Value) -> Result<(), StoreError> {
+        idempotency::answer(&mut self.transaction, key, answer).await
+    }
+
+    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
+        inbox::receive(&mut self.transaction, receipt).await
+    }
+
+    async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError> {
+        let row = Row::try_from(settlement)?;
+        let inserted = sqlx::query!(
+            "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at,
+                 payment_due_at, sequence, attempts, state, due_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             ON CONFLICT (auction_id, buyer_id) DO NOTHING",
+            row.id,
+            row.auction_id,
+            row.seller_id,
+            row.buyer_id,
+            row.amount,
+            row.currency,
+            row.terms,
+            row.started_at,
+            row.payment_due_at,
+            row.sequence,
+            row.attempts,
+            row.state,
+            row.due_at
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(store_error)?;
+        Ok(if inserted.rows_affected() == 1 { Inserted::New } else { Inserted::Exists })
+    }
+
+    async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError> {
+        let row = sqlx::query_as!(
+            Row,
+            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at, payment_due_at, sequence,
+                    attempts, state, due_at
+             FROM settlement WHERE id = $1 FOR UPDATE",
+            id.as_uuid()
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await
+        .map_err(store_error)?;
+        let Some(row) = row else { return Ok(None) };
+        // A second statement: within the first the clock would be read before the wait for the lock.
+        let now = self.now().await?;
+        Ok(Some(Locked { aggregate: row.try_into()?, now }))
+    }
+
+    async fn lock_due_timers(&mut self, limit: u32) -> Result<Vec<Locked<Settlement>>, StoreError> {
+        let rows = sqlx::query_as!(
+            Row,
+            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at, payment_due_at, sequence,
+                    attempts, state, due_at
+             FROM settlement WHERE due_at <= statement_timestamp()
+             ORDER BY due_at, id LIMIT $1
+             FOR UPDATE SKIP LOCKED",
+            i64::from(limit)
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(store_error)?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.now().await?;
+        rows.into_iter().map(|row| Ok(Locked { aggregate: row.try_into()?, now })).collect()
+    }
+
+    async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError> {
+        let pending = calls::lock_due(&mut self.transaction, limit).await?;
+        if pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.now().await?;
+        Ok(pending.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+    }
+
+    async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError> {
+        calls::find(&mut self.transaction, key).await
+    }
+
+    async fn save(&mut self, settlements: &[Settlement]) -> Result<(), StoreError> {
+        for settlement in settlements {
+            let row = Row::try_from(settlement)?;
+            let saved = sqlx::query!(
+                "UPDATE settlement SET sequence = $2, attempts = $3, state = $4, due_at = $5 WHERE id = $1",
+                row.id,
+                row.sequence,
+                row.attempts,
+                row.state,
+                row.due_at
+            )
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(store_error)?;
+            if saved.rows_affected() != 1 {
+                return Err(StoreError::Corrupt(format!("settlement {} was saved and is not there", settlement.id())));
+            }
+            self.tally.saved(settlement);
+        }
+        Ok(())
+    }
+
+    async fn save_calls(&mut self, calls: &[GatewayCall]) -> Result<(), StoreError> {
+        for call in calls {
+            calls::save(&mut self.transaction, call).await?;
+            self.has_calls |= *call.status() == CallStatus::Ready;
+            self.tally.call(call);
+        }
+        Ok(())
+    }
+
+    async fn record(&mut self, events: &[SettlementEvent]) -> Result<(), StoreError> {
+        for event in events {
+            events::record(&mut self.transaction, event).await?;
+            self.tally.event(event);
+        }
+        self.has_events |= !events.is_empty();
+        Ok(())
+    }
+
+    async fn post(&mut self, transactions: &[Entry]) -> Result<(), StoreError> {
+        for entry in transactions {
+            if ledger::post(&mut self.transaction, entry).await? {
+                self.tally.posted(entry);
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(store_error)?;
+        self.tally.count();
+        if self.has_events {
+            self.wakers.recorded.notify_one();
+        }
+        if self.has_calls {
+            self.wakers.planned.notify_one();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! Settlement's use cases: what people do ([`Settlements`]), what other services tell ([`Facts`]), and what time and
+//! the gateway bring ([`Worker`]). Each opens a unit of work, loads under lock, lets the domain decide, stores the
+//! whole change and commits.
+
+mod batch;
+mod command;
+mod facts;
+mod outcome;
+mod query;
+mod retry;
+mod view;
+mod worker;
+
+pub use command::Settlements;
+pub use facts::Facts;
+pub use outcome::{Answered, Outcome, UseError};
+pub use query::Page;
+pub use view::SettlementView;
+pub use worker::{Progress, Worker};

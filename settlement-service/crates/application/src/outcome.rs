@@ -1,0 +1,105 @@
+//! What a use case answers: a result that is stored and replayed as it is, or an error that is not.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use settlement_domain::Status;
+use settlement_domain::saga::SagaError;
+use settlement_ports::StoreError;
+
+use crate::SettlementView;
+use crate::retry::MaybeConflict;
+
+/// A decided outcome; refusals are decided, too, and are kept like successes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done; so the settlement stands now.
+    Done {
+        /// As its actor sees it.
+        settlement: Box<SettlementView>,
+    },
+    /// Not in this state.
+    Refused {
+        /// Where the settlement stands.
+        status: Status,
+        /// What it does not take there, by its name in the API.
+        event: String,
+    },
+    /// Its deadline has passed.
+    Late {
+        /// What came late.
+        event: String,
+        /// What it missed.
+        deadline: DateTime<Utc>,
+    },
+}
+
+/// An outcome, and whether it is the first answer again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered<T> {
+    /// What was decided.
+    pub outcome: T,
+    /// Whether an earlier request with the same key decided it.
+    pub replayed: bool,
+}
+
+/// Why there is no outcome. Nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UseError {
+    /// There is none, or none that the asker may know of.
+    #[error("there is no such settlement")]
+    NotFound,
+    /// The asker may see it and not do this.
+    #[error("only {0} may do this")]
+    Forbidden(&'static str),
+    /// The idempotency key came with another request before.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// A request with this idempotency key is being answered.
+    #[error("a request with this idempotency key is running")]
+    KeyRunning,
+    /// Other units of work came first each time: to be tried again.
+    #[error("too many requests for the same settlement")]
+    Conflict,
+    /// The store is away: to be tried again.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A defect.
+    #[error("defect: {0}")]
+    Defect(String),
+}
+
+impl MaybeConflict for UseError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict)
+    }
+}
+
+impl From<StoreError> for UseError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Conflict,
+            StoreError::Unavailable(what) => Self::Unavailable(what),
+            StoreError::Corrupt(what) => Self::Defect(what),
+        }
+    }
+}
+
+impl From<serde_json::Error> for UseError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Defect(format!("a stored answer cannot be read or written: {error}"))
+    }
+}
+
+impl Outcome {
+    /// The saga's refusal as an outcome; a defect is none.
+    pub(crate) fn of_refusal(error: &SagaError) -> Result<Self, UseError> {
+        match error {
+            SagaError::Refused(refused) => {
+                Ok(Self::Refused { status: refused.status, event: refused.event.to_owned() })
+            }
+            SagaError::Late { event, deadline } => Ok(Self::Late { event: (*event).to_owned(), deadline: *deadline }),
+            SagaError::Ledger(_) | SagaError::InDoubt(_) => Err(UseError::Defect(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A settlement as one person may see it, flat.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use settlement_domain::settlement::{Delivery, State};
+use settlement_domain::{
+    AuctionId, Decline, FailureReason, Money, Parcel, Settlement, SettlementId, Status, UserId, saga,
+};
+use settlement_ports::Viewer;
+
+/// What the API shows. A field is empty where it is not known yet or not the viewer's business.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettlementView {
+    /// Its id.
+    pub id: SettlementId,
+    /// Where the lot was sold.
+    pub auction_id: AuctionId,
+    /// Who sold.
+    pub seller_id: UserId,
+    /// Who bought.
+    pub buyer_id: UserId,
+    /// What the buyer pays.
+    pub price: Money,
+    /// Where it stands.
+    pub status: Status,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// Until when the buyer has to pay.
+    pub payment_due_at: DateTime<Utc>,
+    /// Why the last payment method was refused; buyer and admin only.
+    pub declined: Option<Decline>,
+    /// Until when the seller has to ship.
+    pub ship_due_at: Option<DateTime<Utc>>,
+    /// Carrier and tracking number.
+    pub parcel: Option<Parcel>,
+    /// When the lot was shipped.
+    pub shipped_at: Option<DateTime<Utc>>,
+    /// The lot counts as received then.
+    pub inspection_ends_at: Option<DateTime<Utc>>,
+    /// When the buyer had the lot.
+    pub received_at: Option<DateTime<Utc>>,
+    /// The seller's share; seller and admin only.
+    pub payout: Option<Money>,
+    /// The platform's share; seller and admin only.
+    pub commission: Option<Money>,
+    /// What the buyer got back.
+    pub refunded: Option<Money>,
+    /// Why there was no sale.
+    pub failure_reason: Option<FailureReason>,
+    /// Why a person has to decide; admin only.
+    pub operator_reason: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When time alone moves it on.
+    pub due_at: Option<DateTime<Utc>>,
+    /// The number of its last event.
+    pub sequence: u64,
+}
+
+impl SettlementView {
+    /// What this viewer may see of it.
+    #[must_use]
+    pub fn of(settlement: &Settlement, viewer: &Viewer) -> Self {
+        let mut view = Self::bare(settlement);
+        view.fill(settlement, settlement.state());
+        if !viewer.admin {
+            view.operator_reason = None;
+            if viewer.user != *settlement.buyer_id() {
+                view.declined = None;
+            }
+            if viewer.user != *settlement.seller_id() {
+                (view.payout, view.commission) = (None, None);
+            }
+        }
+        view
+    }
+
+    fn bare(settlement: &Settlement) -> Self {
+        Self {
+            id: settlement.id(),
+            auction_id: settlement.auction_id(),
+            seller_id: settlement.seller_id().clone(),
+            buyer_id: settlement.buyer_id().clone(),
+            price: settlement.price(),
+            status: settlement.status(),
+            started_at: settlement.started_at(),
+            payment_due_at: settlement.payment_due_at(),
+            declined: None,
+            ship_due_at: None,
+            parcel: None,
+            shipped_at: None,
+            inspection_ends_at: None,
+            received_at: None,
+            payout: None,
+            commission: None,
+            refunded: None,
+            failure_reason: None,
+            operator_reason: None,
+            ended_at: None,
+            due_at: saga::due_at(settlement),
+            sequence: settlement.sequence(),
+        }
+    }
+
+    fn fill(&mut self, settlement: &Settlement, state: &State) {
+        match state {
+            State::AwaitingPayment { declined } => self.declined.clone_from(declined),
+            State::Authorizing { .. } | State::Authorized { .. } => {}
+            State::Escrowed { ship_due_at, .. } => self.ship_due_at = Some(*ship_due_at),
+            State::Shipped { delivery, .. } => self.deliver(delivery),
+            State::Received { delivery, split, received_at, .. } => {
+                self.deliver(delivery);
+                self.received_at = Some(*received_at);
+                (self.payout, self.commission) = (Some(split.payout), Some(split.commission));
+            }
+            State::Completed { delivery, split, received_at, completed_at, .. } => {
+                self.deliver(delivery);
+                self.received_at = Some(*received_at);
+                (self.payout, self.commission) = (Some(split.payout), Some(split.commission));
+                self.ended_at = Some(*completed_at);
+            }
+            State::Refunding { reason, .. } => self.failure_reason = Some(*reason),
+            State::Refunded { reason, refunded_at } => {
+                self.failure_reason = Some(*reason);
+                self.refunded = Some(settlement.price());
+                self.ended_at = Some(*refunded_at);
+            }
+            State::Failed { reason, failed_at } => {
+                self.failure_reason = Some(*reason);
+                self.ended_at = Some(*failed_at);
+            }
+            State::NeedsOperator { stuck, reason, .. } => {
+                self.fill(settlement, stuck);
+                self.operator_reason = Some(reason.clone());
+            }
+        }
+    }
+
+    fn deliver(&mut self, delivery: &Delivery) {
+        self.parcel = Some(delivery.parcel.clone());
+        self.shipped_at = Some(delivery.shipped_at);
+        self.inspection_ends_at = Some(delivery.inspection_ends_at);
+    }
+}

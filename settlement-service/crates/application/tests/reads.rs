@@ -1,0 +1,166 @@
+//! What people may read, and what a store that is away or a lost race means to them.
+
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use settlement_application::{Facts, Settlements, UseError, Worker};
+use settlement_domain::settlement::Sale;
+use settlement_domain::{Money, Settlement, Status};
+use settlement_harness::{Scene, terms};
+use settlement_ports::{
+    Claim, FactHandler, HandleError, ListFilter, MockPaymentGateway, MockSettlementStore, MockSettlementTx, RequestKey,
+    SettlementTx, StoreError, Viewer,
+};
+
+fn viewer(who: &str, admin: bool) -> Viewer {
+    Viewer { user: who.parse().unwrap(), admin }
+}
+
+#[test]
+fn a_settlement_is_there_for_buyer_seller_and_admin_only() {
+    let scene = Scene::sold();
+    let get = |who, admin| block_on(scene.settlements.get(&viewer(who, admin), scene.id()));
+    assert_eq!(get("buyer", false).unwrap().status, Status::AwaitingPayment);
+    assert!(get("seller", false).is_ok() && get("root", true).is_ok());
+    assert_eq!(get("stranger", false), Err(UseError::NotFound));
+}
+
+#[test]
+fn what_the_seller_gets_is_not_shown_to_the_buyer() {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_visa");
+    scene.worker_works();
+    scene.seller_ships();
+    scene.buyer_receives();
+    scene.worker_works();
+    let payout = |who, admin| {
+        let view = block_on(scene.settlements.get(&viewer(who, admin), scene.id())).unwrap();
+        assert!(view.parcel.is_some() && view.ended_at.is_some());
+        view.payout.map(Money::amount)
+    };
+    assert_eq!(
+        [payout("buyer", false), payout("seller", false), payout("root", true)],
+        [None, Some(10_845), Some(10_845)]
+    );
+}
+
+#[test]
+fn the_trial_balance_is_for_admins() {
+    let scene = Scene::sold();
+    assert!(block_on(scene.settlements.trial_balance(&viewer("root", true))).unwrap().is_balanced());
+    let refused = block_on(scene.settlements.trial_balance(&viewer("seller", false)));
+    assert_eq!(refused.unwrap_err(), UseError::Forbidden("an admin"));
+}
+
+#[test]
+fn a_page_tells_where_the_next_one_goes_on() {
+    let scene = Scene::sold();
+    let page = |limit| block_on(scene.settlements.list(&viewer("buyer", false), &ListFilter::default(), limit));
+    let only = page(0).unwrap();
+    assert_eq!((only.items.len(), only.next), (1, None));
+
+    let (first, second) = (scene.settlement(), Scene::sold().settlement());
+    let mut store = MockSettlementStore::new();
+    let both: Vec<Settlement> = vec![second.clone(), first];
+    store.expect_list().withf(|_, _, limit| *limit == 2).returning(move |_, _, _| Ok(both.clone()));
+    let settlements = Settlements::new(Arc::new(store));
+    let page = block_on(settlements.list(&viewer("buyer", false), &ListFilter::default(), 1)).unwrap();
+    assert_eq!((page.items.len(), page.next), (1, Some(second.id())));
+}
+
+fn request() -> RequestKey {
+    RequestKey { principal: "buyer".parse().unwrap(), key: "key".to_owned(), fingerprint: [0; 32] }
+}
+
+/// A store whose first units of work lose a race, and whose claims then find a key that is running.
+fn racing(lost: usize) -> Settlements {
+    let mut store = MockSettlementStore::new();
+    store.expect_begin().times(lost).returning(|| Err(StoreError::Conflict));
+    store.expect_begin().returning(|| {
+        let mut tx = MockSettlementTx::new();
+        tx.expect_claim().returning(|_| Ok(Claim::Running));
+        Ok(Box::new(tx) as Box<dyn SettlementTx>)
+    });
+    Settlements::new(Arc::new(store))
+}
+
+#[test]
+fn a_lost_race_is_run_again_a_bounded_number_of_times() {
+    let receive = |lost| {
+        let id = uuid::Uuid::nil().into();
+        block_on(racing(lost).receive(&viewer("buyer", false), &request(), id)).unwrap_err()
+    };
+    assert_eq!(receive(4), UseError::KeyRunning);
+    assert_eq!(receive(5), UseError::Conflict);
+}
+
+#[test]
+fn a_store_that_is_away_is_told_as_that_and_not_tried_again() {
+    let mut store = MockSettlementStore::new();
+    store.expect_begin().times(1).returning(|| Err(StoreError::Unavailable("down".to_owned())));
+    let id = uuid::Uuid::nil().into();
+    let answer = block_on(Settlements::new(Arc::new(store)).receive(&viewer("buyer", false), &request(), id));
+    assert_eq!(answer, Err(UseError::Unavailable("down".to_owned())));
+}
+
+fn sale(price: i64) -> Sale {
+    Sale {
+        auction_id: uuid::Uuid::nil().into(),
+        seller_id: "seller".parse().unwrap(),
+        buyer_id: "buyer".parse().unwrap(),
+        price: Money::new(price, "USD".parse().unwrap()).unwrap(),
+    }
+}
+
+fn receipt() -> Receipt {
+    let source = "/outcry/bidding-service".to_owned();
+    Receipt { event_id: uuid::Uuid::nil(), source, key: "key".to_owned(), sequence: 1 }
+}
+
+#[test]
+fn a_sale_that_makes_no_sense_is_poison_and_a_store_that_is_away_is_not() {
+    let scene = Scene::new(12_050, "USD");
+    let free = block_on(scene.facts.handle(receipt(), Fact::AuctionSold(sale(0))));
+    assert!(matches!(free, Err(HandleError::Poison(_))));
+
+    let mut store = MockSettlementStore::new();
+    store.expect_begin().returning(|| Err(StoreError::Conflict));
+    let facts = Facts::new(Arc::new(store), terms());
+    let raced = block_on(facts.handle(receipt(), Fact::AuctionSold(sale(1))));
+    assert!(matches!(raced, Err(HandleError::Retry(_))));
+}
+
+#[test]
+fn a_duplicate_receipt_is_the_end_of_it() {
+    let mut store = MockSettlementStore::new();
+    store.expect_begin().times(1).returning(|| {
+        let mut tx = MockSettlementTx::new();
+        tx.expect_receive().returning(|_| Ok(Seen::Duplicate));
+        Ok(Box::new(tx) as Box<dyn SettlementTx>)
+    });
+    let facts = Facts::new(Arc::new(store), terms());
+    assert_eq!(block_on(facts.handle(receipt(), Fact::AuctionSold(sale(1)))), Ok(Handled::Duplicate));
+}
+
+#[test]
+fn trouble_with_deadlines_does_not_keep_the_worker_from_calls() {
+    let mut store = MockSettlementStore::new();
+    store.expect_begin().times(2).returning(|| {
+        let mut tx = MockSettlementTx::new();
+        tx.expect_lock_due_timers().returning(|_| Err(StoreError::Corrupt("a row".to_owned())));
+        tx.expect_lock_pending_calls().times(0..=1).returning(|_| Ok(Vec::new()));
+        Ok(Box::new(tx) as Box<dyn SettlementTx>)
+    });
+    let worker = Worker::new(Arc::new(store), Arc::new(MockPaymentGateway::new()));
+    assert_eq!(block_on(worker.run_once(10)), Err(StoreError::Corrupt("a row".to_owned())));
+}
+
+/// Servers spawn these: their futures move between threads.
+#[test]
+fn use_cases_and_the_worker_may_be_spawned() {
+    fn spawnable(_: impl Future<Output: Send> + Send) {}
+    let scene = Scene::sold();
+    let (settlements, worker) = (scene.settlements.clone(), scene.worker.clone());
+    spawnable(async move { worker.run_once(1).await });
+    spawnable(async move { settlements.receive(&viewer("buyer", false), &request(), uuid::Uuid::nil().into()).await });
+}

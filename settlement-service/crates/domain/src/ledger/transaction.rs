@@ -1,0 +1,223 @@
+//! A transaction: postings that sum to zero in every currency, named by a reference it is posted under once.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::Account;
+use crate::ids::SettlementId;
+use crate::money::{Currency, Money};
+
+/// Which side of an account a posting is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Left.
+    Debit,
+    /// Right.
+    Credit,
+}
+
+/// One line of a transaction; the amount is above zero.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Posting {
+    /// On which account.
+    pub account: Account,
+    /// On which side.
+    pub side: Side,
+    /// How much.
+    pub amount: Money,
+}
+
+impl Posting {
+    /// A line on the left.
+    #[must_use]
+    pub const fn debit(account: Account, amount: Money) -> Self {
+        Self { account, side: Side::Debit, amount }
+    }
+
+    /// A line on the right.
+    #[must_use]
+    pub const fn credit(account: Account, amount: Money) -> Self {
+        Self { account, side: Side::Credit, amount }
+    }
+}
+
+/// What a transaction is about. A settlement has each kind at most once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// The buyer's money came in and is in escrow.
+    Captured,
+    /// Escrow was split between seller and platform.
+    Released,
+    /// The seller's share left.
+    PaidOut,
+    /// The buyer's money went back.
+    Refunded,
+}
+
+impl EntryKind {
+    /// The name in references and the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Released => "released",
+            Self::PaidOut => "paid_out",
+            Self::Refunded => "refunded",
+        }
+    }
+}
+
+/// Postings that balance. There is no other way to make one than [`Transaction::new`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Transaction {
+    settlement_id: SettlementId,
+    kind: EntryKind,
+    at: DateTime<Utc>,
+    postings: Vec<Posting>,
+}
+
+/// Why postings are not a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// There are none.
+    #[error("a transaction has postings")]
+    Empty,
+    /// A line without an amount.
+    #[error("a posting of nothing")]
+    ZeroPosting,
+    /// The two sides differ.
+    #[error("{currency}: debits less credits are {difference}, not 0")]
+    Unbalanced {
+        /// In this currency.
+        currency: Currency,
+        /// Minor units.
+        difference: i128,
+    },
+}
+
+impl Transaction {
+    /// Builds a transaction if its postings sum to zero in every currency.
+    pub fn new(
+        settlement_id: SettlementId,
+        kind: EntryKind,
+        at: DateTime<Utc>,
+        postings: Vec<Posting>,
+    ) -> Result<Self, LedgerError> {
+        if postings.is_empty() {
+            return Err(LedgerError::Empty);
+        }
+        let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
+        for posting in &postings {
+            if posting.amount.is_zero() {
+                return Err(LedgerError::ZeroPosting);
+            }
+            let amount = i128::from(posting.amount.amount());
+            *sums.entry(posting.amount.currency()).or_default() += match posting.side {
+                Side::Debit => amount,
+                Side::Credit => -amount,
+            };
+        }
+        match sums.into_iter().find(|(_, sum)| *sum != 0) {
+            Some((currency, difference)) => Err(LedgerError::Unbalanced { currency, difference }),
+            None => Ok(Self { settlement_id, kind, at, postings }),
+        }
+    }
+
+    /// The name it is posted under, once and for ever: `<settlement>:<kind>`.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{}:{}", self.settlement_id, self.kind.name())
+    }
+
+    /// Whose money it moves.
+    #[must_use]
+    pub const fn settlement_id(&self) -> SettlementId {
+        self.settlement_id
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn kind(&self) -> EntryKind {
+        self.kind
+    }
+
+    /// When it was decided.
+    #[must_use]
+    pub const fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// Its lines.
+    #[must_use]
+    pub fn postings(&self) -> &[Posting] {
+        &self.postings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn money(amount: i64, code: &str) -> Money {
+        Money::new(amount, code.parse().unwrap()).unwrap()
+    }
+
+    fn build(postings: Vec<Posting>) -> Result<Transaction, LedgerError> {
+        Transaction::new(uuid::Uuid::nil().into(), EntryKind::Captured, DateTime::UNIX_EPOCH, postings)
+    }
+
+    #[test]
+    fn two_sides_of_equal_sums_balance() {
+        let (ten, six, four) = (money(10, "USD"), money(6, "USD"), money(4, "USD"));
+        let split = vec![
+            Posting::debit(Account::Escrow, ten),
+            Posting::credit(Account::SellerPayable("seller".parse().unwrap()), six),
+            Posting::credit(Account::PlatformRevenue, four),
+        ];
+        assert!(build(split).is_ok());
+    }
+
+    #[test]
+    fn a_transaction_that_does_not_balance_cannot_be_built() {
+        let postings = vec![
+            Posting::debit(Account::Escrow, money(10, "USD")),
+            Posting::credit(Account::PlatformRevenue, money(9, "USD")),
+        ];
+        let usd = "USD".parse().unwrap();
+        assert_eq!(build(postings), Err(LedgerError::Unbalanced { currency: usd, difference: 1 }));
+    }
+
+    #[test]
+    fn currencies_do_not_make_up_for_each_other() {
+        let postings = vec![
+            Posting::debit(Account::Escrow, money(10, "USD")),
+            Posting::credit(Account::PlatformRevenue, money(10, "EUR")),
+        ];
+        assert!(matches!(build(postings), Err(LedgerError::Unbalanced { .. })));
+    }
+
+    #[test]
+    fn a_transaction_of_nothing_cannot_be_built() {
+        assert_eq!(build(Vec::new()), Err(LedgerError::Empty));
+        let nothing = vec![Posting::debit(Account::Escrow, money(0, "USD"))];
+        assert_eq!(build(nothing), Err(LedgerError::ZeroPosting));
+    }
+
+    proptest! {
+        #[test]
+        fn leaving_any_one_posting_out_is_noticed(amounts in prop::collection::vec(1_i64..1_000_000, 1..8), leave_out: prop::sample::Index) {
+            let total = amounts.iter().sum();
+            let mut postings = vec![Posting::debit(Account::Escrow, money(total, "USD"))];
+            postings.extend(amounts.iter().map(|a| Posting::credit(Account::PlatformRevenue, money(*a, "USD"))));
+            prop_assert!(build(postings.clone()).is_ok());
+            postings.remove(leave_out.index(postings.len()));
+            prop_assert!(build(postings).is_err());
+        }
+    }
+}

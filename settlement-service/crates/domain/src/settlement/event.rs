@@ -1,0 +1,109 @@
+//! What a settlement tells the world, numbered without a gap per settlement.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{FailureReason, Parcel, Settlement, State, Status};
+use crate::ids::{AuctionId, SettlementId, UserId};
+use crate::money::Money;
+
+/// Something that happened to a settlement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SettlementEvent {
+    /// To which; the key its numbers belong to.
+    pub settlement_id: SettlementId,
+    /// Its auction.
+    pub auction_id: AuctionId,
+    /// 1, 2, 3 … per settlement.
+    pub sequence: u64,
+    /// Where the settlement stands after it.
+    pub status: Status,
+    /// When, by the database's clock.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub what: What,
+}
+
+/// The kinds of events and their particulars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum What {
+    /// The buyer has to pay.
+    Started {
+        /// Who sold.
+        seller_id: UserId,
+        /// Who bought.
+        buyer_id: UserId,
+        /// What is to be paid.
+        amount: Money,
+        /// Until when.
+        payment_due_at: DateTime<Utc>,
+    },
+    /// The money is in escrow.
+    Escrowed {
+        /// How much.
+        amount: Money,
+        /// The seller has to ship until then.
+        ship_due_at: DateTime<Utc>,
+    },
+    /// The lot is on its way.
+    Shipped {
+        /// How.
+        parcel: Parcel,
+        /// It counts as received then.
+        inspection_ends_at: DateTime<Utc>,
+    },
+    /// The seller was paid.
+    Completed {
+        /// To the seller.
+        payout: Money,
+        /// To the platform.
+        commission: Money,
+    },
+    /// The sale did not happen.
+    Failed {
+        /// Why.
+        reason: FailureReason,
+        /// What the buyer got back; zero if nothing was taken.
+        refunded: Money,
+    },
+}
+
+impl What {
+    /// What there is to tell when a settlement arrives in the state it is in.
+    pub(crate) fn on_arrival(settlement: &Settlement) -> Option<Self> {
+        match settlement.state() {
+            State::Escrowed { ship_due_at, .. } => {
+                Some(Self::Escrowed { amount: settlement.price(), ship_due_at: *ship_due_at })
+            }
+            State::Shipped { delivery, .. } => {
+                Some(Self::Shipped { parcel: delivery.parcel.clone(), inspection_ends_at: delivery.inspection_ends_at })
+            }
+            State::Completed { split, .. } => {
+                Some(Self::Completed { payout: split.payout, commission: split.commission })
+            }
+            State::Refunded { reason, .. } => Some(Self::Failed { reason: *reason, refunded: settlement.price() }),
+            State::Failed { reason, .. } => {
+                Some(Self::Failed { reason: *reason, refunded: Money::zero(settlement.price().currency()) })
+            }
+            State::AwaitingPayment { .. }
+            | State::Authorizing { .. }
+            | State::Authorized { .. }
+            | State::Received { .. }
+            | State::Refunding { .. }
+            | State::NeedsOperator { .. } => None,
+        }
+    }
+
+    /// The event's name within the settlement context, e.g. `started`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Escrowed { .. } => "escrowed",
+            Self::Shipped { .. } => "shipped",
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}

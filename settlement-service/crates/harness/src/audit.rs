@@ -1,0 +1,84 @@
+//! Holds the ledger, the calls, the events and the gateway's own list against each other.
+
+use std::collections::BTreeMap;
+
+use settlement_domain::call::CallStatus;
+use settlement_domain::ledger::{AccountKind, TrialBalance};
+use settlement_domain::{Answer, Currency, Settlement, Status};
+
+use crate::{MemoryGateway, MemoryStore};
+
+/// What must hold at every moment, whatever failed: the ledger sums to zero, money in is money out and held, the
+/// ledger has nothing that the gateway has not, and events have no gap.
+pub fn always(store: &MemoryStore, gateway: &MemoryGateway, currency: Currency) {
+    let ledger = store.ledger();
+    let sums = TrialBalance::of(&ledger);
+    assert!(sums.is_balanced(), "the ledger does not sum to zero: {sums:?}");
+    let balance = |account| sums.balance(account, currency);
+    let held = -(balance(AccountKind::Escrow) + balance(AccountKind::SellerPayable));
+    let earned = -balance(AccountKind::PlatformRevenue);
+    assert_eq!(balance(AccountKind::GatewayClearing), held + earned, "money in is not money out and held: {sums:?}");
+    assert_eq!(balance(AccountKind::Bidder), 0, "a payment was not applied to its lot");
+    assert!(held >= 0 && earned >= 0, "more was paid out than came in: {sums:?}");
+
+    let totals = gateway.totals();
+    assert!(totals.refunded + totals.paid_out <= totals.captured, "the gateway gave more than it took: {totals:?}");
+    for settlement in store.all_settlements() {
+        events_have_no_gap(store, &settlement);
+    }
+    a_success_is_the_last_attempt(store);
+}
+
+fn events_have_no_gap(store: &MemoryStore, settlement: &Settlement) {
+    let key = settlement.id().to_string();
+    let numbers: Vec<u64> =
+        store.events().into_iter().filter(|event| event.key == key).map(|event| event.sequence).collect();
+    assert_eq!(numbers, (1..=settlement.sequence()).collect::<Vec<_>>(), "events of {key}");
+}
+
+/// What was done once is not attempted again, even where the gateway would refuse it.
+fn a_success_is_the_last_attempt(store: &MemoryStore) {
+    for call in store.all_calls() {
+        if matches!(call.status(), CallStatus::Answered(Answer::Succeeded { .. })) {
+            let settlement = store.all_settlements().into_iter().find(|one| one.id() == call.settlement_id()).unwrap();
+            let attempts = settlement.attempts(call.operation());
+            assert_eq!(call.attempt(), attempts, "{} succeeded and was attempted again", call.key());
+        }
+    }
+}
+
+/// What must hold once everything is over: ledger and gateway agree to the cent, and nothing is left anywhere.
+pub fn at_the_end(store: &MemoryStore, gateway: &MemoryGateway, currency: Currency) {
+    always(store, gateway, currency);
+    let (mut captured, mut refunded, mut paid_out) = (0, 0, 0);
+    for settlement in store.all_settlements() {
+        assert!(settlement.status().is_end(), "{} is {}", settlement.id(), settlement.status());
+        let price = settlement.price().amount();
+        match settlement.status() {
+            Status::Completed => {
+                captured += price;
+                paid_out += settlement.split().unwrap().payout.amount();
+            }
+            Status::Refunded => {
+                captured += price;
+                refunded += price;
+            }
+            _ => {}
+        }
+    }
+    let totals = gateway.totals();
+    assert_eq!((totals.held, totals.captured), (0, captured), "held, captured: {totals:?}");
+    assert_eq!((totals.refunded, totals.paid_out), (refunded, paid_out), "refunded, paid out: {totals:?}");
+
+    let sums = TrialBalance::of(&store.ledger());
+    let clearing = sums.balance(AccountKind::GatewayClearing, currency);
+    assert_eq!(clearing, i128::from(totals.captured - totals.refunded - totals.paid_out), "clearing");
+    assert_eq!(sums.balance(AccountKind::Escrow, currency), 0, "escrow");
+    assert_eq!(sums.balance(AccountKind::SellerPayable, currency), 0, "seller payable");
+
+    let mut open: BTreeMap<_, _> = BTreeMap::new();
+    for call in store.all_calls().into_iter().filter(|call| !call.is_over()) {
+        open.insert(call.key(), call.status().clone());
+    }
+    assert!(open.is_empty(), "calls nobody waits for: {open:?}");
+}

@@ -1,0 +1,88 @@
+//! Faults at port calls. Every call of a port counts itself here; a planned fault strikes before the call's effect
+//! or after it, when the effect is there and the caller does not learn of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use settlement_ports::StoreError;
+
+/// On which side of the effect a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Nothing happened.
+    Before,
+    /// It happened, and nobody says so.
+    After,
+}
+
+/// The faults of one test world; all clones share them.
+#[derive(Clone, Default)]
+pub struct Faults(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    log: Vec<&'static str>,
+    by_place: BTreeMap<usize, When>,
+    by_name: BTreeMap<(&'static str, usize), When>,
+}
+
+/// A call that a fault struck.
+#[derive(Debug)]
+pub struct Faulted(String);
+
+impl From<Faulted> for StoreError {
+    fn from(fault: Faulted) -> Self {
+        Self::Unavailable(fault.0)
+    }
+}
+
+/// A call under way.
+pub struct Entered {
+    name: &'static str,
+    fails_after: bool,
+}
+
+impl Entered {
+    /// The effect is there; the caller learns of it unless a fault strikes.
+    pub fn done(self) -> Result<(), Faulted> {
+        if self.fails_after { Err(Faulted(format!("after {}", self.name))) } else { Ok(()) }
+    }
+}
+
+impl Faults {
+    /// Strikes at the n-th port call of all, counted from 0.
+    pub fn at_call(&self, place: usize, when: When) {
+        self.0.lock().unwrap().by_place.insert(place, when);
+    }
+
+    /// Strikes at the n-th call of the port with this name, counted from 0, e.g. `tx.commit`.
+    pub fn at(&self, name: &'static str, nth: usize, when: When) {
+        self.0.lock().unwrap().by_name.insert((name, nth), when);
+    }
+
+    /// Plans no more.
+    pub fn heal(&self) {
+        let mut inner = self.0.lock().unwrap();
+        inner.by_place.clear();
+        inner.by_name.clear();
+    }
+
+    /// The names of all port calls so far, in order.
+    #[must_use]
+    pub fn log(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().log.clone()
+    }
+
+    /// A port is called.
+    pub(crate) fn enter(&self, name: &'static str) -> Result<Entered, Faulted> {
+        let mut inner = self.0.lock().unwrap();
+        let place = inner.log.len();
+        let nth = inner.log.iter().filter(|called| **called == name).count();
+        inner.log.push(name);
+        let planned = inner.by_place.remove(&place).or_else(|| inner.by_name.remove(&(name, nth)));
+        match planned {
+            Some(When::Before) => Err(Faulted(format!("before {name}"))),
+            planned => Ok(Entered { name, fails_after: planned == Some(When::After) }),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A payment gateway in memory. It keeps the promises of the port, refuses what a real one would, and lists what it
+//! did, so that the ledger can be held against it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Instruction, Money, Operation};
+use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
+
+use crate::Faults;
+
+/// Called with the key of every contact, before it has its effect.
+pub type Witness = Box<dyn Fn(&CallKey) + Send + Sync>;
+
+/// The double.
+pub struct MemoryGateway {
+    faults: Faults,
+    witness: Witness,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    answers: HashMap<CallKey, (Instruction, Answer)>,
+    holds: HashMap<GatewayRef, (Money, Hold)>,
+    charges: HashMap<GatewayRef, (Money, i64)>,
+    paid_out: i64,
+    away: bool,
+    refusing: Option<Operation>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Held,
+    Captured,
+    Voided,
+}
+
+/// All that ever went through the gateway, minor units (of whatever currency: a test uses one).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GatewayTotals {
+    /// Held and neither captured nor voided.
+    pub held: i64,
+    /// Taken from buyers.
+    pub captured: i64,
+    /// Given back to buyers.
+    pub refunded: i64,
+    /// Paid to sellers.
+    pub paid_out: i64,
+}
+
+impl MemoryGateway {
+    /// A gateway nothing has gone through.
+    #[must_use]
+    pub fn new(faults: Faults, witness: Witness) -> Self {
+        Self { faults, witness, book: Mutex::default() }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap()
+    }
+
+    /// Takes no contact any more, or again.
+    pub fn goes_away(&self, away: bool) {
+        self.book().away = away;
+    }
+
+    /// Declines this operation from now on, or none.
+    pub fn refuses(&self, operation: Option<Operation>) {
+        self.book().refusing = operation;
+    }
+
+    /// What went through it.
+    #[must_use]
+    pub fn totals(&self) -> GatewayTotals {
+        let book = self.book();
+        let held = book.holds.values().filter(|(_, hold)| *hold == Hold::Held).map(|(amount, _)| amount.amount()).sum();
+        let captured = book.charges.values().map(|(amount, _)| amount.amount()).sum();
+        let refunded = book.charges.values().map(|(_, refunded)| refunded).sum();
+        GatewayTotals { held, captured, refunded, paid_out: book.paid_out }
+    }
+}
+
+#[async_trait]
+impl PaymentGateway for MemoryGateway {
+    async fn execute(&self, key: &CallKey, instruction: &Instruction) -> GatewayResult {
+        (self.witness)(key);
+        if self.book().away {
+            return GatewayResult::Unavailable;
+        }
+        let Ok(entered) = self.faults.enter("gateway.execute") else { return GatewayResult::Unknown };
+        let answer = self.book().execute(key, instruction);
+        entered.done().map_or(GatewayResult::Unknown, |()| GatewayResult::Answered(answer))
+    }
+
+    async fn lookup(&self, key: &CallKey) -> Lookup {
+        (self.witness)(key);
+        if self.book().away {
+            return Lookup::Unavailable;
+        }
+        let Ok(entered) = self.faults.enter("gateway.lookup") else { return Lookup::Unavailable };
+        let known = self.book().answers.get(key).map(|(_, answer)| answer.clone());
+        match (entered.done(), known) {
+            (Err(_), _) => Lookup::Unavailable,
+            (Ok(()), Some(answer)) => Lookup::Answered(answer),
+            (Ok(()), None) => Lookup::Absent,
+        }
+    }
+}
+
+fn decline(code: &str) -> Answer {
+    Answer::Declined(Decline { code: code.to_owned(), message: format!("declined: {code}") })
+}
+
+impl Book {
+    fn execute(&mut self, key: &CallKey, instruction: &Instruction) -> Answer {
+        if let Some((first, answer)) = self.answers.get(key) {
+            return if first == instruction { answer.clone() } else { decline("idempotency_key_reused") };
+        }
+        let reference = GatewayRef::from(format!("mem_{key}"));
+        let outcome = if self.refusing == Some(instruction.operation()) {
+            Err("refused")
+        } else {
+            self.apply(&reference, instruction)
+        };
+        let answer = outcome.map_or_else(decline, |()| Answer::Succeeded { reference });
+        self.answers.insert(key.clone(), (instruction.clone(), answer.clone()));
+        answer
+    }
+
+    fn apply(&mut self, reference: &GatewayRef, instruction: &Instruction) -> Result<(), &'static str> {
+        match instruction {
+            Instruction::Authorize { amount, method } => match method.as_str() {
+                "pm_card_visa" => {
+                    self.holds.insert(reference.clone(), (*amount, Hold::Held));
+                    Ok(())
+                }
+                "pm_card_chargeDeclined" => Err("card_declined"),
+                _ => Err("invalid_payment_method"),
+            },
+            Instruction::Capture { hold, amount } => match self.holds.get_mut(hold) {
+                Some((held, state @ Hold::Held)) if held == amount => {
+                    *state = Hold::Captured;
+                    self.charges.insert(reference.clone(), (*amount, 0));
+                    Ok(())
+                }
+                _ => Err("not_held"),
+            },
+            Instruction::Void { hold } => match self.holds.get_mut(hold) {
+                Some((_, state @ Hold::Held)) => {
+                    *state = Hold::Voided;
+                    Ok(())
+                }
+                _ => Err("not_held"),
+            },
+            Instruction::Refund { charge, amount } => match self.charges.get_mut(charge) {
+                Some((charged, refunded))
+                    if charged.currency() == amount.currency() && *refunded + amount.amount() <= charged.amount() =>
+                {
+                    *refunded += amount.amount();
+                    Ok(())
+                }
+                _ => Err("not_charged"),
+            },
+            Instruction::PayOut { amount, .. } => {
+                self.paid_out += amount.amount();
+                Ok(())
+            }
+        }
+    }
+}

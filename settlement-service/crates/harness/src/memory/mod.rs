@@ -1,0 +1,58 @@
+//! A store in memory with the transactions of a real one: row locks, nothing visible before the commit, everything
+//! gone without it. It is stricter than a database: misuse of a unit of work panics.
+
+mod outbox;
+mod reads;
+mod tables;
+mod tx;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use futures::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
+use settlement_domain::{AuctionId, SettlementId, UserId};
+
+use crate::{Faults, HandClock};
+use tables::Tables;
+
+/// What one unit of work can keep another one from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum LockKey {
+    Settlement(SettlementId),
+    Winner(AuctionId, UserId),
+    Request(UserId, String),
+    Event(String, String),
+}
+
+/// The store; all clones share one content.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    clock: HandClock,
+    faults: Faults,
+    committed: Arc<Mutex<Tables>>,
+    locks: Arc<Mutex<HashMap<LockKey, Arc<AsyncMutex<()>>>>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(clock: HandClock, faults: Faults) -> Self {
+        Self { clock, faults, ..Self::default() }
+    }
+
+    fn committed(&self) -> MutexGuard<'_, Tables> {
+        self.committed.lock().unwrap()
+    }
+
+    fn lock_of(&self, key: &LockKey) -> Arc<AsyncMutex<()>> {
+        self.locks.lock().unwrap().entry(key.clone()).or_default().clone()
+    }
+
+    async fn wait_for(&self, key: &LockKey) -> OwnedMutexGuard<()> {
+        self.lock_of(key).lock_owned().await
+    }
+
+    fn try_lock(&self, key: &LockKey) -> Option<OwnedMutexGuard<()>> {
+        self.lock_of(key).try_lock_owned()
+    }
+}

@@ -1,0 +1,244 @@
+//! The unit of work: it holds its locks and its writes until it is committed or dropped.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures::lock::OwnedMutexGuard;
+use serde_json::Value;
+use settlement_domain::ledger::Transaction;
+use settlement_domain::{CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId};
+use settlement_ports::{
+    Claim, Inserted, Locked, OutboxRecord, PendingCall, Receipt, RequestKey, Seen, SettlementTx, StoreError,
+};
+use uuid::Uuid;
+
+use super::tables::Tables;
+use super::{LockKey, MemoryStore};
+use crate::faults::Entered;
+
+pub(super) struct MemoryTx {
+    store: MemoryStore,
+    staged: Tables,
+    held: HashMap<LockKey, OwnedMutexGuard<()>>,
+    failed: bool,
+}
+
+impl MemoryTx {
+    pub fn new(store: MemoryStore) -> Self {
+        Self { store, staged: Tables::default(), held: HashMap::new(), failed: false }
+    }
+
+    fn enter(&mut self, name: &'static str) -> Result<Entered, StoreError> {
+        assert!(!self.failed, "{name} after an error: a failed unit of work may only be dropped");
+        self.store.faults.enter(name).map_err(|fault| {
+            self.failed = true;
+            fault.into()
+        })
+    }
+
+    fn done(&mut self, entered: Entered) -> Result<(), StoreError> {
+        entered.done().map_err(|fault| {
+            self.failed = true;
+            fault.into()
+        })
+    }
+
+    async fn hold(&mut self, key: LockKey) {
+        if !self.held.contains_key(&key) {
+            let guard = self.store.wait_for(&key).await;
+            self.held.insert(key, guard);
+        }
+    }
+
+    /// Whether the lock is this unit of work's, without waiting.
+    fn try_hold(&mut self, key: LockKey) -> bool {
+        if self.held.contains_key(&key) {
+            return true;
+        }
+        let guard = self.store.try_lock(&key);
+        guard.is_some_and(|guard| self.held.insert(key, guard).is_none())
+    }
+
+    fn settlement(&self, id: SettlementId) -> Option<Settlement> {
+        let staged = self.staged.settlements.get(&id).cloned();
+        staged.or_else(|| self.store.committed().settlements.get(&id).cloned())
+    }
+
+    fn assert_locked(&self, id: SettlementId, what: &str) {
+        assert!(self.held.contains_key(&LockKey::Settlement(id)), "{what} without the lock of settlement {id}");
+    }
+}
+
+#[async_trait]
+impl SettlementTx for MemoryTx {
+    async fn now(&mut self) -> Result<DateTime<Utc>, StoreError> {
+        let entered = self.enter("tx.now")?;
+        self.done(entered)?;
+        Ok(self.store.clock.now())
+    }
+
+    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError> {
+        let entered = self.enter("tx.claim")?;
+        if !self.try_hold(LockKey::Request(key.principal.clone(), key.key.clone())) {
+            return Ok(Claim::Running);
+        }
+        let answer = self.store.committed().answers.get(&(key.principal.clone(), key.key.clone())).cloned();
+        self.done(entered)?;
+        Ok(match answer {
+            None => Claim::New,
+            Some((fingerprint, answer)) if fingerprint == key.fingerprint => Claim::Replay(answer),
+            Some(_) => Claim::Mismatch,
+        })
+    }
+
+    async fn answer(&mut self, key: &RequestKey, answer: &Value) -> Result<(), StoreError> {
+        let entered = self.enter("tx.answer")?;
+        let lock = LockKey::Request(key.principal.clone(), key.key.clone());
+        assert!(self.held.contains_key(&lock), "an answer without a claim");
+        let by = (key.principal.clone(), key.key.clone());
+        self.staged.answers.insert(by, (key.fingerprint, answer.clone()));
+        self.done(entered)
+    }
+
+    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
+        let entered = self.enter("tx.receive")?;
+        let by = (receipt.source.clone(), receipt.key.clone());
+        self.hold(LockKey::Event(by.0.clone(), by.1.clone())).await;
+        let (known, last) = {
+            let committed = self.store.committed();
+            (committed.seen.contains(&receipt.event_id), committed.last_sequence.get(&by).copied().unwrap_or_default())
+        };
+        let seen = if known || receipt.sequence <= last {
+            Seen::Duplicate
+        } else {
+            self.staged.seen.insert(receipt.event_id);
+            self.staged.last_sequence.insert(by, receipt.sequence);
+            if receipt.sequence == last + 1 { Seen::New } else { Seen::Gap { expected: last + 1 } }
+        };
+        self.done(entered)?;
+        Ok(seen)
+    }
+
+    async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError> {
+        let entered = self.enter("tx.insert")?;
+        let winner = (settlement.auction_id(), settlement.buyer_id().clone());
+        self.hold(LockKey::Winner(winner.0, winner.1.clone())).await;
+        let exists = self.staged.winners.contains(&winner) || self.store.committed().winners.contains(&winner);
+        if !exists {
+            self.hold(LockKey::Settlement(settlement.id())).await;
+            self.staged.winners.insert(winner);
+            self.staged.settlements.insert(settlement.id(), settlement.clone());
+        }
+        self.done(entered)?;
+        Ok(if exists { Inserted::Exists } else { Inserted::New })
+    }
+
+    async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError> {
+        let entered = self.enter("tx.lock")?;
+        self.hold(LockKey::Settlement(id)).await;
+        let locked = self.settlement(id).map(|aggregate| Locked { aggregate, now: self.store.clock.now() });
+        self.done(entered)?;
+        Ok(locked)
+    }
+
+    async fn lock_due_timers(&mut self, limit: u32) -> Result<Vec<Locked<Settlement>>, StoreError> {
+        let entered = self.enter("tx.lock_due_timers")?;
+        let now = self.store.clock.now();
+        let due = self.store.committed().due_timers(now);
+        let mut locked = Vec::new();
+        for id in due {
+            if locked.len() < limit as usize && self.try_hold(LockKey::Settlement(id)) {
+                locked.extend(self.settlement(id).map(|aggregate| Locked { aggregate, now }));
+            }
+        }
+        self.done(entered)?;
+        Ok(locked)
+    }
+
+    async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError> {
+        let entered = self.enter("tx.lock_pending_calls")?;
+        let now = self.store.clock.now();
+        let due = self.store.committed().due_calls(now);
+        let mut locked = Vec::new();
+        for key in due {
+            let call = self.store.committed().calls[&key].clone();
+            let id = call.settlement_id();
+            if locked.len() < limit as usize && self.try_hold(LockKey::Settlement(id)) {
+                let settlement = self.settlement(id).expect("a call belongs to a settlement");
+                locked.push(Locked { aggregate: PendingCall { settlement, call }, now });
+            }
+        }
+        self.done(entered)?;
+        Ok(locked)
+    }
+
+    async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError> {
+        let entered = self.enter("tx.call")?;
+        let call = self.staged.calls.get(key).cloned().or_else(|| self.store.committed().calls.get(key).cloned());
+        if let Some(call) = &call {
+            self.assert_locked(call.settlement_id(), "reading a call");
+        }
+        self.done(entered)?;
+        Ok(call)
+    }
+
+    async fn save(&mut self, settlements: &[Settlement]) -> Result<(), StoreError> {
+        let entered = self.enter("tx.save")?;
+        for settlement in settlements {
+            self.assert_locked(settlement.id(), "saving");
+            self.staged.settlements.insert(settlement.id(), settlement.clone());
+        }
+        self.done(entered)
+    }
+
+    async fn save_calls(&mut self, calls: &[GatewayCall]) -> Result<(), StoreError> {
+        let entered = self.enter("tx.save_calls")?;
+        for call in calls {
+            self.assert_locked(call.settlement_id(), "saving a call");
+            self.staged.calls.insert(call.key(), call.clone());
+        }
+        self.done(entered)
+    }
+
+    async fn record(&mut self, events: &[SettlementEvent]) -> Result<(), StoreError> {
+        let entered = self.enter("tx.record")?;
+        for event in events {
+            let id = {
+                let mut committed = self.store.committed();
+                committed.next_outbox_id += 1;
+                committed.next_outbox_id
+            };
+            let record = OutboxRecord {
+                id,
+                event_id: Uuid::now_v7(),
+                event_type: format!("outcry.settlement.{}.v1", event.what.name()),
+                topic: "outcry.settlement.v1".to_owned(),
+                key: event.settlement_id.to_string(),
+                sequence: event.sequence,
+                time: event.at,
+                traceparent: None,
+                data: serde_json::to_value(event).unwrap(),
+            };
+            self.staged.outbox.insert(id, record);
+        }
+        self.done(entered)
+    }
+
+    async fn post(&mut self, transactions: &[Transaction]) -> Result<(), StoreError> {
+        let entered = self.enter("tx.post")?;
+        for transaction in transactions {
+            self.assert_locked(transaction.settlement_id(), "posting");
+            self.staged.ledger.entry(transaction.reference()).or_insert_with(|| transaction.clone());
+        }
+        self.done(entered)
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        let entered = self.enter("tx.commit")?;
+        let staged = std::mem::take(&mut self.staged);
+        self.store.committed().merge(staged);
+        self.held.clear();
+        self.done(entered)
+    }
+}

@@ -1,0 +1,23 @@
+//! The doubles pass the contracts of the ports they stand for.
+
+use futures::executor::block_on;
+use settlement_harness::{Faults, HandClock, MemoryGateway, MemoryStore, contract};
+
+#[test]
+fn the_store_in_memory_keeps_the_promises_of_a_store() {
+    let store = MemoryStore::new(HandClock::default(), Faults::default());
+    block_on(contract::units::all(&store));
+    block_on(contract::store::all(&store));
+}
+
+#[test]
+fn the_store_in_memory_keeps_the_promises_of_an_outbox() {
+    let store = MemoryStore::new(HandClock::default(), Faults::default());
+    block_on(contract::outbox::all(&store, &store));
+}
+
+#[test]
+fn the_gateway_in_memory_keeps_the_promises_of_a_gateway() {
+    let gateway = MemoryGateway::new(Faults::default(), Box::new(|_| {}));
+    block_on(contract::gateway::all(&gateway));
+}

@@ -1,0 +1,26 @@
+//! What settlement's core needs from the world. Every port is a promise: its doc says MUST, and one contract test
+//! in `settlement-harness` runs against each implementation.
+
+mod error;
+mod facts;
+mod gateway;
+mod idempotency;
+mod inbox;
+mod outbox;
+mod retries;
+mod store;
+
+pub use error::StoreError;
+pub use facts::{Fact, FactHandler, HandleError, Handled};
+pub use gateway::{GatewayResult, Lookup, PaymentGateway};
+pub use idempotency::{Claim, RequestKey};
+pub use inbox::{Receipt, Seen};
+pub use outbox::{Epoch, Outbox, OutboxRecord};
+pub use retries::Retries;
+pub use store::{Inserted, ListFilter, Locked, PendingCall, SettlementStore, SettlementTx, Viewer};
+
+#[cfg(feature = "mock")]
+pub use {
+    facts::MockFactHandler, gateway::MockPaymentGateway, outbox::MockOutbox, retries::MockRetries,
+    store::MockSettlementStore, store::MockSettlementTx,
+};

@@ -1,0 +1,137 @@
+//! Where settlements, their calls, the ledger and the outbox are kept: units of work and reads.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use settlement_domain::ledger::{Transaction, TrialBalance};
+use settlement_domain::{AuctionId, CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, Status, UserId};
+
+use crate::{Claim, Receipt, RequestKey, Seen, StoreError};
+
+/// Something read under its row lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked<T> {
+    /// What.
+    pub aggregate: T,
+    /// The database's time, read after the lock was got.
+    pub now: DateTime<Utc>,
+}
+
+/// A call that is due, with its settlement; both are locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingCall {
+    /// Whose call.
+    pub settlement: Settlement,
+    /// The call.
+    pub call: GatewayCall,
+}
+
+/// What an insertion found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is new.
+    New,
+    /// The auction has a settlement with this buyer already; nothing was written.
+    Exists,
+}
+
+/// Who looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Viewer {
+    /// Whose token.
+    pub user: UserId,
+    /// Whether the token has the role `admin`.
+    pub admin: bool,
+}
+
+impl Viewer {
+    /// Buyer, seller and admin may see a settlement; for all others it does not exist.
+    #[must_use]
+    pub fn may_see(&self, settlement: &Settlement) -> bool {
+        self.admin || settlement.concerns(&self.user)
+    }
+}
+
+/// Which settlements.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListFilter {
+    /// Only of this auction.
+    pub auction_id: Option<AuctionId>,
+    /// Only in this state.
+    pub status: Option<Status>,
+    /// Only those after this one in the list's order (ids descending): the keyset cursor.
+    pub after: Option<SettlementId>,
+}
+
+/// One unit of work. Dropping it rolls everything back; after an error it MUST only be dropped.
+///
+/// All changes to a settlement and to its calls are made under the settlement's row lock.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait SettlementTx: Send {
+    /// The database's time.
+    async fn now(&mut self) -> Result<DateTime<Utc>, StoreError>;
+
+    /// Claims an idempotency key. MUST NOT wait for another unit of work that holds it but answer
+    /// [`Claim::Running`]; a claim that is rolled back was never made.
+    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError>;
+
+    /// Stores the answer to a key that this unit of work claimed.
+    async fn answer(&mut self, key: &RequestKey, answer: &serde_json::Value) -> Result<(), StoreError>;
+
+    /// Records an incoming event. MUST answer [`Seen::Duplicate`], recording nothing, for a known event id and for a
+    /// sequence that is not above the last one of its source and key; MUST wait for a unit of work that is
+    /// recording the same event.
+    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError>;
+
+    /// Adds a settlement. MUST be unique by auction and buyer.
+    async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError>;
+
+    /// Locks a settlement, waiting for whoever has it.
+    async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError>;
+
+    /// Locks up to `limit` settlements whose [`settlement_domain::saga::due_at`] is not after the database's time, the
+    /// most overdue first. MUST skip those that another unit of work has locked.
+    async fn lock_due_timers(&mut self, limit: u32) -> Result<Vec<Locked<Settlement>>, StoreError>;
+
+    /// Locks up to `limit` calls whose [`GatewayCall::due_at`] is not after the database's time, with their
+    /// settlements, the most overdue first. MUST skip those whose settlement another unit of work has locked. A
+    /// call's lease is nothing but a later due time, so a crashed worker's call comes back by itself.
+    async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError>;
+
+    /// A call of a settlement that this unit of work has locked.
+    async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError>;
+
+    /// Stores settlements that this unit of work has locked, and with each its timer: the settlement's
+    /// [`settlement_domain::saga::due_at`], or none.
+    async fn save(&mut self, settlements: &[Settlement]) -> Result<(), StoreError>;
+
+    /// Adds calls or overwrites them, by key.
+    async fn save_calls(&mut self, calls: &[GatewayCall]) -> Result<(), StoreError>;
+
+    /// Writes events to the outbox, in this order.
+    async fn record(&mut self, events: &[SettlementEvent]) -> Result<(), StoreError>;
+
+    /// Posts to the ledger, which is append-only. MUST ignore a transaction whose
+    /// [`Transaction::reference`] was posted before.
+    async fn post(&mut self, transactions: &[Transaction]) -> Result<(), StoreError>;
+
+    /// Makes all of it durable and visible at once.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// The store.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait SettlementStore: Send + Sync {
+    /// Begins a unit of work.
+    async fn begin(&self) -> Result<Box<dyn SettlementTx>, StoreError>;
+
+    /// A settlement as committed, whoever asks: see [`Viewer::may_see`].
+    async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError>;
+
+    /// Settlements that the viewer may see, by id descending (newest first), at most `limit`.
+    async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError>;
+
+    /// The sums of all accounts, read in one snapshot.
+    async fn trial_balance(&self) -> Result<TrialBalance, StoreError>;
+}

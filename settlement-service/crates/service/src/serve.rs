@@ -1,0 +1,195 @@
+//! Wires the adapters to the core, runs them, and ends them in order.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum_server::Handle;
+use futures::FutureExt;
+use secrecy::ExposeSecret;
+use settlement_adapter_http::{
+    app::{self, App},
+    auth::{Guard, Verifier},
+    health::{Check, Checks},
+    jwks::KeySet,
+    limits::{Addresses, Limiter},
+};
+use settlement_adapter_kafka::{
+    client::Probe,
+    consumer::{self, Progress},
+    relay,
+};
+use settlement_adapter_payments::{DEFAULT_LIMIT, SimulatedGateway, TimeLimited};
+use settlement_adapter_postgres::{
+    database,
+    outbox::PgOutbox,
+    store::{PgSettlements, Wakers},
+};
+use settlement_application::{Facts, Settlements, Worker};
+use sqlx::PgPool;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Config, telemetry, tls, work};
+
+/// Requests under way have so long to end after the signal.
+const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(15);
+/// Then the consumer, the worker and the relay have so long.
+const FINISH_EVENTS_WITHIN: Duration = Duration::from_secs(10);
+const REFRESH_KEYS_EVERY: Duration = Duration::from_secs(300);
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+
+/// Serves until SIGTERM or SIGINT; a second one ends at once.
+///
+/// # Errors
+/// What keeps the service from starting, or a part that ended by itself.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let _telemetry = telemetry::start(&config)?;
+    let tls_config = tls::config(&config.tls_cert_file, &config.tls_key_file)?;
+    let keys = Arc::new(KeySet::load(config.jwks.clone()).await?);
+    if config.production && keys.has_development_key() {
+        anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
+    }
+    let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
+    database::check(&pool).await?;
+
+    let gateway = SimulatedGateway::open(&config.gateway_file)
+        .with_context(|| format!("OUTCRY_SIMULATED_GATEWAY_FILE names {}", config.gateway_file.display()))?;
+    let gateway = Arc::new(TimeLimited::new(gateway, DEFAULT_LIMIT));
+
+    let wakers = Wakers::default();
+    let store = Arc::new(PgSettlements::new(pool.clone(), wakers.clone()));
+    let settlements = Settlements::new(store.clone());
+    let facts = Arc::new(Facts::new(store.clone(), config.terms()?));
+    let worker = Worker::new(store.clone(), gateway);
+    let progress = Arc::new(Progress::default());
+    let draining = Arc::new(AtomicBool::new(false));
+    let guard = Arc::new(Guard {
+        verifier: Verifier::new(Arc::clone(&keys), config.jwt_issuer.clone(), config.jwt_audience.clone()),
+        principals: Limiter::new("principal", config.principal_rate),
+    });
+    let addresses = Arc::new(Addresses {
+        limiter: Limiter::new("address", config.address_rate),
+        trusted_proxies: config.trusted_proxies.clone(),
+    });
+    let checks = Arc::new(checks(&pool, Probe::new(&config.kafka)?, &progress, &draining));
+
+    let public = tls::bind(config.http_addr)?;
+    let admin = tls::bind(config.admin_addr)?;
+    let (public_handle, admin_handle) = (Handle::<SocketAddr>::new(), Handle::<SocketAddr>::new());
+    let stop_events = CancellationToken::new();
+
+    let mut servers = JoinSet::new();
+    let app =
+        App { settlements, guard: Arc::clone(&guard), addresses: Arc::clone(&addresses), checks: Arc::clone(&checks) };
+    servers.spawn(tls::serve(public, tls_config.clone(), public_handle.clone(), app::router(app)));
+    servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks)));
+
+    let mut events = JoinSet::new();
+    let outbox = Arc::new(PgOutbox::new(pool.clone()));
+    events.spawn(relay::run(config.kafka.clone(), outbox, wakers.recorded, stop_events.clone()));
+    events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
+    events.spawn(work::run(worker, wakers.planned, stop_events.clone()).map(Ok));
+    let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
+    tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "settlement-service serves");
+
+    let mut signals = Signals::new()?;
+    let ended = tokio::select! {
+        () = signals.next() => Ok(()),
+        Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener ended by itself: {server:?}")),
+        Some(part) = events.join_next() => Err(anyhow::anyhow!("the event part ended by itself: {part:?}")),
+    };
+    tracing::info!("settlement-service ends: no new requests, those under way are finished");
+    draining.store(true, Ordering::Relaxed);
+    let orderly = async {
+        public_handle.graceful_shutdown(Some(FINISH_REQUESTS_WITHIN));
+        admin_handle.graceful_shutdown(Some(FINISH_REQUESTS_WITHIN));
+        while servers.join_next().await.is_some() {}
+        stop_events.cancel();
+        let finished = async { while events.join_next().await.is_some() {} };
+        if tokio::time::timeout(FINISH_EVENTS_WITHIN, finished).await.is_err() {
+            tracing::warn!("the events' way was cut off; what was not acknowledged comes again");
+        }
+        housekeeping.abort();
+        let _ = tokio::time::timeout(Duration::from_secs(1), pool.close()).await;
+    };
+    tokio::select! {
+        () = orderly => tracing::info!("settlement-service has ended"),
+        () = signals.next() => anyhow::bail!("ended at once by a second signal"),
+    }
+    ended
+}
+
+fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
+    let (pool, draining, probe) = (pool.clone(), Arc::clone(draining), Arc::new(probe));
+    let progress = Arc::clone(progress);
+    let live: Check = Box::new(move || {
+        let moves = progress.is_live();
+        async move { if moves { Ok(()) } else { Err("events wait and none is taken".into()) } }.boxed()
+    });
+    let serving: Check = Box::new(move || {
+        let drains = draining.load(Ordering::Relaxed);
+        async move { if drains { Err("the service is shutting down".into()) } else { Ok(()) } }.boxed()
+    });
+    let postgres: Check = Box::new(move || {
+        let pool = pool.clone();
+        async move { database::check(&pool).await.map_err(|error| error.to_string()) }.boxed()
+    });
+    let kafka: Check = Box::new(move || {
+        let probe = Arc::clone(&probe);
+        async move { probe.reachable().await }.boxed()
+    });
+    Checks {
+        live: vec![("consumer", live)],
+        ready: vec![("serving", serving), ("postgres", postgres), ("kafka", kafka)],
+    }
+}
+
+/// What has to be done now and then.
+async fn housekeeping(pool: PgPool, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
+    let mut refresh = tokio::time::interval(REFRESH_KEYS_EVERY);
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
+    loop {
+        tokio::select! {
+            _ = refresh.tick() => {
+                if let Err(error) = keys.refresh().await {
+                    tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
+                }
+                guard.principals.iter().for_each(Limiter::forget_idle);
+                addresses.limiter.iter().for_each(Limiter::forget_idle);
+            }
+            _ = tidy.tick() => match database::tidy(&pool).await {
+                Ok(removed) => tracing::debug!(removed, "old rows were removed"),
+                Err(error) => tracing::warn!(%error, "old rows could not be removed"),
+            },
+        }
+    }
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let set = |kind| signal(kind).context("signals cannot be handled");
+        Ok(Self { terminate: set(SignalKind::terminate())?, interrupt: set(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Logs as JSON lines on standard output, traces by OTLP where an endpoint is set.
+
+use anyhow::Context;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::Config;
+
+/// Flushes traces when it goes.
+pub struct Telemetry(SdkTracerProvider);
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.shutdown() {
+            tracing::warn!(%error, "traces could not be flushed");
+        }
+    }
+}
+
+/// Starts logs and traces. Without an endpoint spans still have ids, for logs and events.
+///
+/// # Errors
+/// A filter or an endpoint that cannot be used.
+pub fn start(config: &Config) -> anyhow::Result<Telemetry> {
+    let filter = EnvFilter::try_new(&config.log).context("OUTCRY_LOG is no log filter like info,sqlx=warn")?;
+    let mut provider =
+        SdkTracerProvider::builder().with_resource(Resource::builder().with_service_name("settlement-service").build());
+    if let Some(endpoint) = &config.otlp_endpoint {
+        let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).build();
+        provider = provider.with_batch_exporter(exporter.context("OUTCRY_OTLP_ENDPOINT cannot be used")?);
+    }
+    let provider = provider.build();
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false))
+        .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("settlement-service")))
+        .try_init()
+        .context("logs are set up already")?;
+    Ok(Telemetry(provider))
+}
+
+/// The last word of a process that could not go on, as a log line like all others.
+pub fn say_fatal(error: &anyhow::Error) {
+    let reason = format!("{error:#}");
+    if tracing::dispatcher::has_been_set() {
+        tracing::error!(reason, "the service ends");
+    } else {
+        eprintln!("{reason}");
+    }
+}

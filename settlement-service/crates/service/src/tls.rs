@@ -1,0 +1,118 @@
+//! The listening side: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, and bounds for what a peer may hold.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum::Router;
+use axum_server::{
+    Handle,
+    accept::Accept,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
+use futures::future::BoxFuture;
+use hyper_util::rt::TokioTimer;
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tower_http::add_extension::AddExtension;
+
+/// Most connections at once; each takes some 30 KiB.
+const MAX_CONNECTIONS: usize = 4096;
+/// A peer has so long for its handshake, and again for its request's head.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Requests of one HTTP/2 connection at once.
+const MAX_STREAMS: u32 = 256;
+
+/// Reads the certificate chain and its key.
+///
+/// # Errors
+/// A file that cannot be read or a pair that does not fit.
+pub fn config(cert_file: &Path, key_file: &Path) -> anyhow::Result<RustlsConfig> {
+    let chain = CertificateDer::pem_file_iter(cert_file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("OUTCRY_TLS_CERT_FILE: {} is no PEM certificate chain", cert_file.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key_file)
+        .with_context(|| format!("OUTCRY_TLS_KEY_FILE: {} is no PEM key", key_file.display()))?;
+    let mut config = ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("the TLS key does not fit the certificate")?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(RustlsConfig::from_config(Arc::new(config)))
+}
+
+/// Binds a port; a taken one is told by its number.
+///
+/// # Errors
+/// When it cannot be bound.
+pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Serves until `handle` says otherwise.
+///
+/// # Errors
+/// When accepting fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    tls: RustlsConfig,
+    handle: Handle<SocketAddr>,
+    router: Router,
+) -> io::Result<()> {
+    let acceptor = Bounded {
+        places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        inner: RustlsAcceptor::new(tls).handshake_timeout(HEAD_WITHIN),
+    };
+    let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
+    let builder = server.http_builder();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(64 * 1024);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .max_header_list_size(32 * 1024);
+    server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await
+}
+
+/// Holds a place for every connection, and turns away what finds none.
+#[derive(Clone)]
+struct Bounded {
+    places: Arc<Semaphore>,
+    inner: RustlsAcceptor,
+}
+
+impl<I, S> Accept<I, S> for Bounded
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Send + 'static,
+{
+    type Stream = <RustlsAcceptor as Accept<I, S>>::Stream;
+    /// The place goes back when the connection's service is dropped.
+    type Service = AddExtension<<RustlsAcceptor as Accept<I, S>>::Service, Arc<OwnedSemaphorePermit>>;
+    type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: I, service: S) -> Self::Future {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let inner = self.inner.clone();
+        Box::pin(async move {
+            let place = place.map_err(|_| io::Error::other("too many connections"))?;
+            let (stream, service) = inner.accept(stream, service).await?;
+            Ok((stream, AddExtension::new(service, Arc::new(place))))
+        })
+    }
+}
