@@ -19,14 +19,23 @@ use event_contracts::{
 /// The topics that bidding follows.
 pub(crate) const TOPICS: [&str; 2] = [ListingEvent::TOPIC, SettlementEvent::TOPIC];
 
+/// A known event that makes no sense, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Nonsense(String);
+
+impl From<String> for Nonsense {
+    fn from(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
 /// Reads an event; `None` when it does not concern auctions, or its type is not known here.
-///
-/// The error says in words why a known event makes no sense.
-pub(crate) fn read(envelope: &Envelope, data: &[u8]) -> Result<Option<Fact>, String> {
+pub(crate) fn read(envelope: &Envelope, data: &[u8]) -> Result<Option<Fact>, Nonsense> {
     let event_type = envelope.event_type.as_str();
     if event_type.starts_with("outcry.listing.") {
         return match ListingEvent::decode(event_type, data).map_err(|error| error.to_string())? {
-            Some(ListingEvent::Published(event)) => published(event).map(Some),
+            Some(ListingEvent::Published(event)) => Ok(Some(published(event)?)),
             Some(ListingEvent::Cancelled(event)) => Ok(Some(Fact::ListingCancelled {
                 auction: AuctionId(event.listing_id),
                 seller: UserId(event.seller_id),

@@ -10,6 +10,7 @@ use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{Consumer, StreamConsumer},
     error::KafkaError,
+    metadata::MetadataTopic,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +67,7 @@ async fn follow(reader: Arc<StreamConsumer>, changes: &dyn ChangeListener) -> Re
         tokio::task::spawn_blocking(move || asking.fetch_metadata(Some(BiddingEvent::TOPIC), METADATA_WITHIN));
     let metadata = metadata.await.map_err(|_| KafkaError::Canceled)??;
     let mut places = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+    for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
         places.add_partition_offset(BiddingEvent::TOPIC, partition.id(), Offset::End)?;
     }
     reader.assign(&places)?;
