@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{StatusCode, header, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use uuid::Uuid;
 
@@ -41,7 +41,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
     }
 }
 
+/// The whole text is read before its shape: what is no JSON is told so wherever that shows. And an object it must be:
+/// serde would read a struct from an array, too.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| malformed(&error))?;
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ApiError::invalid("", "is not a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());
@@ -120,7 +126,9 @@ mod tests {
             (r#"{"amount":1,"amount":2}"#, "duplicate field"),
             (r#"{"amount":1,"other":2}"#, "unknown field"),
             ("{}", "missing field"),
-            ("[]", "validation"),
+            ("[]", "not a JSON object"),
+            ("[1]", "not a JSON object"),
+            ("null", "not a JSON object"),
         ] {
             let told = problem(body);
             assert!(told.contains("validation") && told.contains(pointer), "{body}: {told}");

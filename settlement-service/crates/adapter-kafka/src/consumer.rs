@@ -158,8 +158,7 @@ async fn take(
         }
         let lanes = batch.values().map(|messages| async move {
             for message in messages {
-                handle(message, handler, retries, letters).await?;
-                progress.step();
+                handle(message, handler, retries, letters, progress).await?;
                 // A partition that was taken from us refuses; its new owner begins before this event.
                 let _ = consumer.store_offset_from_message(message);
             }
@@ -175,6 +174,7 @@ pub(crate) async fn handle(
     handler: &dyn FactHandler,
     retries: &dyn Retries,
     letters: &DeadLetters,
+    progress: &Progress,
 ) -> Result<Outcome, String> {
     let payload = message.payload().unwrap_or_default();
     let read = read_envelope(message).map_err(|error| error.to_string());
@@ -213,6 +213,7 @@ pub(crate) async fn handle(
         let mut pause = FIRST_PAUSE;
         let mut failed_before = false;
         loop {
+            progress.step();
             let reason = match handler.handle(receipt.clone(), fact.clone()).await {
                 Ok(result) => {
                     report(result, receipt.sequence, envelope.time);

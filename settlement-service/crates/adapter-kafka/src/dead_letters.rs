@@ -14,7 +14,7 @@ use settlement_ports::{FactHandler, Retries};
 
 use crate::{
     client::{KafkaConfig, KafkaFault, SERVICE},
-    consumer::{Outcome, handle},
+    consumer::{Outcome, Progress, handle},
     metrics::DEAD_LETTERS,
 };
 
@@ -91,13 +91,14 @@ pub async fn replay(
     let topic = topic();
     consumer.subscribe(&[&topic])?;
     let started = rdkafka::message::Timestamp::now().to_millis().unwrap_or(i64::MAX);
+    let progress = Progress::default(); // nobody watches a command's
     let mut replayed = Replayed::default();
     while let Ok(message) = tokio::time::timeout(QUIET, consumer.recv()).await {
         let message = message?;
         if message.timestamp().to_millis().is_some_and(|time| time > started) {
             continue; // buried again by this very replay
         }
-        match handle(&message, handler.as_ref(), retries.as_ref(), &letters).await {
+        match handle(&message, handler.as_ref(), retries.as_ref(), &letters, &progress).await {
             Ok(Outcome::Handled) => replayed.handled += 1,
             Ok(Outcome::Buried) => replayed.failed += 1,
             Err(reason) => {

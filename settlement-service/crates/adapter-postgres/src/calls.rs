@@ -27,7 +27,7 @@ struct Due {
     sequence: i64,
     attempts: Value,
     state: Value,
-    due_at: Option<DateTime<Utc>>,
+    timer: Option<DateTime<Utc>>,
 }
 
 /// Both rows are locked, so a row that changed since the statement began is looked at again before it is taken: a call
@@ -39,7 +39,7 @@ pub(crate) async fn lock_due(
     let due = sqlx::query_as!(
         Due,
         "SELECT c.call, s.id, s.auction_id, s.seller_id, s.buyer_id, s.amount, s.currency, s.terms, s.started_at,
-                s.payment_due_at, s.sequence, s.attempts, s.state, s.due_at
+                s.payment_due_at, s.sequence, s.attempts, s.state, s.due_at AS timer
          FROM gateway_call AS c JOIN settlement AS s ON s.id = c.settlement_id
          WHERE c.due_at <= statement_timestamp()
          ORDER BY c.due_at, c.key LIMIT $1
@@ -66,7 +66,7 @@ fn pending(due: Due) -> Result<PendingCall, StoreError> {
         sequence: due.sequence,
         attempts: due.attempts,
         state: due.state,
-        due_at: due.due_at,
+        due_at: due.timer,
     };
     Ok(PendingCall { settlement: row.try_into()?, call: serde_json::from_value(due.call).map_err(corrupt)? })
 }

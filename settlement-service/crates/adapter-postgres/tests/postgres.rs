@@ -1,9 +1,10 @@
 //! The store on a real PostgreSQL. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may
 //! create databases; `make test` starts one.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use event_contracts::settlement::{SettlementEvent as Contract, SettlementStatus};
 use settlement_adapter_postgres::{
@@ -13,17 +14,29 @@ use settlement_adapter_postgres::{
 };
 use settlement_domain::{
     AuctionId, Money, Settlement, SettlementEvent, SettlementId, Status,
-    ledger::{AccountKind, captured},
+    ledger::{AccountKind, TrialBalance, captured},
     saga::{self, Act, Dispatch},
     settlement::Sale,
 };
 use settlement_harness::{contract, terms};
-use settlement_ports::{Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, StoreError};
+use settlement_ports::{
+    ListFilter, Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, SettlementTx, StoreError, Viewer,
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 /// A migrated database of its own, and its store.
 async fn database() -> Result<(PgPool, PgSettlements)> {
+    open(&create().await?)
+}
+
+fn open(url: &str) -> Result<(PgPool, PgSettlements)> {
+    let pool = database::connect(url, 5)?;
+    Ok((pool.clone(), PgSettlements::new(pool, Wakers::default())))
+}
+
+/// The URL of a new migrated database.
+async fn create() -> Result<String> {
     let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
         .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
     let name = format!("settlement_{}", Uuid::now_v7().simple());
@@ -33,8 +46,7 @@ async fn database() -> Result<(PgPool, PgSettlements)> {
     let host = base.rsplit_once('/').context("the URL names no database")?.0;
     let url = format!("{host}/{name}?{parameters}");
     database::migrate(&url).await?;
-    let pool = database::connect(&url, 5)?;
-    Ok((pool.clone(), PgSettlements::new(pool, Wakers::default())))
+    Ok(url)
 }
 
 fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
@@ -79,9 +91,43 @@ async fn posted(store: &PgSettlements) -> Result<Settlement> {
     Ok(settlement)
 }
 
+/// The store, once it is known what became of units of work that were dropped: their rollback is on its way to the
+/// server when `drop` returns, and a contract that looks at once would see their locks.
+struct RolledBack {
+    store: PgSettlements,
+    pool: PgPool,
+    wakers: Wakers,
+}
+
+#[async_trait]
+impl SettlementStore for RolledBack {
+    async fn begin(&self) -> Result<Box<dyn SettlementTx>, StoreError> {
+        let done = async {
+            // Each open unit of work holds a clone of the wakers, as do the store and this.
+            let open = || Arc::strong_count(&self.wakers.recorded) - 2;
+            while self.pool.size() as usize > self.pool.num_idle() + open() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), done).await.expect("a rollback takes its time");
+        self.store.begin().await
+    }
+    async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError> {
+        self.store.settlement(id).await
+    }
+    async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError> {
+        self.store.list(viewer, filter, limit).await
+    }
+    async fn trial_balance(&self) -> Result<TrialBalance, StoreError> {
+        self.store.trial_balance().await
+    }
+}
+
 #[tokio::test]
 async fn the_store_keeps_the_promises_of_a_store() -> Result<()> {
-    let (_, store) = database().await?;
+    let (pool, _) = database().await?;
+    let wakers = Wakers::default();
+    let store = RolledBack { store: PgSettlements::new(pool.clone(), wakers.clone()), pool, wakers };
     contract::units::all(&store).await;
     contract::store::all(&store).await;
     Ok(())
@@ -204,10 +250,22 @@ async fn take_calls(store: PgSettlements) -> Result<Vec<String>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_never_take_the_same_call() -> Result<()> {
     const CALLS: usize = 40;
-    let (_, store) = database().await?;
+    let url = create().await?;
+    let (pool, store) = open(&url)?;
     for _ in 0..CALLS {
         paid(&store).await?;
     }
+    // Whoever looks for calls looks long, without an index among many that are not due: meanwhile others commit.
+    sqlx::raw_sql(
+        "INSERT INTO gateway_call SELECT call.key || n, call.settlement_id, call.call, call.due_at + interval '1 day'
+         FROM gateway_call AS call, generate_series(1, 500) AS n",
+    )
+    .execute(&pool)
+    .await?;
+    let slowly = "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET enable_indexscan = off', current_database()); \
+                  EXECUTE format('ALTER DATABASE %I SET enable_bitmapscan = off', current_database()); END$$";
+    sqlx::raw_sql(slowly).execute(&pool).await?;
+    let (_, store) = open(&url)?;
     let workers: Vec<_> = (0..4).map(|_| tokio::spawn(take_calls(store.clone()))).collect();
     let mut taken = Vec::new();
     for worker in workers {

@@ -8,8 +8,8 @@ use settlement_domain::settlement::Sale;
 use settlement_domain::{Money, Settlement, Status};
 use settlement_harness::{Scene, terms};
 use settlement_ports::{
-    Claim, FactHandler, HandleError, ListFilter, MockPaymentGateway, MockSettlementStore, MockSettlementTx, RequestKey,
-    SettlementTx, StoreError, Viewer,
+    Claim, Fact, FactHandler, HandleError, Handled, ListFilter, MockPaymentGateway, MockSettlementStore,
+    MockSettlementTx, Receipt, RequestKey, Seen, SettlementTx, StoreError, Viewer,
 };
 
 fn viewer(who: &str, admin: bool) -> Viewer {
