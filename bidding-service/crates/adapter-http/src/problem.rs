@@ -36,6 +36,7 @@ impl ApiError {
     #[must_use]
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [only] if only.pointer.is_empty() => format!("the body {}", only.detail),
             [only] => format!("{} {}", only.pointer, only.detail),
             several => format!("{} members are faulty; `errors` lists them", several.len()),
         };
@@ -140,7 +141,7 @@ impl From<&Refusal> for ApiError {
         match refusal {
             Refusal::NotOpen { status } => {
                 Self::new(StatusCode::CONFLICT, "auction-not-open", "The auction does not take bids", detail)
-                    .with("status", json!(status))
+                    .with("auction_status", json!(status))
             }
             Refusal::SellerMayNotBid => {
                 Self::new(StatusCode::FORBIDDEN, "seller-may-not-bid", "Sellers do not bid on their own lots", detail)

@@ -36,6 +36,7 @@ impl ApiError {
     #[must_use]
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [only] if only.pointer.is_empty() => format!("the body {}", only.detail),
             [only] => format!("{} {}", only.pointer, only.detail),
             several => format!("{} members are faulty; `errors` lists them", several.len()),
         };
@@ -116,7 +117,7 @@ impl From<UseError> for ApiError {
             }
             UseError::Refused(Refusal::State { state, .. }) => {
                 Self::new(StatusCode::CONFLICT, "listing-state", "The listing's state does not allow it", detail)
-                    .with("status", json!(state))
+                    .with("listing_status", json!(state))
             }
             UseError::Refused(Refusal::Invalid(faults)) => Self::validation(
                 faults.into_iter().map(|fault| FieldError { pointer: fault.pointer, detail: fault.detail }).collect(),

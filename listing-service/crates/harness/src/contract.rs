@@ -1,6 +1,8 @@
 //! The contract of [`ListingStore`]: what every adapter has to promise. Each function is one
 //! promise; the in-memory store and the PostgreSQL store run them all.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use listing_domain::{
     event::{Happening, ListingEvent},
@@ -46,6 +48,17 @@ async fn draft(store: &dyn ListingStore, seller: &str) -> Result<Listing, StoreE
     let terms = world::terms(now);
     let listing = Listing::draft(fresh_id(), UserId(seller.into()), world::description(), terms, now, LIMITS);
     Ok(listing.expect("a sound draft"))
+}
+
+/// A store undoes a dropped unit of work at once or a moment later: tries again until `so`.
+async fn soon(so: impl AsyncFn() -> Result<bool, StoreError>) -> Result<(), StoreError> {
+    for _ in 0..500 {
+        if so().await? {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("what was dropped is not undone after five seconds");
 }
 
 fn fresh_id() -> ListingId {
@@ -141,8 +154,7 @@ async fn a_key_of_an_open_unit_of_work_is_free_again_when_that_is_dropped(
     let mut tx = store.begin().await?;
     assert_eq!(tx.claim(&key).await?, Claim::New);
     drop(tx);
-    assert_eq!(store.begin().await?.claim(&key).await?, Claim::New);
-    Ok(())
+    soon(async || Ok(store.begin().await?.claim(&key).await? == Claim::New)).await
 }
 
 async fn an_event_is_new_once_and_gaps_are_named(store: &dyn ListingStore) -> Result<(), StoreError> {

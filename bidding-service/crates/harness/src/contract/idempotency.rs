@@ -9,7 +9,7 @@ use bidding_ports::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::fresh;
+use super::{fresh, soon};
 use crate::world::user;
 
 fn key() -> RequestKey {
@@ -51,7 +51,7 @@ pub(super) async fn a_key_in_use_is_running_and_free_again_when_its_unit_of_work
     assert_eq!(holder.claim(&key).await?, Claim::New);
     assert_eq!(claim(store, &key).await?, Claim::Running);
     drop(holder);
-    answered(store, &key).await
+    soon(async || Ok(claim(store, &key).await? == Claim::New)).await
 }
 
 fn receipt(key: &str, sequence: u64) -> Receipt {
