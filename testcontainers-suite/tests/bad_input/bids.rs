@@ -1,0 +1,84 @@
+//! Bidding.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+use serde_json::json;
+use testcontainers_suite::{
+    story::Terms,
+    trials,
+    world::{Service, World},
+};
+use uuid::Uuid;
+
+use super::{no_amounts, post, refused, spoilt, with_raw};
+
+pub fn trials() -> Vec<Trial> {
+    trials!("bad_input::bids":
+        what_is_no_bid_is_refused_and_changes_nothing,
+        a_bid_on_nothing_is_refused,
+        bad_pages_of_the_history_are_refused,
+    )
+}
+
+async fn what_is_no_bid_is_refused_and_changes_nothing(world: Arc<World>) -> Result<()> {
+    let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
+    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(600))).await?;
+    let path = format!("/v1/auctions/{}/bids", lot.id);
+    let before = bert.auction(&lot).await?;
+    let body = json!({"max_amount": 500});
+    for (what, content) in spoilt(&body) {
+        refused(&bert, Service::Bidding, &path, what, content).await?;
+    }
+    for raw in no_amounts() {
+        let content = with_raw(&body, "/max_amount", raw)?;
+        refused(&bert, Service::Bidding, &path, &format!("max_amount {raw}"), content).await?;
+    }
+    // A currency is the auction's; a bid has none.
+    for content in [
+        r#"{"max_amount":500,"currency":"EUR"}"#,
+        r#"{"max_amount":{"amount":500,"currency":"USD"}}"#,
+        r#"{"max_amount":500,"bidder":"somebody-else"}"#,
+        r#"{"amount":500}"#,
+        "{}",
+    ] {
+        refused(&bert, Service::Bidding, &path, content, content.into()).await?;
+    }
+    let largest = post(&bert, Service::Bidding, &path, br#"{"max_amount":9007199254740991}"#.to_vec()).await?;
+    ensure!(largest.status == 201 || largest.is_refusal().is_ok(), "the largest amount: {}", largest.text);
+    let after = bert.auction(&lot).await?;
+    for member in ["price", "bid_count", "ends_at", "leader"].iter().filter(|_| largest.status != 201) {
+        ensure!(after[*member] == before[*member], "{member} changed: {after}");
+    }
+    ensure!(after["bid_count"] == u64::from(largest.status == 201), "{after}");
+    Ok(())
+}
+
+async fn a_bid_on_nothing_is_refused(world: Arc<World>) -> Result<()> {
+    let bert = world.bidder("bert");
+    let long = "a".repeat(5_000);
+    let id = Uuid::now_v7().to_string();
+    for id in [id.as_str(), "x", "%00", "%2e%2e", long.as_str()] {
+        let answer =
+            bert.post(Service::Bidding, &format!("/v1/auctions/{id}/bids"), &json!({"max_amount": 500})).await?;
+        answer.is_problem(404, "not-found").with_context(|| format!("{id:.40}"))?;
+    }
+    let draft = world.seller("anna").drafts(&Terms::from(100)).await?;
+    bert.tries_to_bid(&draft, 500).await?.is_problem(404, "not-found")
+}
+
+async fn bad_pages_of_the_history_are_refused(world: Arc<World>) -> Result<()> {
+    let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
+    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(600))).await?;
+    bert.bids(&lot, 500).await?;
+    for query in
+        ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=%00", "cursor=-1", "unknown=1", "limit=1&limit=2"]
+    {
+        let answer = bert.get(Service::Bidding, &format!("/v1/auctions/{}/bids?{query}", lot.id)).await?;
+        answer.is_problem(422, "validation").with_context(|| query.to_owned())?;
+    }
+    let page = bert.get(Service::Bidding, &format!("/v1/auctions/{}/bids?limit=1", lot.id)).await?.success()?;
+    ensure!(page["items"].as_array().map(Vec::len) == Some(1) && page.get("next_cursor").is_some(), "{page}");
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! What is alike in all services: the same black-box checks on each.
+
+mod documents;
+mod errors;
+mod forged_tokens;
+mod idempotency;
+mod limits;
+mod operations;
+mod samples;
+mod tls;
+mod tokens;
+mod traces;
+
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    [
+        errors::trials(),
+        tokens::trials(),
+        forged_tokens::trials(),
+        idempotency::trials(),
+        limits::trials(),
+        tls::trials(),
+        documents::trials(),
+        operations::trials(),
+        traces::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,51 @@
+//! The images: the services packed from the binaries that were built beside these tests, the others made when missing.
+
+use std::{
+    env,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+
+/// Made from Debian's packages and Kafka's published jars; they change with their files only.
+const STAND_INS: [&str; 3] = ["bootstrap", "postgres", "kafka"];
+const SERVICES: [&str; 3] = ["listing-service", "bidding-service", "settlement-service"];
+/// Name and tag of an image.
+pub const TAG: &str = "dev";
+
+/// The image called `name`.
+pub fn named(name: &str) -> String {
+    format!("outcry/{name}")
+}
+
+/// Makes what is missing, and the services' images in any case.
+pub fn build() -> Result<()> {
+    for name in STAND_INS.into_iter().filter(|name| !exists(name)) {
+        script(&[name])?;
+    }
+    // Tests are in <target>/<profile>/deps.
+    let own = env::current_exe()?;
+    let profile = own.ancestors().nth(2).and_then(Path::file_name).context("this program is in no target directory")?;
+    let profile = if profile == "release" { "release" } else { "dev" };
+    script(&[&["--prebuilt", "--profile", profile][..], &SERVICES].concat())
+}
+
+fn exists(name: &str) -> bool {
+    let image = format!("{}:{TAG}", named(name));
+    let mut inspect = Command::new("docker");
+    inspect.args(["image", "inspect", &image]).stdout(Stdio::null()).stderr(Stdio::null());
+    inspect.status().is_ok_and(|status| status.success())
+}
+
+fn script(arguments: &[&str]) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/images/build.sh");
+    let own = env::current_exe()?;
+    let target = own.ancestors().nth(3).context("this program is in no target directory")?;
+    eprintln!("building images: {}", arguments.join(" "));
+    let output = Command::new(&script).args(arguments).args(["--tag", TAG]).env("CARGO_TARGET_DIR", target).output();
+    let output = output.with_context(|| format!("cannot run {}", script.display()))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{} {arguments:?} failed:\n{said}", script.display());
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! The same scenarios and conformance against the services' images beside real Apache Kafka and PostgreSQL containers.
+//! Without a Docker daemon it says loudly that it was left out, and counts nothing as passed.
+
+#[path = "../conformance/mod.rs"]
+mod conformance;
+mod fleet;
+mod images;
+#[path = "../scenarios/mod.rs"]
+mod scenarios;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use libtest_mimic::{Arguments, Trial};
+use testcontainers::bollard::Docker;
+use testcontainers_suite::harness;
+use tokio::runtime::Runtime;
+
+use crate::fleet::Fleet;
+
+/// These look into files of the machine or speak with Kafka themselves: what runs in containers keeps both inside.
+const OF_THIS_MACHINE: [&str; 4] =
+    ["conformance::traces::a_", "::logs_", "scenarios::events::", "scenarios::privacy::a_maximum"];
+
+fn main() -> ExitCode {
+    let trials = [scenarios::trials(), conformance::trials()].into_iter().flatten();
+    let trials = trials.filter(|trial| !OF_THIS_MACHINE.iter().any(|part| trial.name().contains(part)));
+    match tested(trials.collect()) {
+        Ok(code) => code,
+        Err(fault) => {
+            eprintln!("{fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tested(trials: Vec<Trial>) -> Result<ExitCode> {
+    let arguments = Arguments::from_args();
+    if arguments.list {
+        return Ok(harness::run(trials, None));
+    }
+    let runtime = Runtime::new()?;
+    let Some(docker) = runtime.block_on(docker()) else {
+        println!("LEFT OUT: no Docker daemon answers here, so nothing was tested in containers.");
+        return Ok(harness::run(Vec::new(), None));
+    };
+    images::build().context("the images cannot be built")?;
+    let (fleet, world) = runtime.block_on(Fleet::start(docker))?;
+    harness::provide(world)?;
+    let code = harness::run(trials, None);
+    runtime.block_on(fleet.stop(code != ExitCode::SUCCESS))?;
+    Ok(code)
+}
+
+/// A daemon that answers.
+async fn docker() -> Option<Docker> {
+    let docker = Docker::connect_with_defaults().ok()?;
+    docker.ping().await.ok().map(|_| docker)
+}

@@ -1,0 +1,50 @@
+//! A marketplace of its own that is hurt: parts are killed in the midst of a sale, or told to stop.
+
+mod drained;
+mod killed;
+
+use std::{
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result};
+use libtest_mimic::{Failed, Trial};
+use testcontainers_suite::{
+    harness::{block_on, run},
+    target::{Local, PATIENT_SETTINGS},
+    world::World,
+};
+
+static MARKETPLACE: Mutex<Option<Local>> = Mutex::new(None);
+
+fn main() -> ExitCode {
+    let trials = [killed::trials(), drained::trials()].into_iter().flatten().collect();
+    // One after the other: each needs the marketplace whole at its beginning.
+    let code = run(trials, Some(1));
+    if let Some(local) = MARKETPLACE.lock().unwrap_or_else(PoisonError::into_inner).take()
+        && let Err(fault) = local.stop(code != ExitCode::SUCCESS)
+    {
+        eprintln!("{fault:#}");
+        return ExitCode::FAILURE;
+    }
+    code
+}
+
+/// A test that has the marketplace for itself.
+fn trial(name: String, test: impl AsyncFnOnce(&mut Local, &World) -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        let mut marketplace = MARKETPLACE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (local, world) = running(&mut marketplace).map_err(|fault| Failed::from(format!("{fault:#}")))?;
+        block_on(test(local, &world))
+    })
+}
+
+fn running(marketplace: &mut Option<Local>) -> Result<(&mut Local, World)> {
+    if marketplace.is_none() {
+        *marketplace = Some(Local::start(PATIENT_SETTINGS)?);
+    }
+    let local = marketplace.as_mut().context("the marketplace was started")?;
+    let world = local.world()?;
+    Ok((local, world))
+}

@@ -1,0 +1,115 @@
+//! The live stream: every event once and in order, from wherever a reader left off.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+use reqwest::Method;
+use testcontainers_suite::{
+    client::Answer,
+    sse::{Event, EventStream},
+    story::Terms,
+    trials,
+    world::{Service, World},
+};
+use uuid::Uuid;
+
+const SOON: Duration = Duration::from_secs(20);
+
+pub fn trials() -> Vec<Trial> {
+    trials!("scenarios::stream":
+        a_reader_sees_every_event_once_and_in_order,
+        a_reader_who_comes_back_misses_nothing_and_sees_nothing_twice,
+        two_readers_see_the_same,
+        a_stream_of_a_closed_auction_ends_by_itself,
+        an_unknown_auction_and_a_bad_last_event_id_are_refused,
+    )
+}
+
+fn ids(events: &[Event]) -> Vec<u64> {
+    events.iter().filter_map(|event| event.id).collect()
+}
+
+/// 1, 2, 3 … without a gap.
+fn gapless(events: &[Event], first: u64) -> Result<()> {
+    let expected: Vec<u64> = (first..).take(events.len()).collect();
+    ensure!(ids(events) == expected, "the numbers are {:?}", ids(events));
+    Ok(())
+}
+
+async fn a_reader_sees_every_event_once_and_in_order(world: Arc<World>) -> Result<()> {
+    let (anna, bert, carla) = (world.seller("anna"), world.bidder("bert"), world.bidder("carla"));
+    let lot = anna.opens(&Terms::from(100)).await?;
+    let mut stream = EventStream::open(&carla, &lot.id, None).await?;
+    bert.bids(&lot, 500).await?;
+    carla.bids(&lot, 900).await?;
+    bert.bids(&lot, 700).await?;
+    let events = stream.rest(Duration::from_secs(40)).await?;
+    gapless(&events, events.first().and_then(|event| event.id).context("no events")?)?;
+    let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
+    ensure!(names.iter().filter(|name| name.contains("bid")).count() == 3, "{names:?}");
+    let last = events.last().context("no events")?;
+    ensure!(last.name.contains("closed"), "the last event is {last:?}");
+    let auction = carla.auction(&lot).await?;
+    ensure!(last.id == auction["sequence"].as_u64(), "the last event is {last:?}, the auction {auction}");
+    Ok(())
+}
+
+async fn a_reader_who_comes_back_misses_nothing_and_sees_nothing_twice(world: Arc<World>) -> Result<()> {
+    let (anna, bert, carla) = (world.seller("anna"), world.bidder("bert"), world.bidder("carla"));
+    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(10))).await?;
+    let mut first = EventStream::open(&carla, &lot.id, Some(0)).await?;
+    bert.bids(&lot, 500).await?;
+    let mut seen = Vec::new();
+    while !seen.iter().any(|event: &Event| event.name.contains("bid")) {
+        seen.push(first.next(SOON).await?.context("the stream ended")?);
+    }
+    drop(first);
+    // While nobody reads.
+    carla.bids(&lot, 900).await?;
+    bert.bids(&lot, 700).await?;
+
+    let last = seen.last().and_then(|event| event.id);
+    let mut again = EventStream::open(&carla, &lot.id, last).await?;
+    seen.extend(again.rest(Duration::from_secs(40)).await?);
+    gapless(&seen, 1)
+}
+
+async fn two_readers_see_the_same(world: Arc<World>) -> Result<()> {
+    let (anna, bert, carla) = (world.seller("anna"), world.bidder("bert"), world.bidder("carla"));
+    let lot = anna.opens(&Terms::from(100)).await?;
+    let mut one = EventStream::open(&anna, &lot.id, Some(0)).await?;
+    let mut two = EventStream::open(&carla, &lot.id, Some(0)).await?;
+    bert.bids(&lot, 500).await?;
+    let (one, two) = (one.rest(Duration::from_secs(40)).await?, two.rest(Duration::from_secs(40)).await?);
+    ensure!(ids(&one) == ids(&two) && !one.is_empty(), "{:?} and {:?}", ids(&one), ids(&two));
+    Ok(())
+}
+
+async fn a_stream_of_a_closed_auction_ends_by_itself(world: Arc<World>) -> Result<()> {
+    let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
+    let lot = anna.opens(&Terms::from(100)).await?;
+    let closed = bert.awaits_auction(&lot, "closed").await?;
+    let mut stream = EventStream::open(&bert, &lot.id, Some(0)).await?;
+    let events = stream.rest(SOON).await?;
+    gapless(&events, 1)?;
+    ensure!(events.len() as u64 == closed["sequence"].as_u64().unwrap_or_default(), "{events:?}");
+    Ok(())
+}
+
+async fn an_unknown_auction_and_a_bad_last_event_id_are_refused(world: Arc<World>) -> Result<()> {
+    let bert = world.bidder("bert");
+    let path = format!("/v1/auctions/{}/stream", Uuid::now_v7());
+    bert.get(Service::Bidding, &path).await?.is_problem(404, "not-found")?;
+    let lot = world.seller("anna").opens(&Terms::from(100).lasting(Duration::from_secs(300))).await?;
+    for id in ["x", "-1", "1.5", "99999999999999999999999"] {
+        let path = format!("/v1/auctions/{}/stream", lot.id);
+        let request = bert.request(Method::GET, Service::Bidding, &path).header("last-event-id", id);
+        // What cannot be one of our numbers is either refused or ignored; it breaks nothing.
+        let response = request.send().await?;
+        if response.status() != 200 {
+            Answer::of(response).await?.is_refusal()?;
+        }
+    }
+    Ok(())
+}

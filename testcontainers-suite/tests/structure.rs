@@ -1,0 +1,170 @@
+//! Who may import whom, read from `cargo metadata`: every service keeps the order of its rooms, and no two services
+//! share anything but the contracts.
+
+use std::{path::Path, process::Command};
+
+use serde_json::{Value, json};
+
+const SERVICES: [&str; 3] = ["listing", "bidding", "settlement"];
+const CONTRACTS: &str = "event-contracts";
+
+/// What the crates of one kind may depend on.
+struct Room {
+    kind: &'static str,
+    /// Crates of the same service.
+    own: &'static [&'static str],
+    /// Whether it may know the contracts.
+    contracts: bool,
+    /// The framework that is at home here.
+    framework: Option<&'static str>,
+}
+
+/// The rule. `service` may all.
+const ROOMS: [Room; 8] = [
+    Room { kind: "domain", own: &[], contracts: false, framework: None },
+    Room { kind: "ports", own: &["domain"], contracts: false, framework: None },
+    Room { kind: "application", own: &["domain", "ports"], contracts: false, framework: None },
+    Room { kind: "harness", own: &["domain", "ports", "application"], contracts: false, framework: None },
+    Room { kind: "adapter-http", own: &["domain", "ports", "application"], contracts: true, framework: Some("axum") },
+    Room { kind: "adapter-postgres", own: &["domain", "ports"], contracts: true, framework: Some("sqlx") },
+    Room { kind: "adapter-kafka", own: &["domain", "ports"], contracts: true, framework: Some("rdkafka") },
+    Room { kind: "adapter-payments", own: &["domain", "ports"], contracts: true, framework: None },
+];
+const FRAMEWORKS: [&str; 3] = ["sqlx", "axum", "rdkafka"];
+/// IO, runtimes and clocks: nothing for a pure core.
+const IMPURE: [&str; 5] = ["tokio", "async-trait", "futures", "reqwest", "rand"];
+/// What tests may use beside what their crate may: the doubles.
+const FOR_TESTS: &str = "harness";
+
+/// Every edge of a service's workspace that the rule forbids.
+fn violations(service: &str, metadata: &Value) -> Vec<String> {
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    packages.iter().flat_map(|package| violations_of(service, package)).collect()
+}
+
+fn violations_of(service: &str, package: &Value) -> Vec<String> {
+    let name = package["name"].as_str().unwrap_or_default();
+    let Some(kind) = name.strip_prefix(service).and_then(|rest| rest.strip_prefix('-')) else {
+        return vec![format!("{name} is not called {service}-…")];
+    };
+    if kind == "service" {
+        return forbidden(service, package, |_, _| true);
+    }
+    let Some(room) = ROOMS.iter().find(|room| room.kind == kind) else {
+        return vec![format!("{name} is no room of the map")];
+    };
+    let allowed = |dependency: &str, for_tests: bool| {
+        if let Some(own) = dependency.strip_prefix(service).and_then(|rest| rest.strip_prefix('-')) {
+            return room.own.contains(&own) || for_tests && own == FOR_TESTS;
+        }
+        if dependency == CONTRACTS {
+            return room.contracts;
+        }
+        if FRAMEWORKS.contains(&dependency) {
+            return room.framework == Some(dependency);
+        }
+        kind != "domain" || for_tests || !IMPURE.contains(&dependency)
+    };
+    forbidden(service, package, allowed)
+}
+
+fn forbidden(service: &str, package: &Value, allowed: impl Fn(&str, bool) -> bool) -> Vec<String> {
+    let name = package["name"].as_str().unwrap_or_default();
+    let dependencies = package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of_another = |dependency: &str| {
+        SERVICES.iter().filter(|other| **other != service).any(|other| dependency.starts_with(&format!("{other}-")))
+    };
+    let unknown_path = |dependency: &Value| {
+        let own = dependency["name"].as_str().is_some_and(|own| own.starts_with(&format!("{service}-")));
+        dependency["path"].is_string() && !own && dependency["name"] != CONTRACTS
+    };
+    let bad = dependencies.iter().filter(|dependency| {
+        let to = dependency["name"].as_str().unwrap_or_default();
+        let for_tests = dependency["kind"] == "dev";
+        of_another(to) || unknown_path(dependency) || !allowed(to, for_tests)
+    });
+    bad.map(|dependency| format!("{name} → {}", dependency["name"].as_str().unwrap_or_default())).collect()
+}
+
+fn metadata(service: &str) -> Value {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../{service}-service/Cargo.toml"));
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1", "--manifest-path"])
+        .arg(&manifest)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}: {}", manifest.display(), String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON")
+}
+
+#[test]
+fn every_service_keeps_the_order_of_its_rooms() {
+    for service in SERVICES {
+        let found = violations(service, &metadata(service));
+        assert!(found.is_empty(), "{service}-service: these dependencies are against the rule: {found:#?}");
+    }
+}
+
+#[test]
+fn every_service_has_all_rooms() {
+    for service in SERVICES {
+        let metadata = metadata(service);
+        let packages = metadata["packages"].as_array().expect("packages");
+        let rooms =
+            ROOMS.iter().map(|room| room.kind).filter(|kind| *kind != "adapter-payments" || service == "settlement");
+        for kind in rooms.chain(["service"]) {
+            let name = format!("{service}-{kind}");
+            assert!(packages.iter().any(|package| package["name"] == *name), "{name} is missing");
+        }
+    }
+}
+
+#[test]
+fn a_planted_violation_is_found() {
+    for (from, to, kind) in [
+        ("settlement-domain", "settlement-ports", Value::Null),
+        ("settlement-domain", "tokio", Value::Null),
+        ("settlement-domain", CONTRACTS, Value::Null),
+        ("settlement-ports", "settlement-application", Value::Null),
+        ("settlement-ports", "sqlx", Value::Null),
+        ("settlement-application", "settlement-adapter-postgres", Value::Null),
+        ("settlement-application", "settlement-harness", Value::Null),
+        ("settlement-application", CONTRACTS, Value::Null),
+        ("settlement-application", "axum", json!("dev")),
+        ("settlement-harness", "settlement-adapter-payments", Value::Null),
+        ("settlement-adapter-http", "settlement-adapter-postgres", Value::Null),
+        ("settlement-adapter-http", "sqlx", Value::Null),
+        ("settlement-adapter-http", "rdkafka", json!("build")),
+        ("settlement-adapter-postgres", "axum", Value::Null),
+        ("settlement-adapter-postgres", "settlement-application", Value::Null),
+        ("settlement-adapter-kafka", "settlement-adapter-payments", json!("dev")),
+        ("settlement-adapter-kafka", "bidding-domain", Value::Null),
+        ("settlement-service", "listing-domain", Value::Null),
+        ("settlement-glue", "serde", Value::Null),
+    ] {
+        let planted = json!({"packages": [{"name": from, "dependencies": [{"name": to, "kind": kind}]}]});
+        assert_eq!(violations("settlement", &planted).len(), 1, "{from} → {to} ({kind}) should be refused");
+    }
+    let shared = json!({"name": "outcry-common", "kind": null, "path": "/somewhere/common"});
+    let planted = json!({"packages": [{"name": "settlement-domain", "dependencies": [shared]}]});
+    assert_eq!(violations("settlement", &planted).len(), 1, "a shared crate should be refused");
+}
+
+#[test]
+fn the_allowed_edges_are_allowed() {
+    for (from, to, kind) in [
+        ("settlement-ports", "settlement-domain", Value::Null),
+        ("settlement-ports", "async-trait", Value::Null),
+        ("settlement-application", "settlement-harness", json!("dev")),
+        ("settlement-adapter-http", "settlement-application", Value::Null),
+        ("settlement-adapter-postgres", "sqlx", Value::Null),
+        ("settlement-adapter-postgres", CONTRACTS, Value::Null),
+        ("settlement-adapter-kafka", "rdkafka", Value::Null),
+        ("settlement-domain", "proptest", json!("dev")),
+        ("settlement-service", "settlement-adapter-payments", Value::Null),
+        ("settlement-service", "sqlx", Value::Null),
+    ] {
+        let planted = json!({"packages": [{"name": from, "dependencies": [{"name": to, "kind": kind}]}]});
+        assert_eq!(violations("settlement", &planted), [""; 0], "{from} → {to} ({kind})");
+    }
+}
