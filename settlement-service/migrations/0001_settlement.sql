@@ -20,6 +20,8 @@ CREATE TABLE settlement (
                           'completed', 'refunding', 'refunded', 'failed', 'needs_operator')),
     -- The timer: when time alone moves it on.
     due_at         timestamptz,
+    -- W3C trace context of the request or event that last moved it: what the worker does belongs to that trace.
+    traceparent    text,
     CHECK (seller_id <> buyer_id),
     UNIQUE (auction_id, buyer_id)
 );

@@ -30,7 +30,7 @@ use crate::{
     client::{KafkaConfig, KafkaFault, SERVICE},
     dead_letters::DeadLetters,
     facts,
-    metrics::{CONSUMED, DELAY, LAG},
+    metrics::{self, CONSUMED, DELAY, LAG},
     record::read_envelope,
     trace,
 };
@@ -109,6 +109,7 @@ pub async fn run(
     progress: Arc<Progress>,
     stop: CancellationToken,
 ) -> Result<(), KafkaFault> {
+    metrics::show();
     let letters = DeadLetters::new(&config)?;
     while !stop.is_cancelled() {
         let consumer = subscribe(&config, Arc::clone(&progress))?;

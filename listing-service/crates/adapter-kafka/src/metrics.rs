@@ -27,3 +27,16 @@ metric!(DELAY: Histogram = register_histogram!(
 ));
 metric!(LAG: IntGauge = register_int_gauge!("outcry_consumer_lag_messages", "Events on the broker that are not taken in yet."));
 metric!(DEAD_LETTERS: IntCounter = register_int_counter!("outcry_dead_letters_total", "Events that could not be handled."));
+
+/// Makes every figure visible from the start, at zero: what is missing cannot be alerted on.
+pub(crate) fn show() {
+    LazyLock::force(&PUBLISHED);
+    LazyLock::force(&RELAY_FAILURES);
+    LazyLock::force(&OUTBOX_AGE);
+    LazyLock::force(&DELAY);
+    LazyLock::force(&LAG);
+    LazyLock::force(&DEAD_LETTERS);
+    for result in ["done", "duplicate", "buried"] {
+        CONSUMED.with_label_values(&[result]);
+    }
+}

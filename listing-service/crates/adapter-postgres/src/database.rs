@@ -11,6 +11,8 @@ use sqlx::{
 /// The schema's versions, applied by `migrate` and only checked by a serving process.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
+/// Kept open while idle: a first request need not wait for a handshake.
+const MIN_CONNECTIONS: u32 = 4;
 /// How long a request waits for a connection before it is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that rested longer is checked before use: its server may have been demoted.
@@ -52,6 +54,7 @@ pub fn connect(url: &str, max_connections: u32) -> Result<PgPool, DatabaseError>
         .options(SERVER_LIMITS);
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
+        .min_connections(MIN_CONNECTIONS.min(max_connections))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .before_acquire(|connection, rested| {

@@ -15,11 +15,12 @@ use crate::{
     row::number,
 };
 
+/// An event that the worker causes belongs to the trace that last moved its settlement.
 pub(crate) async fn record(tx: &mut Transaction<'static, Postgres>, event: &SettlementEvent) -> Result<(), StoreError> {
     let contract = to_contract(event);
     sqlx::query!(
         "INSERT INTO outbox (event_id, event_type, topic, key, sequence, time, traceparent, data)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, (SELECT traceparent FROM settlement WHERE id = $9)), $8)",
         Uuid::now_v7(),
         contract.event_type(),
         contract::SettlementEvent::TOPIC,
@@ -27,7 +28,8 @@ pub(crate) async fn record(tx: &mut Transaction<'static, Postgres>, event: &Sett
         number(event.sequence)?,
         event.at,
         traceparent(),
-        contract.to_data().map_err(corrupt)?
+        contract.to_data().map_err(corrupt)?,
+        event.settlement_id.as_uuid()
     )
     .execute(&mut **tx)
     .await
@@ -115,7 +117,7 @@ fn contract_status(status: Status) -> contract::SettlementStatus {
 }
 
 /// W3C trace context (`traceparent`, version 00) of the span that causes the event.
-fn traceparent() -> Option<String> {
+pub(crate) fn traceparent() -> Option<String> {
     let context = tracing::Span::current().context();
     let span = context.span().span_context().clone();
     span.is_valid().then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))

@@ -49,8 +49,8 @@ impl SettlementTx for PgTx {
         let row = Row::try_from(settlement)?;
         let inserted = sqlx::query!(
             "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at,
-                 payment_due_at, sequence, attempts, state, due_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                 payment_due_at, sequence, attempts, state, due_at, traceparent)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
              ON CONFLICT (auction_id, buyer_id) DO NOTHING",
             row.id,
             row.auction_id,
@@ -64,7 +64,8 @@ impl SettlementTx for PgTx {
             row.sequence,
             row.attempts,
             row.state,
-            row.due_at
+            row.due_at,
+            events::traceparent()
         )
         .execute(&mut *self.transaction)
         .await
@@ -126,12 +127,15 @@ impl SettlementTx for PgTx {
         for settlement in settlements {
             let row = Row::try_from(settlement)?;
             let saved = sqlx::query!(
-                "UPDATE settlement SET sequence = $2, attempts = $3, state = $4, due_at = $5 WHERE id = $1",
+                "UPDATE settlement SET sequence = $2, attempts = $3, state = $4, due_at = $5,
+                     traceparent = coalesce($6, traceparent)
+                 WHERE id = $1",
                 row.id,
                 row.sequence,
                 row.attempts,
                 row.state,
-                row.due_at
+                row.due_at,
+                events::traceparent()
             )
             .execute(&mut *self.transaction)
             .await
