@@ -92,7 +92,7 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub reserve: bool,
     /// How many auctions are in their bidding at the same time.
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub at_once: u16,
     /// Ends with exit code 1 when fewer closing prices than this come out to the cent.
     #[arg(long, value_name = "N")]

@@ -1,6 +1,6 @@
 //! What a person sees: lines that are kept, and progress bars that give way to them.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -19,7 +19,10 @@ impl Console {
 
     /// One line that stays.
     pub fn say(&self, line: impl AsRef<str>) {
-        self.bars.suspend(|| eprintln!("{}", line.as_ref()));
+        // Whoever read it may be gone, as in `outcry up | head`; that is no reason to fall.
+        self.bars.suspend(|| {
+            let _ = writeln!(std::io::stderr(), "{}", line.as_ref());
+        });
     }
 
     /// A bar over bytes whose total grows as downloads begin; a plain line where there is no terminal.

@@ -22,6 +22,7 @@ mod supervise;
 mod unprivileged;
 mod up;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -65,6 +66,6 @@ fn failed(fault: &anyhow::Error) -> ExitCode {
     let io = fault.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     let full = io.into_iter().any(|cause| cause.kind() == std::io::ErrorKind::StorageFull);
     let advice = if full { " (free some space, or choose another --data-dir)" } else { "" };
-    eprintln!("outcry: {fault:#}{advice}");
+    let _ = writeln!(std::io::stderr(), "outcry: {fault:#}{advice}");
     ExitCode::FAILURE
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -12,18 +13,26 @@ use crate::layout::DataDir;
 const JAVA_MIN: u32 = 17;
 /// Where brew puts its Java, which it leaves off the search path.
 const JAVA_KEGS: [&str; 2] = ["/opt/homebrew/opt/openjdk@17/bin/java", "/usr/local/opt/openjdk@17/bin/java"];
+/// A program that was killed a moment ago may still hold its lock.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
 const MIB: u64 = 1024 * 1024;
 
 /// Takes the data directory for this process; it is free again when the file is dropped, however the process ends.
 ///
 /// # Errors
 /// When another `outcry up` runs on it.
-pub fn lock(data_dir: &DataDir) -> Result<File> {
+pub async fn lock(data_dir: &DataDir) -> Result<File> {
     let path = data_dir.lock_file();
     let mut options = File::options();
     let file = options.read(true).write(true).create(true).truncate(false).open(&path);
     let mut file = file.with_context(|| format!("cannot write {}: choose another --data-dir", path.display()))?;
-    if file.try_lock().is_err() {
+    let asked = Instant::now();
+    let mut free = file.try_lock().is_ok();
+    while !free && asked.elapsed() < GONE_WITHIN {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        free = file.try_lock().is_ok();
+    }
+    if !free {
         let mut holder = String::new();
         let _ = file.read_to_string(&mut holder);
         bail!(
@@ -68,7 +77,7 @@ async fn version_of(java: &Path) -> Option<u32> {
 }
 
 fn java_version(said: &str) -> Option<u32> {
-    let quoted = said.split('"').nth(1)?;
+    let (_, quoted) = said.split_once("version \"")?;
     let mut numbers = quoted.split(|c: char| !c.is_ascii_digit());
     match numbers.next()?.parse().ok()? {
         1 => numbers.next()?.parse().ok(),
@@ -160,14 +169,14 @@ mod tests {
         assert!(fault.contains("MiB are needed"), "{fault}");
     }
 
-    #[test]
-    fn a_data_directory_serves_one_marketplace_at_a_time() {
+    #[tokio::test]
+    async fn a_data_directory_serves_one_marketplace_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = DataDir::new(dir.path().to_owned());
-        let held = lock(&data_dir).unwrap();
-        let fault = lock(&data_dir).unwrap_err().to_string();
+        let held = lock(&data_dir).await.unwrap();
+        let fault = lock(&data_dir).await.unwrap_err().to_string();
         assert!(fault.contains(&format!("process {}", std::process::id())), "{fault}");
         drop(held);
-        lock(&data_dir).unwrap();
+        lock(&data_dir).await.unwrap();
     }
 }

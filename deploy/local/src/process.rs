@@ -165,11 +165,15 @@ pub fn failure(spec: &Spec, status: ExitStatus) -> anyhow::Error {
     if let Err(full) = preflight::disk(&spec.log, FULL_BELOW_MIB) {
         return full.context(format!("{} ended ({status})", spec.name));
     }
-    let log = fs::read_to_string(&spec.log).unwrap_or_default();
+    let log = spec.log.display();
+    if status.code().is_none() {
+        return anyhow!("{} ended ({status}); its log is {log}", spec.name);
+    }
+    let written = fs::read_to_string(&spec.log).unwrap_or_default();
     // An indented line belongs to a stack trace, and says nothing without its first one.
-    let last = log.lines().rev().find(|line| line.starts_with(|c: char| !c.is_whitespace())).unwrap_or("nothing");
+    let last = written.lines().rev().find(|line| line.starts_with(|c: char| !c.is_whitespace())).unwrap_or("nothing");
     let last: String = last.chars().take(LAST_LINE_MAX_CHARS).collect();
-    anyhow!("{} ended ({status}); its log is {}, the last line says: {last}", spec.name, spec.log.display())
+    anyhow!("{} ended ({status}); its log is {log}, the last line says: {last}", spec.name)
 }
 
 /// What is remembered of a process, enough to know it again.

@@ -23,9 +23,11 @@ const OPENING: Duration = Duration::from_secs(10);
 /// How long bidding may take to hear of a new auction, and to close one that is due.
 const CONVERGES_WITHIN: Duration = Duration::from_secs(60);
 /// How much longer than the pace says an auction stays open, and the bounds of what it allows a bid.
-const SLACK: u32 = 4;
+const SLACK: u32 = 3;
 const BID_MIN: Duration = Duration::from_millis(100);
-const BID_MAX: Duration = Duration::from_secs(10);
+const BID_MAX: Duration = Duration::from_secs(2);
+/// No auction stays open longer, whatever the pace says.
+const LENGTH_MAX: Duration = Duration::from_secs(300);
 
 /// How long a bid takes at the moment, so that auctions stay open long enough on any machine.
 pub struct Pace {
@@ -48,7 +50,8 @@ impl Pace {
     pub fn length(&self, bids: usize, attempt: u32) -> Duration {
         let bid = Duration::from_micros(self.bid_us.load(Ordering::Relaxed)) * SLACK;
         let bids = u32::try_from(bids).unwrap_or(u32::MAX);
-        (OPENING + bid.clamp(BID_MIN, BID_MAX).saturating_mul(bids)).saturating_mul(1 << (attempt - 1))
+        let once = OPENING + bid.clamp(BID_MIN, BID_MAX).saturating_mul(bids);
+        once.saturating_mul(1 << (attempt - 1)).min(LENGTH_MAX)
     }
 }
 

@@ -61,10 +61,9 @@ impl fmt::Display for Report {
         }
         let refused: usize = self.refused.values().sum();
         writeln!(f, "\n{} of {} closing prices to the cent", self.equal(), self.auctions)?;
-        write!(f, "{} bids accepted, {refused} refused", self.accepted)?;
-        for (slug, count) in &self.refused {
-            write!(f, " ({slug}: {count})")?;
-        }
+        let reasons: Vec<String> = self.refused.iter().map(|(slug, count)| format!("{slug}: {count}")).collect();
+        let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+        write!(f, "{} bids accepted, {refused} refused{reasons}", self.accepted)?;
         let Speed { bids, bidding, all } = self.speed;
         let per_second = u128::from(bids as u64) * 1000 / bidding.as_millis().max(1);
         let (bidding, all) = (bidding.as_secs_f64(), all.as_secs_f64());

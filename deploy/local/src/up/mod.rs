@@ -29,7 +29,7 @@ const INTERRUPTED: u8 = 130;
 pub async fn run(args: UpArgs, data_dir: &Path, console: Console) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
     let data_dir = open(data_dir)?;
-    let _lock = preflight::lock(&data_dir)?;
+    let _lock = preflight::lock(&data_dir).await?;
     let board = Board::new(console.clone());
     let up = Up { args, data_dir, console, board, stack: Stack::default(), ports: Ports::new(0) };
     up.run(&mut signals).await

@@ -16,7 +16,7 @@ use crate::kafka::{Broker, OPERATOR, access, wire};
 use crate::layout::Service;
 use crate::maven::{Cache, parse_lock};
 use crate::postgres::{self, Instance};
-use crate::process::run_to_end;
+use crate::process::{Spec, run_to_end};
 use crate::ready::Ready;
 use crate::services::Wiring;
 use crate::supervise::{Keeper, Layer, poll};
@@ -31,7 +31,7 @@ impl Up {
     /// Starts everything and publishes where it is.
     pub(super) async fn start(&self) -> Result<Endpoints> {
         let urls = postgres_urls(&self.args.postgres_urls)?;
-        let binaries = self.service_binaries()?;
+        self.service_binaries()?;
         preflight::ports(self.needed_ports(urls.is_none()))?;
         let authority = Authority::open(&self.data_dir)?;
         DevKey::create(&self.data_dir)?;
@@ -41,12 +41,9 @@ impl Up {
         }
 
         let cache = Cache::new(unprivileged::cache_root()?, self.console.clone());
-        let (urls, kafka) = self.infrastructure(urls, &cache, &authority).await?;
-
-        let endpoints = self.endpoints(&urls, &kafka);
-        if !self.args.infrastructure_only {
-            self.services(binaries, &urls, kafka).await?;
-        }
+        let urls = self.infrastructure(urls, &cache, &authority).await?;
+        self.services(&urls).await?;
+        let endpoints = self.endpoints(&urls);
         let (published, data_dir, console) = (endpoints.clone(), self.data_dir.clone(), self.console.clone());
         self.board.watch(Box::new(move |pids| {
             if let Err(fault) = published.publish(&data_dir, pids) {
@@ -88,7 +85,7 @@ impl Up {
         urls: Option<[String; 3]>,
         cache: &Cache,
         authority: &Authority,
-    ) -> Result<([String; 3], String)> {
+    ) -> Result<[String; 3]> {
         let jars = parse_lock(include_str!("../../kafka.lock"))?;
         let archive = if urls.is_none() { Some(postgres::archive()?) } else { None };
         let java = if self.args.kafka.is_none() { Some(preflight::java().await?) } else { None };
@@ -106,14 +103,17 @@ impl Up {
         drop(filling);
 
         let databases = async {
-            match (urls, home) {
-                (None, Some(home)) => self.databases(home, authority).await,
-                (urls, _) => self.foreign_databases(urls.context("the databases' addresses are missing")?).await,
-            }
+            let urls = match (urls, home) {
+                (None, Some(home)) => self.databases(home, authority).await?,
+                (urls, _) => self.foreign_databases(urls.context("the databases' addresses are missing")?).await?,
+            };
+            self.migrate(&urls).await?;
+            Ok(urls)
         };
         let broker =
             self.broker(java.map(|java| Broker::new(java, jars, self.data_dir.clone(), self.ports)), authority);
-        tokio::try_join!(databases, broker)
+        let (urls, ()) = tokio::try_join!(databases, broker)?;
+        Ok(urls)
     }
 
     async fn foreign_databases(&self, urls: [String; 3]) -> Result<[String; 3]> {
@@ -154,10 +154,10 @@ impl Up {
         instance.url()
     }
 
-    async fn broker(&self, own: Option<Broker>, authority: &Authority) -> Result<String> {
+    async fn broker(&self, own: Option<Broker>, authority: &Authority) -> Result<()> {
         let operator = authority.issue(OPERATOR, Purpose::Client)?;
         let tls = wire::tls(&files::read(&self.kafka_ca())?, &operator)?;
-        let address = self.args.kafka.clone().unwrap_or_else(|| format!("127.0.0.1:{}", self.ports.kafka()));
+        let address = self.kafka();
         let admin = Admin::new(address.clone(), tls);
         let topics = access::topics();
         if let Some(broker) = own {
@@ -177,33 +177,43 @@ impl Up {
             })?;
             self.console.say(format!("✓ Kafka at {address}: the topics are there; its access rules are yours to set"));
         }
-        Ok(address)
+        Ok(())
+    }
+
+    fn kafka(&self) -> String {
+        self.args.kafka.clone().unwrap_or_else(|| format!("127.0.0.1:{}", self.ports.kafka()))
     }
 
     fn kafka_ca(&self) -> PathBuf {
         self.args.kafka_ca.clone().unwrap_or_else(|| self.data_dir.ca_file())
     }
 
-    async fn services(&self, binaries: Vec<(Service, PathBuf)>, urls: &[String; 3], kafka: String) -> Result<()> {
+    fn service_specs(&self, urls: &[String; 3]) -> Result<Vec<(Service, Spec)>> {
         let wiring = Wiring {
             data_dir: self.data_dir.clone(),
             ports: self.ports,
-            kafka,
+            kafka: self.kafka(),
             kafka_ca: std::path::absolute(self.kafka_ca())?,
             rate_limit: !self.args.no_rate_limit,
         };
+        let binaries = self.service_binaries()?.into_iter();
+        binaries.map(|(service, binary)| Ok((service, wiring.spec(service, binary, &urls[service.index()])?))).collect()
+    }
+
+    /// Brings the databases to the services' schemas; the broker may still be starting.
+    async fn migrate(&self, urls: &[String; 3]) -> Result<()> {
+        let specs = self.service_specs(urls)?.into_iter().map(|(_, spec)| spec.args(["migrate"]));
+        let migrations = specs.map(|spec| async move { run_to_end(&spec).await });
+        futures::future::try_join_all(migrations).await.context("cannot bring a database to its newest form")?;
+        Ok(())
+    }
+
+    async fn services(&self, urls: &[String; 3]) -> Result<()> {
         let client = api::client(&self.data_dir.ca_file())?;
-        let starts = binaries.into_iter().map(|(service, binary)| {
-            let spec = wiring.spec(service, binary, &urls[service.index()]);
-            let ready = Ready::Service {
-                client: client.clone(),
-                url: format!("https://127.0.0.1:{}", self.ports.api(service)),
-            };
+        let starts = self.service_specs(urls)?.into_iter().map(|(service, spec)| {
+            let url = format!("https://127.0.0.1:{}", self.ports.api(service));
+            let ready = Ready::Service { client: client.clone(), url };
             async move {
-                let spec = spec?;
-                run_to_end(&spec.clone().args(["migrate"]))
-                    .await
-                    .context("cannot bring a database to its newest form")?;
                 let keeper = Keeper::start(spec.args(["serve"]), ready, self.board.clone()).await?;
                 self.stack.add(Layer::Services, keeper);
                 self.console.say(format!("✓ {service}"));
@@ -214,7 +224,7 @@ impl Up {
         Ok(())
     }
 
-    fn endpoints(&self, urls: &[String; 3], kafka: &str) -> Endpoints {
+    fn endpoints(&self, urls: &[String; 3]) -> Endpoints {
         let https = |port: u16| format!("https://127.0.0.1:{port}");
         let by_context =
             |value: &dyn Fn(Service) -> String| Service::ALL.map(|s| (s.context().to_owned(), value(s))).into();
@@ -223,7 +233,7 @@ impl Up {
             bidding: https(self.ports.api(Service::Bidding)),
             settlement: https(self.ports.api(Service::Settlement)),
             ca_file: self.data_dir.ca_file(),
-            kafka: kafka.to_owned(),
+            kafka: self.kafka(),
             postgres: by_context(&|s| urls[s.index()].clone()),
             admin: by_context(&|s| https(self.ports.admin(s))),
             pids: BTreeMap::new(),
