@@ -161,6 +161,11 @@ impl Instance {
             "ssl=on",
             "ssl_min_protocol_version=TLSv1.2",
             "max_connections=100",
+            "shared_buffers=256MB",
+            // Checkpoints are rare, so that few pages are logged in full.
+            "max_wal_size=2GB",
+            "checkpoint_timeout=15min",
+            "wal_compression=on",
             "timezone=UTC",
             "log_timezone=UTC",
         ] {
