@@ -37,12 +37,17 @@ pub async fn run(args: &VerifyArgs, data_dir: &DataDir, console: &Console) -> Re
     console.say(format!("log       played again by the rules: {}", summary(&proved)));
     let differing: Vec<_> = fields(&signed).filter(|name| signed[name] != proved[name]).collect();
     if let Some(name) = differing.first() {
-        console.say(format!("result    NOT PROVED: {name} is {} in the receipt and {} by the log", signed[name], proved[name]));
+        console.say(format!(
+            "result    NOT PROVED: {name} is {} in the receipt and {} by the log",
+            signed[name], proved[name]
+        ));
         return Ok(ExitCode::FAILURE);
     }
     console.say(format!(
         "result    proved: {} decisions, {} events, chain {}",
-        proved["decisions"], proved["sequence"], proved["chain"].as_str().unwrap_or_default()
+        proved["decisions"],
+        proved["sequence"],
+        proved["chain"].as_str().unwrap_or_default()
     ));
     Ok(ExitCode::SUCCESS)
 }
@@ -53,7 +58,9 @@ fn fields(statement: &Value) -> impl Iterator<Item = &str> {
 
 fn summary(statement: &Value) -> String {
     let outcome = statement["outcome"].as_str().unwrap_or("?");
-    let price = statement["price"].as_i64().map(|price| format!(" at {price} {}", statement["currency"].as_str().unwrap_or("")));
+    let price = statement["price"]
+        .as_i64()
+        .map(|price| format!(" at {price} {}", statement["currency"].as_str().unwrap_or("")));
     let winner = statement["winner"].as_str().map(|winner| format!(" to {winner}"));
     format!("{outcome}{}{}, {} bids", price.unwrap_or_default(), winner.unwrap_or_default(), statement["bid_count"])
 }
@@ -71,7 +78,8 @@ async fn signed_statement(api: &Api, auction: &str) -> Result<Value> {
     rules.required_spec_claims.clear();
     rules.validate_exp = false;
     rules.validate_aud = false;
-    let statement: Value = jsonwebtoken::decode(token, &key, &rules).context("the receipt's signature is wrong")?.claims;
+    let statement: Value =
+        jsonwebtoken::decode(token, &key, &rules).context("the receipt's signature is wrong")?.claims;
     ensure!(statement["auction_id"] == Value::from(auction), "the receipt is another auction's");
     Ok(statement)
 }
@@ -89,9 +97,13 @@ async fn played_again(auction: &str, data_dir: &DataDir) -> Result<Result<Value,
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(Duration::from_secs(60), output).await.context("the log was not played within a minute")??;
+    let output = tokio::time::timeout(Duration::from_secs(60), output)
+        .await
+        .context("the log was not played within a minute")??;
     if output.status.success() {
-        return Ok(Ok(serde_json::from_slice(&output.stdout).context("bidding's verify command said nothing readable")?));
+        return Ok(Ok(
+            serde_json::from_slice(&output.stdout).context("bidding's verify command said nothing readable")?
+        ));
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let Some(line) = said.lines().next() else { bail!("bidding's verify command ended with {}", output.status) };

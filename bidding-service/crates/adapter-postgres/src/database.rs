@@ -20,9 +20,15 @@ const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// Bounds of the server's side: no statement, lock wait or forgotten transaction holds others up.
 const SERVER_LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s")];
-/// Statements are few and prepared, and all of them go by an index: one plan for each, whatever its arrays
-/// hold, and no compiling of plans.
-const PLANNING: [(&str, &str); 2] = [("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
+/// Statements are few and prepared, and all of them go by an index: one plan for each, whatever its arrays hold
+/// and whatever size the table had when it was made, and no compiling of plans.
+const PLANNING: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 
 /// Why the database cannot be worked with.
 #[derive(Debug, thiserror::Error)]

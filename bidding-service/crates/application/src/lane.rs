@@ -46,13 +46,15 @@ pub(crate) struct Job {
     /// The trace goes on with the bid's events.
     pub span: tracing::Span,
     answer: oneshot::Sender<Answer>,
-    /// The key is in use until the job is gone.
-    _running: Running,
+    /// The key is in use until the job is answered.
+    running: Running,
 }
 
 impl Job {
     /// Tells the bidder, if still there.
     pub(crate) fn answer(self, answer: Answer) {
+        // First, so that who has the answer can use the key again.
+        drop(self.running);
         let _ = self.answer.send(answer);
     }
 }
@@ -99,7 +101,7 @@ impl Lane {
             return Submitted::Refused(UseError::Busy);
         }
         let (sender, answer) = oneshot::channel();
-        let job = Job { request, ask, span: tracing::Span::current(), answer: sender, _running: running };
+        let job = Job { request, ask, span: tracing::Span::current(), answer: sender, running };
         queue.jobs.entry(auction).or_default().push_back(job);
         if of_one == 0 {
             queue.turns.push_back(auction);

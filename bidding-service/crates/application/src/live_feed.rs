@@ -36,6 +36,8 @@ struct Tail {
     /// Number of the last event; none before the first reader has come.
     last: Option<u64>,
     events: VecDeque<Arc<AuctionEvent>>,
+    /// Word up to this number has led to nothing.
+    in_vain: u64,
 }
 
 /// What is at hand for a reader.
@@ -138,12 +140,19 @@ impl Watch {
     pub(crate) async fn catch_up(&self, store: &dyn AuctionStore) -> Result<(), StoreError> {
         let word = *self.watched.word.borrow();
         let _reading = self.watched.reading.lock().await;
-        let last = self.watched.tail().last.unwrap_or_default();
-        if last >= word {
+        let (last, in_vain) = {
+            let tail = self.watched.tail();
+            (tail.last.unwrap_or_default(), tail.in_vain)
+        };
+        if last.max(in_vain) >= word {
             return Ok(());
         }
         let events = store.events(self.auction, last, PAGE).await?;
         let mut tail = self.watched.tail();
+        if events.is_empty() {
+            // Word of what the store has not: only newer word counts.
+            tail.in_vain = word;
+        }
         for event in events {
             tail.last = Some(event.sequence);
             tail.events.push_back(Arc::new(event));
@@ -156,7 +165,8 @@ impl Watch {
     /// Whether there is word of events that are not at hand.
     pub(crate) fn lags(&self) -> bool {
         let word = *self.watched.word.borrow();
-        self.watched.tail().last.unwrap_or_default() < word
+        let tail = self.watched.tail();
+        tail.last.unwrap_or_default().max(tail.in_vain) < word
     }
 }
 

@@ -46,16 +46,28 @@ impl Auctions {
     ///
     /// # Errors
     /// [`UseError::NotFound`] also when the bid is not the bidder's; [`UseError::Refused`]; the store's.
-    pub async fn retract(&self, bidder: &UserId, id: AuctionId, bid_id: BidId) -> Result<Retraction, UseError> {
-        retrying(|| self.retract_once(bidder, id, bid_id)).await
+    pub async fn retract(
+        &self,
+        bidder: &UserId,
+        id: AuctionId,
+        bid_id: BidId,
+        reason: Option<&str>,
+    ) -> Result<Retraction, UseError> {
+        retrying(|| self.retract_once(bidder, id, bid_id, reason)).await
     }
 
-    async fn retract_once(&self, bidder: &UserId, id: AuctionId, bid_id: BidId) -> Result<Retraction, UseError> {
+    async fn retract_once(
+        &self,
+        bidder: &UserId,
+        id: AuctionId,
+        bid_id: BidId,
+        reason: Option<&str>,
+    ) -> Result<Retraction, UseError> {
         let mut tx = self.store.begin().await?;
         let Locked { auction, halts, now } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
         let bids = standing_bids(&tx.log(id).await?);
         let Transition { auction, mut entries } = auction.catch_up(&halts, now);
-        let transition = match auction.retract(bid_id, bidder, &bids, now) {
+        let transition = match auction.retract(bid_id, bidder, reason, &bids, now) {
             Err(Refused { objection: Objection::NoSuchBid, .. }) => return Err(UseError::NotFound),
             decided => decided?,
         };

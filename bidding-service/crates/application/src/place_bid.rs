@@ -69,7 +69,12 @@ impl Auctions {
     /// Decides batch after batch until nothing waits.
     async fn work(self, lane: Arc<Lane>) {
         while let Some(jobs) = lane.next_batch() {
-            self.decide(jobs).await;
+            let deciding = self.clone();
+            // A task of its own: a bug that panics costs its batch, and not the lane.
+            let decided = tokio::spawn(async move { deciding.decide(jobs).await });
+            if let Err(error) = decided.await {
+                tracing::error!(%error, "a batch of bids ended abnormally");
+            }
         }
     }
 
@@ -165,10 +170,13 @@ impl Batch {
 
     /// Takes the auction out, with everything that time alone has decided.
     fn caught_up(&mut self, id: AuctionId, span: &tracing::Span) -> Result<Auction, UseError> {
-        let auction = match self.auctions.get(&id) {
+        let auction = match self.auctions.remove(&id) {
             None => return Err(UseError::NotFound),
-            Some(Err(error)) => return Err(error.clone().into()),
-            Some(Ok(auction)) => auction.clone(),
+            Some(Ok(auction)) => auction,
+            Some(Err(error)) => {
+                self.auctions.insert(id, Err(error.clone()));
+                return Err(error.into());
+            }
         };
         if self.touched.contains_key(&id) {
             return Ok(auction);

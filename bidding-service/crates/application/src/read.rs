@@ -1,7 +1,6 @@
 //! Reading auctions and their bids.
 
 use bidding_domain::{
-    auction::Status,
     bid::Bid,
     ids::{AuctionId, UserId},
     views::{AuctionView, BidView},
@@ -45,7 +44,7 @@ impl Auctions {
         limit: u32,
     ) -> Result<BidPage, UseError> {
         let auction = self.store.find(id).await?.ok_or(UseError::NotFound)?.auction;
-        if auction.rules().is_sealed() && auction.status() != Status::Closed {
+        if auction.keeps_bids_secret() {
             return Ok(BidPage { bids: Vec::new(), next: None });
         }
         let mut bids = self.store.bids(id, before, limit.saturating_add(1)).await?;

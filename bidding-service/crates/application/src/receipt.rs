@@ -27,8 +27,8 @@ pub struct Statement {
     pub result: ResultView,
     /// Who won, when one bidder did.
     pub winner: Option<Alias>,
-    /// Accepted bids that were not taken back.
-    pub bid_count: u64,
+    /// Accepted bids that were not taken back; none of what stays sealed.
+    pub bid_count: Option<u64>,
     /// When it ended, extensions included.
     pub ended_at: DateTime<Utc>,
     /// Number of the last event.
@@ -86,7 +86,7 @@ impl Auctions {
             currency: view.currency.code(),
             result: view.result?,
             winner,
-            bid_count: auction.rules().bid_count(),
+            bid_count: view.bid_count,
             ended_at: view.ends_at,
             sequence: auction.sequence(),
             decisions: auction.head().0,

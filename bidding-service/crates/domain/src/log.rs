@@ -68,6 +68,8 @@ pub enum Decided {
         bidder: UserId,
         /// The bids that went with it.
         gone: Vec<BidId>,
+        /// The bidder's reason.
+        reason: Option<String>,
     },
     /// Bidding was paused.
     Paused {

@@ -66,8 +66,8 @@ fn again(auction: Auction, entry: &Entry, bids: &mut Vec<Bid>) -> Result<(Auctio
             bids.push(decision.answer.map_err(|refusal| format!("the bid would be refused: {refusal}"))?);
             Transition { auction: decision.auction, entries: decision.entry.into_iter().collect() }
         }
-        Decided::Retracted { bid_id, bidder, gone } => {
-            let transition = auction.retract(*bid_id, bidder, bids, at).map_err(refused)?;
+        Decided::Retracted { bid_id, bidder, gone, reason } => {
+            let transition = auction.retract(*bid_id, bidder, reason.as_deref(), bids, at).map_err(refused)?;
             bids.retain(|bid| !gone.contains(&bid.id));
             transition
         }

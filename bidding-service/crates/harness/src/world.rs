@@ -169,7 +169,7 @@ impl World {
     /// # Errors
     /// As the use case.
     pub async fn when_retracts(&self, bidder: &str, auction: AuctionId, bid: BidId) -> Result<Retraction, UseError> {
-        self.auctions.retract(&user(bidder), auction, bid).await
+        self.auctions.retract(&user(bidder), auction, bid, None).await
     }
 
     /// When `bidder` declines a partial lot.

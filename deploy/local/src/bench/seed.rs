@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use chrono::{SecondsFormat, Utc};
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::api::{Api, Principal};
@@ -57,7 +57,7 @@ pub async fn auctions(api: &Api, endpoints: &Endpoints, run: &str, count: u32, c
                 bar.inc(batch.len() as u64);
             }
             // So that the planner knows the table, and no cleaning falls into the run.
-            sqlx::raw_sql(AssertSqlSafe(format!("VACUUM ANALYZE {table}"))).execute(&mut connection).await?;
+            sqlx::raw_sql(&format!("VACUUM ANALYZE {table}")).execute(&mut connection).await?;
             connection.close().await?;
         }
         bar.finish_and_clear();
@@ -125,11 +125,8 @@ async fn copy(connection: &mut PgConnection, table: &str, column: &str, template
         let others = columns.into_iter().filter(|(name, ..)| name != column).map(|(_, quoted, _)| quoted).collect();
         (kind.with_context(|| format!("it has no column `{column}`"))?, others)
     };
-    let copied = sqlx::query(AssertSqlSafe(copying(table, column, &kind, &others)))
-        .bind(template)
-        .bind(ids)
-        .execute(connection)
-        .await?;
+    let copied =
+        sqlx::query(&copying(table, column, &kind, &others)).bind(template).bind(ids).execute(connection).await?;
     ensure!(
         copied.rows_affected() == ids.len() as u64,
         "the auction made over the API has {} rows in it, not one",

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -47,8 +47,7 @@ pub struct Yardsticks {
 pub async fn measure(url: &str, rows: u32, each: Duration, console: &Console) -> Result<Yardsticks> {
     let mut connection = PgConnection::connect(url).await.context("cannot open the database of bidding")?;
     for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
-        let value: String =
-            sqlx::query_scalar(AssertSqlSafe(format!("SHOW {setting}"))).fetch_one(&mut connection).await?;
+        let value: String = sqlx::query_scalar(&format!("SHOW {setting}")).fetch_one(&mut connection).await?;
         ensure!(value == "on", "`{setting}` of this PostgreSQL is `{value}`: only durable bids are compared");
     }
     drop_tables(&mut connection).await?;

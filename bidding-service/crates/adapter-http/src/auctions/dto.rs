@@ -44,7 +44,11 @@ pub struct BuyNow {}
 /// A bid to be taken back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewRetraction {}
+pub struct NewRetraction {
+    /// Kept with the auction's log. Up to 1,000 characters.
+    #[schema(min_length = 1, max_length = 1000, example = "one nought too many")]
+    pub reason: Option<String>,
+}
 
 /// A partial lot to be declined.
 #[derive(Debug, Deserialize, ToSchema)]

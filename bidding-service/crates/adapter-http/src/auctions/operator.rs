@@ -41,7 +41,7 @@ async fn pause(
     ApiId(id): ApiId,
     ApiJson(body): ApiJson<Reason>,
 ) -> Result<Json<Auction>, ApiError> {
-    operate(api, caller, id, Operation::Pause { reason: reason(body)? }).await
+    operate(api, caller, id, Operation::Pause { reason: checked_reason(&body.reason)? }).await
 }
 
 /// Lets a paused auction go on; its end is later by as long as it rested.
@@ -67,7 +67,7 @@ async fn cancel(
     ApiId(id): ApiId,
     ApiJson(body): ApiJson<Reason>,
 ) -> Result<Json<Auction>, ApiError> {
-    operate(api, caller, id, Operation::Cancel { reason: reason(body)? }).await
+    operate(api, caller, id, Operation::Cancel { reason: checked_reason(&body.reason)? }).await
 }
 
 /// Pauses all auctions, also those that open meanwhile.
@@ -79,7 +79,7 @@ async fn pause_all(
     ApiJson(body): ApiJson<Reason>,
 ) -> Result<Json<House>, ApiError> {
     only_operators(&caller)?;
-    let (auctions, reason) = (api.auctions, reason(body)?);
+    let (auctions, reason) = (api.auctions, checked_reason(&body.reason)?);
     let changed = to_its_end(async move { auctions.pause_all(&reason).await }).await?;
     Ok(Json(House { changed, paused: true }))
 }
@@ -113,8 +113,9 @@ fn only_operators(caller: &Caller) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", title, "only the operator may (role admin)"))
 }
 
-fn reason(body: Reason) -> Result<String, ApiError> {
-    let reason = body.reason.trim();
+/// A reason as it is kept.
+pub(super) fn checked_reason(reason: &str) -> Result<String, ApiError> {
+    let reason = reason.trim();
     let sound = (1..=MAX_REASON).contains(&reason.chars().count()) && !reason.chars().any(char::is_control);
     if sound {
         Ok(reason.to_owned())

@@ -76,8 +76,8 @@ pub struct Statement {
     pub winner: Option<String>,
     /// Who won how many units of a lot of many.
     pub awards: Vec<StatedAward>,
-    /// Accepted bids that were not taken back.
-    pub bid_count: u64,
+    /// Accepted bids that were not taken back; null where they stay secret.
+    pub bid_count: Option<u64>,
     /// When it ended, extensions included.
     pub ended_at: DateTime<Utc>,
     /// Number of the last event.

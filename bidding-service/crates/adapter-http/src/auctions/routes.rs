@@ -21,6 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api,
     dto::{Auction, BidPage, BuyNow, NewBid, NewDecline, NewRetraction, PlacedBid, Retraction, StreamEvent},
+    operator::checked_reason,
     query, stream,
 };
 use crate::{
@@ -150,14 +151,15 @@ async fn retract(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,
     Path((id, bid)): Path<(String, String)>,
-    ApiJson(NewRetraction {}): ApiJson<NewRetraction>,
+    ApiJson(body): ApiJson<NewRetraction>,
 ) -> Result<Json<Retraction>, ApiError> {
     only_bidders(&caller)?;
     let id_of =
         |text: String| text.parse().map_err(|_| ApiError::not_found("there is nothing by this id; ids are UUIDs"));
+    let reason = body.reason.as_deref().map(checked_reason).transpose()?;
     let (id, bid) = (AuctionId(id_of(id)?), BidId(id_of(bid)?));
     let auctions = api.auctions;
-    let retraction = to_its_end(async move { auctions.retract(&caller.id, id, bid).await }).await?;
+    let retraction = to_its_end(async move { auctions.retract(&caller.id, id, bid, reason.as_deref()).await }).await?;
     let retracted = retraction.gone.into_iter().map(|bid| bid.0).collect();
     Ok(Json(Retraction { retracted, auction: retraction.auction.into() }))
 }

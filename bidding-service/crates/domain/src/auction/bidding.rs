@@ -103,11 +103,12 @@ impl Auction {
 
     /// Takes a bidder's bids back: all of them with more than [`RETRACT_ALL_BEFORE`] to go, else only the one
     /// named, if it is younger than [`RETRACT_ONE_WITHIN`]. The price follows from the maxima that remain.
-    /// `bids` are the accepted bids that were not taken back, in order.
+    /// `reason` is kept, `bids` are the accepted bids that were not taken back, in order.
     pub fn retract(
         mut self,
         bid_id: BidId,
         bidder: &UserId,
+        reason: Option<&str>,
         bids: &[Bid],
         now: DateTime<Utc>,
     ) -> Result<Transition, Refused> {
@@ -143,7 +144,8 @@ impl Auction {
                 reserve: standing.reserve,
             }]
         };
-        Ok(self.entered(now, Decided::Retracted { bid_id, bidder: bidder.clone(), gone }, told))
+        let (bidder, reason) = (bidder.clone(), reason.map(str::to_owned));
+        Ok(self.entered(now, Decided::Retracted { bid_id, bidder, gone, reason }, told))
     }
 
     /// Counts only the remaining bids, each as of its own time.

@@ -142,7 +142,7 @@ impl Room {
 
     pub fn retract_at(&mut self, second: i64, bidder: &str, bid: BidId) -> Result<(), (Attempt, Objection)> {
         let bids = self.bids();
-        self.apply(second, |auction, now| auction.retract(bid, &user(bidder), &bids, now))
+        self.apply(second, |auction, now| auction.retract(bid, &user(bidder), None, &bids, now))
     }
 
     pub fn pause_at(&mut self, second: i64) -> Result<(), (Attempt, Objection)> {

@@ -102,13 +102,16 @@ pub fn lots() -> impl Strategy<Value = FormatTerms> {
             UniformTerms { start_price, quantity, increments, soft_close, decline_within_s }.into_format()
         },
     );
-    prop_oneof![2 => english, 1 => sealed_lots(), 1 => dutch, 2 => units]
+    prop_oneof![2 => english, 2 => sealed_lots(), 1 => dutch, 2 => units]
 }
 
+/// Moves with bids of any amount, or of round ones, which are often equal.
 pub fn moves() -> impl Strategy<Value = Moves> {
+    prop_oneof![moves_with(1..3_000_i64), moves_with((1..6_i64).prop_map(|max| max * 500))]
+}
+
+fn moves_with(max: impl Strategy<Value = i64>) -> impl Strategy<Value = Moves> {
     let bidder = || 0..BIDDERS.len();
-    // Round amounts are often equal.
-    let max = prop_oneof![1..3_000_i64, (1..16_i64).prop_map(|max| max * 200)];
     let bid = (bidder(), max, prop_oneof![3 => Just(1_u32), 1 => 0..9_u32])
         .prop_map(|(bidder, max, quantity)| Move::Bid { bidder, max, quantity });
     let one = prop_oneof![

@@ -32,7 +32,7 @@ async fn proves(store: &dyn AuctionStore, auction: &Auction, entries: usize) -> 
 /// Retracts a bid as its bidder.
 async fn retract(store: &dyn AuctionStore, bid: &bidding_domain::bid::Bid) -> Result<Auction, StoreError> {
     let bids = standing_bids(&store.log(bid.auction_id).await?);
-    change(store, bid.auction_id, |auction, now| auction.retract(bid.id, &bid.bidder, &bids, now)).await
+    change(store, bid.auction_id, |auction, now| auction.retract(bid.id, &bid.bidder, None, &bids, now)).await
 }
 
 pub(super) async fn a_log_is_read_back_entry_by_entry_and_proves_its_auction(
