@@ -80,7 +80,7 @@ async fn signed_statement(api: &Api, auction: &str) -> Result<Value> {
     rules.validate_aud = false;
     let statement: Value =
         jsonwebtoken::decode(token, &key, &rules).context("the receipt's signature is wrong")?.claims;
-    ensure!(statement["auction_id"] == Value::from(auction), "the receipt is another auction's");
+    ensure!(statement["auction_id"] == auction, "the receipt is another auction's");
     Ok(statement)
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn waiting(
             event_id: event_id(entry, event.sequence),
             event_type: contract.event_type().to_owned(),
             topic: contract::BiddingEvent::TOPIC.to_owned(),
-            key: contract.key().to_string(),
+            key: contract.key().clone(),
             sequence: event.sequence,
             time: event.at,
             traceparent: traceparent.map(str::to_owned),
@@ -46,6 +46,7 @@ fn event_id(entry: &Entry, sequence: u64) -> Uuid {
     Builder::from_bytes(bytes).with_variant(Variant::RFC4122).with_version(Version::Custom).into_uuid()
 }
 
+#[allow(clippy::too_many_lines)] // one arm for each event, and nothing between them
 fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
     let auction_id = event.auction_id.0;
     match &event.what {

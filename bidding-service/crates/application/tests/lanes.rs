@@ -308,3 +308,14 @@ async fn a_bid_whose_commit_is_not_known_is_answered_the_same_when_it_is_repeate
         assert_eq!(view.sequence, 2, "as it was then");
     }
 }
+
+#[tokio::test]
+async fn a_bug_that_panics_costs_its_batch_and_not_the_lane() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    world.store.faults.panic_next("enter");
+    let spoiled = world.bid("ann", "k", auction, 900).await;
+    assert!(matches!(spoiled, Err(UseError::Store(StoreError::Unavailable(_)))), "{spoiled:?}");
+    world.given_bid("bob", auction, 900).await;
+    assert_eq!(accepted(&decided(send(&world, "ann", "k", auction, 1_000)).await), BidOutcome::Leading);
+}

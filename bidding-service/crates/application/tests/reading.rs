@@ -275,3 +275,22 @@ async fn the_feed_holds_nothing_of_an_auction_that_nobody_watches() {
     world.feed.advanced(auction, 9);
     assert!(world.feed.is_empty());
 }
+
+#[tokio::test]
+async fn word_of_what_the_store_does_not_have_is_looked_up_once() {
+    let world = World::default();
+    let auction = with_bids(&world, 1).await;
+    let mut stream = world.auctions.stream(&user("ann"), auction, 0).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap().len(), 2);
+    let before = world.store.faults.count("events");
+    world.feed.advanced(auction, 9);
+    let waiting = tokio::spawn(async move { stream.next().await });
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.store.faults.count("events"), before + 1);
+    world.given_bid("bob", auction, 5_000).await;
+    world.feed.advanced(auction, 10);
+    let next = waiting.await.unwrap().unwrap().unwrap();
+    assert_eq!(next[0].sequence, 3, "what comes later is found by the next word");
+}

@@ -279,7 +279,8 @@ fn of_a_bidder_for_units_the_last_bid_stands_even_when_an_earlier_one_asked_for_
 
 #[test]
 fn a_retraction_names_state_and_attempt_when_it_is_refused() {
-    let refused = Auction::retract(scheduled(lot(500, flat(100))), BidId(uuid::Uuid::nil()), &user("ann"), &[], at(0));
+    let refused =
+        Auction::retract(scheduled(lot(500, flat(100))), BidId(uuid::Uuid::nil()), &user("ann"), None, &[], at(0));
     assert_eq!(
         refused.unwrap_err().to_string(),
         "an auction that is scheduled did not take bids back: its state does not allow it"

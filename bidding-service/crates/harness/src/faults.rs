@@ -21,6 +21,7 @@ pub struct Faults(Arc<Mutex<Plan>>);
 struct Plan {
     calls: Vec<&'static str>,
     faults: Vec<Fault>,
+    panics: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -51,6 +52,11 @@ impl Faults {
         self.plan().faults.push(Fault { which: Which::Named(call), when, error });
     }
 
+    /// The next call of a port's method panics, as a bug would.
+    pub fn panic_next(&self, call: &'static str) {
+        self.plan().panics.push(call);
+    }
+
     /// The names of all calls so far.
     #[must_use]
     pub fn calls(&self) -> Vec<&'static str> {
@@ -64,6 +70,12 @@ impl Faults {
     }
 
     pub(crate) fn enter(&self, call: &'static str) -> Result<Pending, StoreError> {
+        let panics = {
+            let mut plan = self.plan();
+            let planned = plan.panics.iter().position(|name| *name == call);
+            planned.map(|place| plan.panics.remove(place)).is_some()
+        };
+        assert!(!panics, "the planned panic in {call}");
         let mut plan = self.plan();
         let number = plan.calls.len();
         plan.calls.push(call);
