@@ -7,7 +7,7 @@ WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CAND
 
 export SQLX_OFFLINE ?= true
 
-.PHONY: help run build test test-docker coverage fmt lint sqlx-prepare preflight
+.PHONY: help run build test test-docker bench coverage fmt lint sqlx-prepare preflight
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
@@ -23,6 +23,9 @@ test: preflight ## proves everything; what needs Docker is left out loudly where
 
 test-docker: preflight ## proves only what needs Docker
 	@scripts/test.sh "$(WORKSPACES)" "$(PROGRAMS)" docker
+
+bench: build ## measures bids and streams on this machine beside the bare database, and checks that nothing is lost
+	@scripts/bench.sh
 
 coverage: preflight ## how much of the business logic the tests cover
 	@scripts/coverage.sh $(SERVICES)

@@ -144,12 +144,15 @@ fn message(out: &mut String, event: &EventContract) {
     line(out, 12, "type: string");
     line(out, 12, format_args!("description: The data's `{}`.", event.key_field));
     line(out, 10, format_args!("bindingVersion: {BINDING_VERSION}"));
-    let mut example = event.example.to_json();
-    example.sort_all_objects();
     line(out, 6, "examples:");
-    line(out, 8, "- name: golden");
-    line(out, 10, format_args!("headers: {}", example["headers"]));
-    line(out, 10, format_args!("payload: {}", example["data"]));
+    let variants = event.variants.iter().map(|(name, example)| (*name, example));
+    for (name, example) in std::iter::once(("golden", &event.example)).chain(variants) {
+        let mut example = example.to_json();
+        example.sort_all_objects();
+        line(out, 8, format_args!("- name: {name}"));
+        line(out, 10, format_args!("headers: {}", example["headers"]));
+        line(out, 10, format_args!("payload: {}", example["data"]));
+    }
 }
 
 fn line(out: &mut String, indent: usize, text: impl Display) {

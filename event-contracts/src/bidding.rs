@@ -27,9 +27,13 @@ pub struct AuctionOpened {
     pub starts_at: DateTime<Utc>,
     /// When it ends unless extended.
     pub ends_at: DateTime<Utc>,
+    /// How it is sold: `kind` of the listing's format, e.g. `english`. Readers expect kinds of later versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub format: Option<String>,
 }
 
-/// A bid was accepted.
+/// A bid was accepted. Bids of a sealed auction are not told: they have no event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BidPlaced {
     /// Which auction.
@@ -64,6 +68,10 @@ pub struct BidPlaced {
     pub ends_at: DateTime<Utc>,
     /// When it was decided, by the database's clock.
     pub placed_at: DateTime<Utc>,
+    /// How many units are bid for; absent: one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub quantity: Option<u32>,
 }
 
 /// What an accepted bid did.
@@ -77,6 +85,8 @@ pub enum BidOutcome {
     Outbid,
     /// The leader raised the own maximum.
     MaxRaised,
+    /// The lot was bought at once: by buy-now, or by accepting a Dutch price. The auction closes with it.
+    Bought,
     /// A value of a later version.
     #[serde(other)]
     Unknown,
@@ -133,6 +143,9 @@ pub struct BidRetracted {
     pub leader_id: Option<String>,
     /// When they were taken back, by the database's clock.
     pub retracted_at: DateTime<Utc>,
+    /// How the price stands to the reserve now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<ReserveStatus>,
 }
 
 /// The auction is over.
@@ -148,10 +161,11 @@ pub struct AuctionClosed {
     pub currency: String,
     /// How it ended.
     pub outcome: CloseOutcome,
-    /// The hammer price when sold, else the last price; none without bids. Minor units.
+    /// The hammer price when sold, else the last price; none without bids. Minor units; of one unit where several are
+    /// sold.
     #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub price: Option<i64>,
-    /// The buyer's `sub`, when sold.
+    /// The buyer's `sub`, when sold; none where several units are sold: see `awards`.
     #[schemars(length(min = 1, max = 128))]
     pub winner_id: Option<String>,
     /// Accepted bids.
@@ -162,6 +176,30 @@ pub struct AuctionClosed {
     pub ended_at: DateTime<Utc>,
     /// When that was decided, by the database's clock.
     pub closed_at: DateTime<Utc>,
+    /// Who gets how many units; empty or absent where one lot is sold as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub awards: Vec<Award>,
+    /// Until when an award smaller than wanted may be declined; absent: nothing can be declined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decline_until: Option<DateTime<Utc>>,
+}
+
+/// Units that one bidder gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Award {
+    /// The buyer's `sub`.
+    #[schemars(length(min = 1, max = 128))]
+    pub bidder_id: String,
+    /// Units awarded.
+    #[schemars(range(min = 1, max = 100))]
+    pub quantity: u32,
+    /// Units bid for; more than awarded: a partial lot.
+    #[schemars(range(min = 1, max = 100))]
+    pub wanted: u32,
+    /// Price of one unit, minor units.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
+    pub price: i64,
 }
 
 /// How an auction ended.
@@ -188,6 +226,10 @@ pub struct AuctionCancelled {
     pub cancelled_by: CancelledBy,
     /// When that was decided, by the database's clock.
     pub cancelled_at: DateTime<Utc>,
+    /// Why, in the operator's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000))]
+    pub reason: Option<String>,
 }
 
 /// Who took an auction back.
@@ -202,6 +244,62 @@ pub enum CancelledBy {
     /// A value of a later version.
     #[serde(other)]
     Unknown,
+}
+
+/// The auction stands still: bids are refused and its time does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuctionPaused {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// Who or what stopped it.
+    pub by: PausedBy,
+    /// Why, in the operator's words or the platform's.
+    #[schemars(length(max = 1000))]
+    pub reason: String,
+    /// Since when, by the database's clock.
+    pub paused_at: DateTime<Utc>,
+}
+
+/// Who or what stopped an auction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(transform = crate::open::values)]
+pub enum PausedBy {
+    /// The operator.
+    Operator,
+    /// Nobody could bid for a time: an outage must not decide a sale.
+    Downtime,
+    /// A value of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The auction goes on; the paused time is given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuctionResumed {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// How long it stood still, milliseconds.
+    pub paused_for_ms: u64,
+    /// When it ends now.
+    pub ends_at: DateTime<Utc>,
+    /// Since when it goes on, by the database's clock.
+    pub resumed_at: DateTime<Utc>,
+}
+
+/// A bidder who was awarded fewer units than wanted gave them up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AwardDeclined {
+    /// Which auction.
+    pub auction_id: Uuid,
+    /// Whose award it was: the bidder's `sub`.
+    #[schemars(length(min = 1, max = 128))]
+    pub bidder_id: String,
+    /// Units given up.
+    #[schemars(range(min = 1, max = 100))]
+    pub quantity: u32,
+    /// When, by the database's clock.
+    pub declined_at: DateTime<Utc>,
 }
 
 /// The next contender for a lot whose winner did not pay.
@@ -250,5 +348,11 @@ context_events! {
         SecondChanceNominated(SecondChanceNominated) = "outcry.bidding.second_chance.nominated.v1" by auction_id,
         /// No further contender.
         SecondChanceExhausted(SecondChanceExhausted) = "outcry.bidding.second_chance.exhausted.v1" by auction_id,
+        /// The auction stands still.
+        AuctionPaused(AuctionPaused) = "outcry.bidding.auction.paused.v1" by auction_id,
+        /// The auction goes on.
+        AuctionResumed(AuctionResumed) = "outcry.bidding.auction.resumed.v1" by auction_id,
+        /// A partial award was given up.
+        AwardDeclined(AwardDeclined) = "outcry.bidding.award.declined.v1" by auction_id,
     }
 }

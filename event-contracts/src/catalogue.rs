@@ -27,6 +27,8 @@ pub struct EventContract {
     pub schema: Value,
     /// A golden example.
     pub example: Example,
+    /// More of them by name, for what the first does not show: other formats, fields that it leaves out.
+    pub variants: Vec<(&'static str, Example)>,
 }
 
 /// A golden example: one record as a consumer sees it.
@@ -39,6 +41,11 @@ pub struct Example {
 }
 
 impl EventContract {
+    /// The golden example and its variants.
+    pub fn examples(&self) -> impl Iterator<Item = &Example> {
+        std::iter::once(&self.example).chain(self.variants.iter().map(|(_, example)| example))
+    }
+
     /// Name of the Rust type, e.g. `ListingPublished`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -68,17 +75,20 @@ impl Example {
 /// Only if an example cannot be represented in JSON, which no contract type allows.
 pub fn events() -> Result<Vec<EventContract>, serde_json::Error> {
     Ok(vec![
-        contract(examples::listing_published())?,
+        with_variants(contract(examples::listing_published())?, examples::formats::published())?,
         contract(examples::listing_revised())?,
         contract(examples::listing_cancelled())?,
-        contract(examples::auction_opened())?,
-        contract(examples::bid_placed())?,
+        with_variants(contract(examples::auction_opened())?, examples::formats::opened())?,
+        with_variants(contract(examples::bid_placed())?, examples::formats::placed())?,
         contract(examples::auction_extended())?,
-        contract(examples::bid_retracted())?,
-        contract(examples::auction_closed())?,
-        contract(examples::auction_cancelled())?,
+        with_variants(contract(examples::bid_retracted())?, examples::formats::retracted())?,
+        with_variants(contract(examples::auction_closed())?, examples::formats::closed())?,
+        with_variants(contract(examples::auction_cancelled())?, examples::formats::cancelled())?,
         contract(examples::second_chance_nominated())?,
         contract(examples::second_chance_exhausted())?,
+        contract(examples::formats::auction_paused())?,
+        contract(examples::formats::auction_resumed())?,
+        contract(examples::formats::award_declined())?,
         contract(examples::settlement_started())?,
         contract(examples::settlement_escrowed())?,
         contract(examples::settlement_shipped())?,
@@ -106,26 +116,44 @@ pub fn shapes() -> Vec<(&'static str, Value)> {
 }
 
 fn contract<E: EventData>(example: Happened<E>) -> Result<EventContract, serde_json::Error> {
-    let Happened { data, at, sequence } = example;
-    // A topic is `outcry.<context>.v1`.
-    let context = E::TOPIC.split('.').nth(1).unwrap_or(E::TOPIC);
+    Ok(EventContract {
+        event_type: E::TYPE,
+        topic: E::TOPIC,
+        context: context::<E>(),
+        key_field: E::KEY_FIELD,
+        schema: schema::<E>(E::TYPE),
+        example: as_sent(example)?,
+        variants: Vec::new(),
+    })
+}
+
+fn with_variants<E: EventData>(
+    mut contract: EventContract,
+    variants: Vec<(&'static str, Happened<E>)>,
+) -> Result<EventContract, serde_json::Error> {
+    for (name, happened) in variants {
+        contract.variants.push((name, as_sent(happened)?));
+    }
+    Ok(contract)
+}
+
+/// A topic is `outcry.<context>.v1`.
+fn context<E: EventData>() -> &'static str {
+    E::TOPIC.split('.').nth(1).unwrap_or(E::TOPIC)
+}
+
+fn as_sent<E: EventData>(happened: Happened<E>) -> Result<Example, serde_json::Error> {
+    let Happened { data, at, sequence } = happened;
     let envelope = Envelope {
         id: examples::id(at, u8::try_from(sequence).unwrap_or(u8::MAX)),
-        source: format!("/outcry/{context}-service"),
+        source: format!("/outcry/{}-service", context::<E>()),
         event_type: E::TYPE.to_owned(),
         subject: data.key(),
         time: at,
         sequence,
         traceparent: Some("00-6f1d3c0b9a5e4d278c41b7e2f09a6d35-3ab1c94e07d25f68-01".to_owned()),
     };
-    Ok(EventContract {
-        event_type: E::TYPE,
-        topic: E::TOPIC,
-        context,
-        key_field: E::KEY_FIELD,
-        schema: schema::<E>(E::TYPE),
-        example: Example { envelope, data: serde_json::to_value(data)? },
-    })
+    Ok(Example { envelope, data: serde_json::to_value(data)? })
 }
 
 fn schema<T: JsonSchema>(name: &str) -> Value {

@@ -13,10 +13,13 @@
 //! | a type, format, bound or pattern widened | an old consumer, of new messages |
 //! | a tag or constant changed | both |
 //! | a value or variant removed | a new consumer, of old messages |
-//! | a value or variant added | an old consumer, of new messages, unless the enum is open |
+//! | a value or variant added | an old consumer, of new messages, unless the enum is open or a tagged union |
 //!
 //! An enum is *open* when its schema has an alternative for any other value, which its Rust type must
-//! keep by `#[serde(other)]`: values may then be added. Doubt is reported, never passed over: a keyword
+//! keep by `#[serde(other)]`: values may then be added. A *tagged union* is told apart by one required field with a
+//! constant in every branch: branches may be added, because a consumer that does not know one puts the event among its
+//! dead letters and replays it after its upgrade, and readers are upgraded before writers. Branches are neither removed
+//! nor changed. Doubt is reported, never passed over: a keyword
 //! that the checker does not know, or a constant where the other side has a pattern.
 
 mod alternatives;
@@ -26,7 +29,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use alternatives::{Alternative, alternatives, describe, same_kind};
+use alternatives::{Alternative, alternatives, describe, is_new_branch, same_kind};
 
 /// Schemas by file name, e.g. `outcry.listing.published.v1.json`.
 pub type Schemas = BTreeMap<String, Value>;
@@ -124,7 +127,13 @@ impl Comparison<'_> {
             .filter(|candidate| same_kind(written, candidate))
             .map(|candidate| self.alternative(written, candidate, at, depth))
             .min_by_key(Vec::len)
+            .or_else(|| self.adds_a_branch(written, read).then(Vec::new))
             .unwrap_or_else(|| vec![self.broken(at, format!("{} may be written and is not read", describe(written)))])
+    }
+
+    /// Whether `written` is a branch that the old reader's tagged union lacks.
+    fn adds_a_branch(&self, written: &Alternative, read: &[Alternative]) -> bool {
+        self.direction == Direction::OldReadsNew && is_new_branch(written, read)
     }
 
     fn alternative(&self, written: &Alternative, read: &Alternative, at: &str, depth: usize) -> Vec<Break> {

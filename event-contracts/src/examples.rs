@@ -2,7 +2,9 @@
 //!
 //! The lot is a watch. Its winner does not pay, the next bidder takes the second chance, and the
 //! seller is paid. What cannot happen to the same lot is told of a second one, whose bidders all let
-//! it go, and of its relisting, which the seller takes back.
+//! it go, and of its relisting, which the seller takes back. [`formats`] tells of lots that are sold in other ways.
+
+pub(crate) mod formats;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::{Builder, Uuid};
@@ -153,6 +155,7 @@ pub(crate) fn auction_opened() -> Happened<AuctionOpened> {
         next_minimum: 10_000,
         starts_at: on(0, 0, 0),
         ends_at: ends_at(),
+        format: None,
     };
     happened(on(0, 0, 35), 1, data)
 }
@@ -173,6 +176,7 @@ pub(crate) fn bid_placed() -> Happened<BidPlaced> {
         reserve: ReserveStatus::Met,
         ends_at: extended_to(),
         placed_at: late_bid_at(),
+        quantity: None,
     };
     happened(late_bid_at(), 7, data)
 }
@@ -196,6 +200,7 @@ pub(crate) fn bid_retracted() -> Happened<BidRetracted> {
         bid_count: 1,
         leader_id: Some(RUNNER_UP.to_owned()),
         retracted_at: at,
+        reserve: None,
     };
     happened(at, 4, data)
 }
@@ -212,6 +217,8 @@ pub(crate) fn auction_closed() -> Happened<AuctionClosed> {
         second_chance: true,
         ended_at: extended_to(),
         closed_at: closed_at(),
+        awards: Vec::new(),
+        decline_until: None,
     };
     happened(closed_at(), 9, data)
 }
@@ -224,6 +231,7 @@ pub(crate) fn auction_cancelled() -> Happened<AuctionCancelled> {
         seller_id: SELLER.to_owned(),
         cancelled_by: CancelledBy::Seller,
         cancelled_at: at,
+        reason: None,
     };
     happened(at, 2, data)
 }

@@ -56,9 +56,12 @@ pub fn files() -> Result<Files, GenerateError> {
     let events = catalogue::events().map_err(json_error)?;
     let mut files = Files::new();
     for event in &events {
-        let EventContract { event_type, schema, example, .. } = event;
+        let EventContract { event_type, schema, example, variants, .. } = event;
         files.insert(format!("schemas/{event_type}.json"), pretty(schema.clone()));
         files.insert(format!("examples/{event_type}.json"), pretty(example.to_json()));
+        for (name, variant) in variants {
+            files.insert(format!("examples/{event_type}.{name}.json"), pretty(variant.to_json()));
+        }
     }
     for (name, schema) in catalogue::shapes() {
         files.insert(format!("schemas/{name}.json"), pretty(schema));

@@ -76,6 +76,14 @@ pub struct ListingCancelled {
 pub enum AuctionFormat {
     /// Ascending, with proxy bidding.
     English(EnglishFormat),
+    /// Sealed: the highest bid wins and is paid.
+    SealedFirstPrice(SealedFormat),
+    /// Sealed: the highest bid wins, the second highest is paid.
+    Vickrey(SealedFormat),
+    /// Descending: the first to accept the price wins.
+    Dutch(DutchFormat),
+    /// Ascending, for several equal units; all winners pay the same price for a unit.
+    UniformMultiUnit(UniformMultiUnitFormat),
 }
 
 /// Terms of an ascending auction. Amounts are minor units of the listing's currency.
@@ -94,6 +102,56 @@ pub struct EnglishFormat {
     pub increments: Increments,
     /// How late bids extend the auction.
     pub soft_close: SoftClose,
+}
+
+/// Terms of a sealed auction: nothing of its bids is told before the close. Amounts are minor units of the
+/// listing's currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SealedFormat {
+    /// The lowest bid that counts.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
+    pub start_price: i64,
+    /// Hidden: below it the lot is not sold.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
+    pub reserve_price: Option<i64>,
+}
+
+/// Terms of a descending auction: the price is `max(floor_price, start_price − step × ⌊t / step_every_s⌋)`, `t` seconds
+/// after the opening. Amounts are minor units of the listing's currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DutchFormat {
+    /// The price at the opening.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
+    pub start_price: i64,
+    /// The price falls no further; positive, below the start price.
+    #[schemars(range(min = 1, max = MAX_AMOUNT))]
+    pub floor_price: i64,
+    /// By how much the price falls at a time.
+    #[schemars(range(min = 1, max = MAX_AMOUNT))]
+    pub step: i64,
+    /// Seconds from one fall to the next.
+    #[schemars(range(min = 1))]
+    pub step_every_s: u32,
+}
+
+/// Terms of an ascending auction of several equal units. Amounts are minor units of the listing's currency and
+/// mean one unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UniformMultiUnitFormat {
+    /// A bid must reach it.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
+    pub start_price: i64,
+    /// How many units there are.
+    #[schemars(range(min = 2, max = 100))]
+    pub quantity: u32,
+    /// By how much a bid must exceed the price.
+    pub increments: Increments,
+    /// How late bids extend the auction.
+    pub soft_close: SoftClose,
+    /// Seconds after the close in which a bidder who is awarded fewer units than wanted may decline them; 0: nothing
+    /// can be declined.
+    #[schemars(range(min = 0, max = 604_800))]
+    pub decline_within_s: u32,
 }
 
 /// A preset by name, or the listing's own table.
@@ -139,6 +197,15 @@ pub enum SoftClose {
     Reset {
         /// Seconds before the end in which a bid extends.
         window_s: u32,
+        /// The end is never later than the original end plus this many seconds.
+        hard_stop_s: u32,
+    },
+    /// Each bid in the last `window_s` adds `extension_s` to the end as it stands.
+    Add {
+        /// Seconds before the end in which a bid extends.
+        window_s: u32,
+        /// Seconds that such a bid adds.
+        extension_s: u32,
         /// The end is never later than the original end plus this many seconds.
         hard_stop_s: u32,
     },

@@ -197,9 +197,9 @@ fn a_changed_type_breaks_both() {
 }
 
 #[test]
-fn a_changed_tag_breaks_both() {
-    let both = [at(NewReadsOld, "/format"), at(OldReadsNew, "/format")].concat();
-    assert_eq!(after("/properties/format/oneOf/0/properties/kind/const", json!("ascending")), both);
+fn a_changed_tag_breaks_the_reading_of_old_messages() {
+    let found = after("/properties/format/oneOf/0/properties/kind/const", json!("ascending"));
+    assert_eq!(found, at(NewReadsOld, "/format"), "one branch is gone, another is new");
 }
 
 #[test]
@@ -208,12 +208,90 @@ fn a_removed_value_breaks_the_reading_of_old_messages_and_an_added_one_breaks_ol
     assert_eq!(after("/properties/outcome/enum", json!(["sold", "unsold", "withdrawn"])), at(OldReadsNew, "/outcome"));
 }
 
+/// What breaks when the tagged union of formats gains `branch`.
+fn after_adding(branch: Value) -> Vec<(Direction, String)> {
+    let mut branches = published()["properties"]["format"]["oneOf"].clone();
+    branches.as_array_mut().unwrap().push(branch);
+    after("/properties/format/oneOf", branches)
+}
+
 #[test]
-fn an_added_variant_breaks_old_readers() {
-    let mut variants = published()["properties"]["format"]["oneOf"].clone();
+fn a_tagged_union_may_gain_a_branch_and_may_not_lose_it_again() {
     let dutch = json!({ "type": "object", "properties": { "kind": { "const": "dutch" } }, "required": ["kind"] });
-    variants.as_array_mut().unwrap().push(dutch);
-    assert_eq!(after("/properties/format/oneOf", variants), at(OldReadsNew, "/format"));
+    assert_eq!(after_adding(dutch.clone()), []);
+
+    let mut later = published();
+    later["properties"]["format"]["oneOf"].as_array_mut().unwrap().push(dutch);
+    assert_eq!(places(&breaks(&later, &published())), at(NewReadsOld, "/format"));
+}
+
+#[test]
+fn a_nullable_tagged_union_may_gain_a_branch() {
+    let format = published()["properties"]["format"].clone();
+    let mut old = published();
+    old["properties"]["format"] = json!({ "anyOf": [format, { "type": "null" }] });
+    let mut new = old.clone();
+    let dutch = json!({ "type": "object", "properties": { "kind": { "const": "dutch" } }, "required": ["kind"] });
+    new["properties"]["format"]["anyOf"][0]["oneOf"].as_array_mut().unwrap().push(dutch);
+    assert_eq!(breaks(&old, &new), []);
+}
+
+#[test]
+fn a_branch_that_an_old_reader_would_mistake_for_its_own_breaks_it() {
+    let same_tag = json!({ "type": "object", "properties": { "kind": { "const": "english" } }, "required": ["kind"] });
+    assert_eq!(after_adding(same_tag), at(OldReadsNew, "/format/start"), "a changed branch under an old tag");
+    let optional_tag = json!({ "type": "object", "properties": { "kind": { "const": "dutch" } } });
+    assert_eq!(after_adding(optional_tag), at(OldReadsNew, "/format"));
+    let no_tag = json!({ "type": "object", "properties": { "floor": { "type": "integer" } }, "required": ["floor"] });
+    assert!(after_adding(no_tag).iter().all(|(direction, _)| *direction == OldReadsNew));
+    let other_tag = json!({ "type": "object", "properties": { "mode": { "const": "dutch" } }, "required": ["mode"] });
+    assert!(!after_adding(other_tag).is_empty());
+    assert_eq!(after_adding(json!({ "type": "string", "const": "dutch" })), at(OldReadsNew, "/format"));
+    assert_eq!(after_adding(json!({ "type": "null" })), at(OldReadsNew, "/format"));
+}
+
+#[test]
+fn an_untagged_union_may_not_gain_a_branch() {
+    let phone = json!({ "type": "object", "properties": { "phone": { "type": "string" } }, "required": ["phone"] });
+    let more = json!([{ "$ref": "#/$defs/Contact" }, phone, { "type": "null" }]);
+    assert!(after("/properties/contact/anyOf", more).contains(&(OldReadsNew, "/contact/mail".to_owned())));
+}
+
+#[test]
+fn a_removed_or_changed_branch_is_caught_in_every_tagged_union_of_a_listing() {
+    let listing = current_schemas().unwrap().remove("outcry.listing.published.v1.json").unwrap();
+    for (union, place) in [("AuctionFormat", "/format"), ("SoftClose", "/format/soft_close")] {
+        let branches = listing["$defs"][union]["oneOf"].as_array().unwrap();
+        assert!(branches.len() >= 3, "{union}");
+        for index in 0..branches.len() {
+            let mut without = listing.clone();
+            without["$defs"][union]["oneOf"].as_array_mut().unwrap().remove(index);
+            let found = places(&breaks(&listing, &without));
+            assert!(
+                !found.is_empty() && found.iter().all(|found| *found == (NewReadsOld, place.to_owned())),
+                "{found:?}"
+            );
+            assert_eq!(breaks(&without, &listing), [], "adding it is no break");
+
+            let mut changed = listing.clone();
+            let branch = &mut changed["$defs"][union]["oneOf"][index];
+            branch["properties"]["new"] = json!({ "type": "integer" });
+            branch["required"].as_array_mut().unwrap().push(json!("new"));
+            let found = places(&breaks(&listing, &changed));
+            assert!(!found.is_empty() && found.iter().all(|(direction, _)| *direction == NewReadsOld), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_field_removed_from_a_branch_that_1_0_0_has_is_caught_beside_the_new_branches() {
+    let published = releases(root()).unwrap().remove("1.0.0").unwrap();
+    let current = current_schemas().unwrap();
+    assert_eq!(release_breaks(&published, &current), []);
+    let mut narrowed = current.clone();
+    let listing = narrowed.get_mut("outcry.listing.published.v1.json").unwrap();
+    listing["$defs"]["EnglishFormat"]["properties"].as_object_mut().unwrap().remove("soft_close");
+    assert!(!release_breaks(&published, &narrowed).is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use event_contracts::auth::{Audience, Claims, Role};
 use event_contracts::bidding::BiddingEvent;
-use event_contracts::catalogue::{self, events};
+use event_contracts::catalogue::{self, Example, events};
 use event_contracts::envelope::Envelope;
 use event_contracts::listing::{Increments, ListingEvent, SoftClose};
 use event_contracts::money::{MAX_AMOUNT, Money};
@@ -61,24 +61,30 @@ fn every_schema_says_what_the_event_and_each_field_mean() {
 #[test]
 fn every_example_fits_its_schema() {
     for event in events().unwrap() {
-        assert_fits(&event.schema, &event.example.data, event.event_type);
+        for example in event.examples() {
+            assert_fits(&event.schema, &example.data, event.event_type);
+        }
     }
 }
 
 #[test]
 fn every_example_decodes_and_encodes_back_to_the_same_data() {
     for event in events().unwrap() {
-        let (event_type, key, data) = decode(event.event_type, &event.example.data).unwrap().unwrap();
-        assert_eq!(event_type, event.event_type);
-        assert_eq!(key, event.example.envelope.subject);
-        assert_eq!(data, event.example.data);
+        for example in event.examples() {
+            let (event_type, key, data) = decode(event.event_type, &example.data).unwrap().unwrap();
+            assert_eq!(event_type, event.event_type);
+            assert_eq!(key, example.envelope.subject);
+            assert_eq!(data, example.data);
+        }
     }
 }
 
 #[test]
 fn every_example_is_keyed_by_a_field_of_its_data() {
     for event in events().unwrap() {
-        assert_eq!(event.example.data[event.key_field], event.example.envelope.subject, "{}", event.event_type);
+        for example in event.examples() {
+            assert_eq!(example.data[event.key_field], example.envelope.subject, "{}", event.event_type);
+        }
     }
 }
 
@@ -87,31 +93,54 @@ fn every_example_has_a_readable_envelope_of_its_own() {
     let mut ids = BTreeSet::new();
     let mut places = BTreeSet::new();
     for event in events().unwrap() {
-        let envelope = &event.example.envelope;
-        let headers = envelope.to_headers();
-        let read = Envelope::from_headers(|name| {
-            headers.iter().find(|(header, _)| *header == name).map(|(_, value)| value.as_str())
-        });
-        assert_eq!(read.as_ref(), Ok(envelope));
-        assert_eq!(envelope.event_type, event.event_type);
-        assert_eq!(envelope.source, format!("/outcry/{}-service", event.context));
-        assert!(ids.insert(envelope.id), "{} shares its id", event.event_type);
-        assert!(
-            places.insert((event.topic, envelope.subject.clone(), envelope.sequence)),
-            "{} shares its sequence",
-            event.event_type
-        );
+        for Example { envelope, .. } in event.examples() {
+            let headers = envelope.to_headers();
+            let read = Envelope::from_headers(|name| {
+                headers.iter().find(|(header, _)| *header == name).map(|(_, value)| value.as_str())
+            });
+            assert_eq!(read.as_ref(), Ok(envelope));
+            assert_eq!(envelope.event_type, event.event_type);
+            assert_eq!(envelope.source, format!("/outcry/{}-service", event.context));
+            assert!(ids.insert(envelope.id), "{} shares its id", event.event_type);
+            assert!(
+                places.insert((event.topic, envelope.subject.clone(), envelope.sequence)),
+                "{} shares its sequence",
+                event.event_type
+            );
+        }
+    }
+}
+
+#[test]
+fn the_examples_show_every_field_every_format_and_every_soft_close() {
+    for event in events().unwrap() {
+        for field in event.schema["properties"].as_object().unwrap().keys() {
+            let shown = event.examples().any(|example| !example.data[field].is_null());
+            // The relisting of the second lot has no example of its own publication.
+            assert!(shown || field == "relisted_from", "no example of {} shows {field}", event.event_type);
+        }
+    }
+    let published = events().unwrap().remove(0);
+    for (union, tag, pointer) in
+        [("AuctionFormat", "kind", "/format/kind"), ("SoftClose", "mode", "/format/soft_close/mode")]
+    {
+        for branch in published.schema["$defs"][union]["oneOf"].as_array().unwrap() {
+            let value = &branch["properties"][tag]["const"];
+            assert!(published.examples().any(|example| example.data.pointer(pointer) == Some(value)), "{value}");
+        }
     }
 }
 
 #[test]
 fn unknown_fields_are_tolerated_at_every_depth() {
     for event in events().unwrap() {
-        let later = with_unknown_fields(&event.example.data);
-        assert_ne!(later, event.example.data);
-        assert_fits(&event.schema, &later, event.event_type);
-        let (_, _, data) = decode(event.event_type, &later).unwrap().unwrap();
-        assert_eq!(data, event.example.data, "{}", event.event_type);
+        for example in event.examples() {
+            let later = with_unknown_fields(&example.data);
+            assert_ne!(later, example.data);
+            assert_fits(&event.schema, &later, event.event_type);
+            let (_, _, data) = decode(event.event_type, &later).unwrap().unwrap();
+            assert_eq!(data, example.data, "{}", event.event_type);
+        }
     }
 }
 
@@ -252,4 +281,30 @@ fn claims_tolerate_other_claims_and_roles_of_a_later_version() {
         assert_eq!(claims.aud, expected);
         assert_eq!(claims.roles, [Role::Seller, Role::Unknown]);
     }
+}
+
+#[test]
+fn a_format_of_a_later_version_is_refused_and_a_status_of_one_is_not() {
+    let event = |event_type: &str| events().unwrap().into_iter().find(|event| event.event_type == event_type).unwrap();
+    let published = event("outcry.listing.published.v1");
+    let mut later = published.example.data.clone();
+    later["format"] = json!({ "kind": "candle", "start_price": 1 });
+    assert!(decode(published.event_type, &later).is_err(), "it waits among the dead letters");
+
+    let paused = event("outcry.bidding.auction.paused.v1");
+    let mut later = paused.example.data.clone();
+    later["by"] = json!("weather");
+    assert!(decode(paused.event_type, &later).unwrap().is_some());
+    assert_fits(&paused.schema, &later, "a later reason");
+}
+
+#[test]
+fn what_an_event_of_1_0_0_does_not_say_is_one_unit_and_no_award() {
+    let published = root().join("published/1.0.0/examples");
+    let data = |name: &str| read(&published.join(name))["data"].to_string().into_bytes();
+    let bid = BiddingEvent::decode("outcry.bidding.bid.placed.v1", &data("outcry.bidding.bid.placed.v1.json"));
+    assert!(matches!(bid.unwrap(), Some(BiddingEvent::BidPlaced(bid)) if bid.quantity.is_none()));
+    let close =
+        BiddingEvent::decode("outcry.bidding.auction.closed.v1", &data("outcry.bidding.auction.closed.v1.json"));
+    assert!(matches!(close.unwrap(), Some(BiddingEvent::AuctionClosed(close)) if close.awards.is_empty()));
 }

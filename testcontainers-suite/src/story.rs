@@ -3,105 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+pub use crate::terms::Terms;
 use crate::{
     client::{Answer, Person},
     wait::{eventually, within},
     world::{Service, World},
 };
-
-/// On which terms a lot is sold; amounts are minor units.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    currency: &'static str,
-    start_price: i64,
-    reserve_price: Option<i64>,
-    increments: Value,
-    soft_close: Value,
-    starts_in: Option<Duration>,
-    lasts: Duration,
-}
-
-impl Terms {
-    /// From `start_price`, for ten seconds, in US dollars by eBay's increments.
-    #[must_use]
-    pub fn from(start_price: i64) -> Self {
-        Self {
-            currency: "USD",
-            start_price,
-            reserve_price: None,
-            increments: json!("ebay-us"),
-            soft_close: json!({"mode": "off"}),
-            starts_in: None,
-            lasts: Duration::from_secs(10),
-        }
-    }
-
-    /// In another currency.
-    #[must_use]
-    pub fn in_currency(mut self, currency: &'static str) -> Self {
-        self.currency = currency;
-        self
-    }
-
-    /// Not sold below `price`.
-    #[must_use]
-    pub fn with_reserve(mut self, price: i64) -> Self {
-        self.reserve_price = Some(price);
-        self
-    }
-
-    /// By another preset or an own table.
-    #[must_use]
-    pub fn with_increments(mut self, increments: Value) -> Self {
-        self.increments = increments;
-        self
-    }
-
-    /// A bid in the last `window_s` moves the end, at most by `hard_stop_s`.
-    #[must_use]
-    pub fn with_soft_close(mut self, window_s: u32, hard_stop_s: u32) -> Self {
-        self.soft_close = json!({"mode": "reset", "window_s": window_s, "hard_stop_s": hard_stop_s});
-        self
-    }
-
-    /// Bidding opens later, and then lasts as long.
-    #[must_use]
-    pub fn starting_in(mut self, time: Duration) -> Self {
-        self.starts_in = Some(time);
-        self
-    }
-
-    /// Bidding lasts so long.
-    #[must_use]
-    pub fn lasting(mut self, time: Duration) -> Self {
-        self.lasts = time;
-        self
-    }
-
-    /// The body of `POST /v1/listings`.
-    #[must_use]
-    pub fn body(&self) -> Value {
-        let now = Utc::now();
-        let starts_at = self.starts_in.map(|time| rfc3339(now + time));
-        json!({
-            "title": "A lot of the test suite",
-            "description": "Sold by a test.",
-            "category": "tests",
-            "currency": self.currency,
-            "format": {
-                "kind": "english", "start_price": self.start_price, "reserve_price": self.reserve_price,
-                "buy_now_price": null, "increments": self.increments, "soft_close": self.soft_close,
-            },
-            "starts_at": starts_at,
-            "ends_at": rfc3339(now + self.starts_in.unwrap_or_default() + self.lasts),
-            "second_chance": false,
-        })
-    }
-}
 
 /// A lot for sale.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -311,8 +222,4 @@ pub fn text(value: &Value, member: &str) -> Result<String> {
 /// A member that is a time.
 pub fn time(value: &Value, member: &str) -> Result<DateTime<Utc>> {
     text(value, member)?.parse().with_context(|| format!("{member} is no RFC 3339 time in {value}"))
-}
-
-fn rfc3339(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

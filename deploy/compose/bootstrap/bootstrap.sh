@@ -73,6 +73,10 @@ for context in listing bidding settlement; do
     if [ "$context" = bidding ] && [ ! -s "/state/$service/alias-secret" ]; then
         secret >"/state/$service/alias-secret"
     fi
+    # Results are held against this key: it stays the same for as long as the volume does.
+    if [ "$context" = bidding ] && [ ! -s "/state/$service/receipt-key.pem" ]; then
+        openssl genpkey -quiet -algorithm ED25519 -out "/state/$service/receipt-key.pem"
+    fi
     own "$service" 10001
 done
 

@@ -30,6 +30,117 @@ pub enum Command {
     Token(TokenArgs),
     /// Replays auctions of a CSV file bid by bid over the API and compares the closing prices.
     Replay(ReplayArgs),
+    /// Proves the result of an auction from its log and its signed receipt, or names the first difference.
+    Verify(VerifyArgs),
+    /// Measures the marketplace under load, beside the bare database, and checks that nothing was lost.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+/// What `outcry verify` verifies.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// The auction's id, which is its listing's.
+    #[arg(value_parser = |id: &str| uuid::Uuid::parse_str(id).map(|id| id.to_string()))]
+    pub auction: String,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Subcommand)]
+pub enum BenchCommand {
+    /// Bids: how many a second, how fast, and whether every accepted one is there afterwards.
+    Bids(BidsArgs),
+    /// The live stream: one auction, many listeners, every event to every listener.
+    Stream(StreamArgs),
+}
+
+/// How `outcry bench bids` loads the marketplace.
+#[derive(Debug, Clone, Args)]
+#[allow(clippy::struct_excessive_bools)] // Switches of a command line are independent of each other.
+pub struct BidsArgs {
+    /// How many open auctions are made for the run; 10000 unless given, 1 with --hot.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    pub auctions: Option<u32>,
+    /// All bids go to one auction.
+    #[arg(long)]
+    pub hot: bool,
+    /// How many bids in a hundred of a hot auction exceed every bid under way; the others go by the last answer.
+    #[arg(long, value_name = "PERCENT", default_value_t = 60, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub rising: u8,
+    /// How many bidders there are, each with an own token.
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub bidders: u32,
+    /// How many connections stay open; each has at most one request under way.
+    #[arg(long, value_name = "C", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=20_000))]
+    pub connections: u16,
+    /// How many seconds are measured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub duration: u32,
+    /// How many seconds of load go before, unmeasured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub warm_up: u32,
+    /// Open loop: so many bids are due each second, whatever the answers do; latency counts from when a bid was due.
+    #[arg(long, value_name = "BIDS_PER_SECOND", conflicts_with_all = ["think", "overload"], value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub open: Option<u32>,
+    /// Each connection is a bidder who thinks so many milliseconds, more or less, before the next bid.
+    #[arg(long, value_name = "MS", conflicts_with = "overload", value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    pub think: Option<u32>,
+    /// Measures what the service can do, offers twice that for the duration, and watches it recover.
+    #[arg(long)]
+    pub overload: bool,
+    /// Connections that offer the overload.
+    #[arg(long, value_name = "C", default_value_t = 1024, requires = "overload", value_parser = clap::value_parser!(u16).range(1..=20_000))]
+    pub overload_connections: u16,
+    /// Base URL of a bidding instance, several times for several; the one of the data directory unless given.
+    #[arg(long = "url", value_name = "URL")]
+    pub urls: Vec<String>,
+    /// Leaves out the bare database's figures and the lone bid.
+    #[arg(long)]
+    pub no_yardstick: bool,
+    /// How many seconds each yardstick is measured at each number of clients.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub yardstick_duration: u32,
+    /// Compares every receipt with the database and the history afterwards; so it is unless told otherwise.
+    #[arg(long = "checker", overrides_with = "no_checker")]
+    checker: bool,
+    /// Leaves the comparison out.
+    #[arg(long = "no-check", overrides_with = "checker")]
+    no_checker: bool,
+    /// Prints one JSON object at the end instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl BidsArgs {
+    /// Whether the receipts are compared.
+    pub fn checks(&self) -> bool {
+        self.checker || !self.no_checker
+    }
+
+    /// How many auctions are made.
+    pub fn auction_count(&self) -> u32 {
+        self.auctions.unwrap_or(if self.hot { 1 } else { 10_000 })
+    }
+}
+
+/// How `outcry bench stream` loads the marketplace.
+#[derive(Debug, Clone, Args)]
+pub struct StreamArgs {
+    /// How many clients follow the auction.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub listeners: u16,
+    /// How many seconds bids are placed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub duration: u32,
+    /// How many bids are placed each second.
+    #[arg(long, value_name = "BIDS_PER_SECOND", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub rate: u32,
+    /// Base URL of a bidding instance, several times for several; the one of the data directory unless given.
+    #[arg(long = "url", value_name = "URL")]
+    pub urls: Vec<String>,
+    /// Prints one JSON object at the end instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How `outcry up` starts the marketplace.
@@ -143,6 +254,16 @@ mod tests {
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_run_is_checked_unless_told_otherwise_and_a_hot_one_needs_one_auction() {
+        let bids = |given: &[&str]| match Cli::try_parse_from(["outcry", "bench", "bids"].iter().chain(given)) {
+            Ok(Cli { command: Command::Bench(BenchCommand::Bids(args)), .. }) => args,
+            other => panic!("{other:?}"),
+        };
+        assert!(bids(&[]).checks() && bids(&["--no-check", "--checker"]).checks() && !bids(&["--no-check"]).checks());
+        assert_eq!([bids(&[]).auction_count(), bids(&["--hot"]).auction_count()], [10_000, 1]);
     }
 
     #[test]

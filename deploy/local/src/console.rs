@@ -25,6 +25,11 @@ impl Console {
         });
     }
 
+    /// Whether somebody watches.
+    pub fn is_terminal() -> bool {
+        std::io::stderr().is_terminal()
+    }
+
     /// A bar over bytes whose total grows as downloads begin; a plain line where there is no terminal.
     pub fn bytes(&self, what: &str) -> ProgressBar {
         let style = "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}";
@@ -46,7 +51,7 @@ impl Console {
     }
 
     fn bar(&self, what: &str, bar: ProgressBar) -> ProgressBar {
-        if !std::io::stderr().is_terminal() {
+        if !Self::is_terminal() {
             self.say(format!("{what} …"));
         }
         let bar = self.bars.add(bar);

@@ -23,6 +23,12 @@ pub const AUDIENCE: &str = "outcry";
 const KID_PREFIX: &str = "outcry-development-";
 const KEY_NAME: &str = "token-key";
 
+/// A new Ed25519 key as PEM (PKCS #8), for what a service signs itself.
+pub fn new_pem() -> Result<String> {
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).ok().context("cannot make a signing key")?;
+    Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(pkcs8)))
+}
+
 /// Signs development tokens.
 pub struct DevKey {
     kid: String,

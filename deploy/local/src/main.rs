@@ -1,6 +1,7 @@
 //! `outcry`: runs the marketplace on one machine without Docker, and uses it as a person would.
 
 mod api;
+mod bench;
 mod ca;
 mod cli;
 mod console;
@@ -21,6 +22,7 @@ mod signals;
 mod supervise;
 mod unprivileged;
 mod up;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -54,6 +56,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Up(args) => up::run(args, &cli.data_dir, console).await,
         Command::Demo(args) => demo::run(&args, &data_dir()?, &console).await,
         Command::Replay(args) => replay::run(&args, &data_dir()?, &console).await,
+        Command::Verify(args) => verify::run(&args, &data_dir()?, &console).await,
+        Command::Bench(command) => bench::run(&command, &data_dir()?, &console).await,
         Command::Token(args) => {
             println!("{}", DevKey::load(&data_dir()?)?.token(&args.sub, &args.roles, args.ttl)?);
             Ok(ExitCode::SUCCESS)

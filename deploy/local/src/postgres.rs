@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use reqwest::Url;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 
 use crate::ca::{Authority, Purpose};
 use crate::files;
@@ -161,6 +161,11 @@ impl Instance {
             "ssl=on",
             "ssl_min_protocol_version=TLSv1.2",
             "max_connections=100",
+            "shared_buffers=256MB",
+            // Checkpoints are rare, so that few pages are logged in full.
+            "max_wal_size=2GB",
+            "checkpoint_timeout=15min",
+            "wal_compression=on",
             "timezone=UTC",
             "log_timezone=UTC",
         ] {
@@ -184,18 +189,12 @@ impl Instance {
         let (name, password) = (self.service.context(), self.password(false)?);
         let mut connection = PgConnection::connect(&self.superuser_url()?).await?;
         let known = |what| format!("SELECT count(*) FROM {what} = '{name}'");
-        let roles: i64 =
-            sqlx::query_scalar(AssertSqlSafe(known("pg_roles WHERE rolname"))).fetch_one(&mut connection).await?;
+        let roles: i64 = sqlx::query_scalar(&known("pg_roles WHERE rolname")).fetch_one(&mut connection).await?;
         let verb = if roles == 0 { "CREATE" } else { "ALTER" };
-        sqlx::raw_sql(AssertSqlSafe(format!("{verb} ROLE {name} LOGIN PASSWORD '{password}'")))
-            .execute(&mut connection)
-            .await?;
-        let databases: i64 =
-            sqlx::query_scalar(AssertSqlSafe(known("pg_database WHERE datname"))).fetch_one(&mut connection).await?;
+        sqlx::raw_sql(&format!("{verb} ROLE {name} LOGIN PASSWORD '{password}'")).execute(&mut connection).await?;
+        let databases: i64 = sqlx::query_scalar(&known("pg_database WHERE datname")).fetch_one(&mut connection).await?;
         if databases == 0 {
-            sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name} OWNER {name}")))
-                .execute(&mut connection)
-                .await?;
+            sqlx::raw_sql(&format!("CREATE DATABASE {name} OWNER {name}")).execute(&mut connection).await?;
         }
         Ok(connection.close().await?)
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::ca::{Identity, Purpose};
-use crate::dev_key::{AUDIENCE, ISSUER};
+use crate::dev_key::{self, AUDIENCE, ISSUER};
 use crate::files;
 use crate::layout::{DataDir, Ports, Service};
 use crate::process::Spec;
@@ -46,7 +46,7 @@ impl Wiring {
             .env("OUTCRY_JWT_AUDIENCE", AUDIENCE)
             .env("OUTCRY_JWKS", self.data_dir.jwks_file());
         // A service refuses a setting that is given both as a value and as a file.
-        spec.without = vec!["OUTCRY_DATABASE_URL", "OUTCRY_ALIAS_SECRET"];
+        spec.without = vec!["OUTCRY_DATABASE_URL", "OUTCRY_ALIAS_SECRET", "OUTCRY_RECEIPT_KEY"];
         if !self.rate_limit {
             for limit in ["PRINCIPAL_PER_S", "PRINCIPAL_BURST", "ADDRESS_PER_S", "ADDRESS_BURST"] {
                 spec = spec.env(&format!("OUTCRY_RATE_{limit}"), "0");
@@ -57,7 +57,9 @@ impl Wiring {
             Service::Bidding => {
                 let secret = self.data_dir.secret("alias");
                 files::read_or_create_private(&secret, || files::random_hex(32))?;
-                spec.env("OUTCRY_ALIAS_SECRET_FILE", secret)
+                let receipt_key = self.data_dir.secret("receipt-key.pem");
+                files::read_or_create_private(&receipt_key, dev_key::new_pem)?;
+                spec.env("OUTCRY_ALIAS_SECRET_FILE", secret).env("OUTCRY_RECEIPT_KEY_FILE", receipt_key)
             }
             Service::Settlement => spec
                 .env("OUTCRY_GATEWAY", "simulated")

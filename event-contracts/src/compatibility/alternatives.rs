@@ -172,6 +172,24 @@ pub(super) fn same_kind(written: &Alternative, read: &Alternative) -> bool {
     }
 }
 
+/// Whether the objects among the reader's alternatives are a union that one required tag tells apart, and `written` has
+/// that tag with a value that none of them has.
+pub(super) fn is_new_branch(written: &Alternative, read: &[Alternative]) -> bool {
+    let branches: Vec<_> =
+        read.iter().filter(|branch| branch.get("type").is_some_and(|kind| kind == "object")).collect();
+    let tagged = |branch: &Alternative, tag: &str| tags(branch).any(|(name, _)| name == tag) && requires(branch, tag);
+    let has =
+        |branch: &Alternative, tag: &str, value: &Value| tags(branch).any(|known| known.0 == tag && known.1 == value);
+    !branches.is_empty()
+        && tags(written).any(|(tag, value)| {
+            requires(written, tag) && branches.iter().all(|branch| tagged(branch, tag) && !has(branch, tag, value))
+        })
+}
+
+fn requires(of: &Alternative, field: &str) -> bool {
+    of.get("required").and_then(Value::as_array).is_some_and(|required| required.iter().any(|name| name == field))
+}
+
 /// An alternative in words, for a report.
 pub(super) fn describe(alternative: &Alternative) -> String {
     let tags: Vec<String> = tags(alternative).map(|(name, value)| format!("{name} = {value}")).collect();

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::json;
 use testcontainers_suite::{
-    story::Terms,
+    story::{Terms, text},
     trials,
     world::{Service, World},
 };
@@ -17,6 +17,8 @@ use super::{no_amounts, post, refused, spoilt, with_raw};
 pub fn trials() -> Vec<Trial> {
     trials!("bad_input::bids":
         what_is_no_bid_is_refused_and_changes_nothing,
+        what_is_no_order_is_refused_and_changes_nothing,
+        what_is_no_word_of_the_operator_is_refused_and_changes_nothing,
         a_bid_on_nothing_is_refused,
         bad_pages_of_the_history_are_refused,
     )
@@ -52,6 +54,54 @@ async fn what_is_no_bid_is_refused_and_changes_nothing(world: Arc<World>) -> Res
         ensure!(after[*member] == before[*member], "{member} changed: {after}");
     }
     ensure!(after["bid_count"] == u64::from(largest.status == 201), "{after}");
+    Ok(())
+}
+
+async fn what_is_no_order_is_refused_and_changes_nothing(world: Arc<World>) -> Result<()> {
+    let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
+    let long = Duration::from_secs(600);
+    let terms = Terms::from(100).with_reserve(9_000).with_buy_now(10_000).lasting(long);
+    let lot = anna.opens(&terms).await?;
+    let placed = bert.bids(&lot, 500).await?;
+    let before = bert.auction(&lot).await?;
+    let retract = format!("bids/{}/retract", text(&placed, "bid_id")?);
+    for action in ["buy-now", &retract, "decline"] {
+        let path = format!("/v1/auctions/{}/{action}", lot.id);
+        for (what, content) in spoilt(&json!({})) {
+            refused(&bert, Service::Bidding, &path, &format!("{action}: {what}"), content).await?;
+        }
+        let surprise = br#"{"surprise":1}"#.to_vec();
+        refused(&bert, Service::Bidding, &path, &format!("{action}: an unknown member"), surprise).await?;
+    }
+    let path = format!("/v1/auctions/{}/bids", lot.id);
+    for raw in ["0", "2", "101", "-1", "1.5", "4294967297", "\"1\"", "null", "[]"] {
+        let content = with_raw(&json!({"max_amount": 700}), "/quantity", raw)?;
+        refused(&bert, Service::Bidding, &path, &format!("quantity {raw}"), content).await?;
+    }
+    let after = bert.auction(&lot).await?;
+    for member in ["status", "price", "bid_count", "sequence", "buy_now_price"] {
+        ensure!(after[member] == before[member], "{member} changed: {after}");
+    }
+    Ok(())
+}
+
+async fn what_is_no_word_of_the_operator_is_refused_and_changes_nothing(world: Arc<World>) -> Result<()> {
+    let (anna, operator) = (world.seller("anna"), world.operator());
+    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(600))).await?;
+    let before = anna.auction(&lot).await?;
+    let reasons = ["\"\"", "\" \"", "\"a\\u0000b\"", "\"\\ud800\"", "7", "null", "[]", "{}"];
+    for action in ["pause", "cancel"] {
+        let (path, body) = (format!("/v1/auctions/{}/{action}", lot.id), json!({"reason": "a sound one"}));
+        for (what, content) in spoilt(&body) {
+            refused(&operator, Service::Bidding, &path, &format!("{action}: {what}"), content).await?;
+        }
+        for raw in reasons {
+            let content = with_raw(&body, "/reason", raw)?;
+            refused(&operator, Service::Bidding, &path, &format!("{action}: reason {raw}"), content).await?;
+        }
+    }
+    let after = anna.auction(&lot).await?;
+    ensure!(after["status"] == "open" && after["sequence"] == before["sequence"], "{after}");
     Ok(())
 }
 

@@ -26,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         an_auction_that_is_too_short_too_long_or_too_far_ahead_is_never_published,
         wrong_currencies_are_refused,
         unknown_formats_and_rules_are_refused,
+        wrong_terms_of_every_other_format_are_refused,
         every_fault_is_told_at_once,
         a_bad_revision_changes_nothing,
         a_strangers_listing_cannot_be_touched,
@@ -59,15 +60,15 @@ async fn what_is_no_listing_is_refused(world: Arc<World>) -> Result<()> {
 async fn wrong_amounts_are_refused(world: Arc<World>) -> Result<()> {
     let anna = world.seller("anna");
     let body = Terms::from(100).body();
-    for member in ["start_price", "reserve_price"] {
-        for raw in no_amounts().into_iter().filter(|raw| !(member == "reserve_price" && *raw == "null")) {
+    for member in ["start_price", "reserve_price", "buy_now_price"] {
+        for raw in no_amounts().into_iter().filter(|raw| member == "start_price" || *raw != "null") {
             let content = with_raw(&body, &format!("/format/{member}"), raw)?;
             refused(&anna, Service::Listing, PATH, &format!("{member} {raw}"), content).await?;
         }
     }
     for (what, pointer, value) in [
         ("a reserve below the start price", "/format/reserve_price", json!(99)),
-        ("buy now, which there is not yet", "/format/buy_now_price", json!(200)),
+        ("buy now at less than 130 % of the start price", "/format/buy_now_price", json!(129)),
         ("a second chance, which there is not yet", "/second_chance", json!(true)),
         ("a second chance in words", "/second_chance", json!("yes")),
     ] {
@@ -234,11 +235,70 @@ async fn unknown_formats_and_rules_are_refused(world: Arc<World>) -> Result<()> 
         ("/format/soft_close", json!({"mode": "reset", "window_s": 86_401, "hard_stop_s": 60})),
         ("/format/soft_close", json!({"mode": "reset", "window_s": 4_294_967_296_u64, "hard_stop_s": 60})),
         ("/format/soft_close", json!({"mode": "off", "window_s": 60})),
+        ("/format/soft_close", json!({"mode": "add", "window_s": 60, "hard_stop_s": 60})),
+        ("/format/soft_close", json!({"mode": "add", "window_s": 60, "extension_s": 0, "hard_stop_s": 60})),
+        ("/format/soft_close", json!({"mode": "add", "window_s": 60, "extension_s": 86_401, "hard_stop_s": 60})),
+        ("/format/soft_close", json!({"mode": "reset", "window_s": 60, "extension_s": 60, "hard_stop_s": 60})),
     ] {
         let what = format!("{pointer} {value:.60}");
         refused(&anna, Service::Listing, PATH, &what, with(&body, pointer, value)?).await?;
     }
     nothing_was_drafted(&anna).await
+}
+
+async fn wrong_terms_of_every_other_format_are_refused(world: Arc<World>) -> Result<()> {
+    let anna = world.seller("anna");
+    let sealed = [Terms::sealed_first_price(100).body(), Terms::vickrey(100).body()];
+    let (dutch, units) = (Terms::dutch(5_000, 1_000, 250, 30).body(), Terms::units(100, 5).body());
+    let of_sealed = [
+        ("start_price", json!(0)),
+        ("reserve_price", json!(99)),
+        ("increments", json!("ebay-us")),
+        ("soft_close", json!({"mode": "off"})),
+        ("buy_now_price", json!(500)),
+        ("quantity", json!(5)),
+    ];
+    let of_dutch = [
+        ("floor_price", json!(0)),
+        ("floor_price", json!(-1)),
+        ("floor_price", json!(5_000)),
+        ("floor_price", json!(9_007_199_254_740_992_i64)),
+        ("floor_price", Value::Null),
+        ("step", json!(0)),
+        ("step", json!(0.5)),
+        ("step_every_s", json!(0)),
+        ("step_every_s", json!(-1)),
+        ("step_every_s", json!(4_294_967_296_u64)),
+        ("reserve_price", json!(2_000)),
+        ("quantity", json!(1)),
+    ];
+    let of_units = [
+        ("quantity", json!(0)),
+        ("quantity", json!(1)),
+        ("quantity", json!(101)),
+        ("quantity", json!(2.5)),
+        ("quantity", Value::Null),
+        ("decline_within_s", json!(-1)),
+        ("decline_within_s", json!(604_801)),
+        ("decline_within_s", Value::Null),
+        ("increments", json!([])),
+        ("soft_close", json!({"mode": "add"})),
+        ("reserve_price", json!(200)),
+        ("buy_now_price", json!(500)),
+    ];
+    let of_both = sealed.iter().flat_map(|body| of_sealed.iter().map(move |fault| (body, fault)));
+    let faults = of_both.chain(of_dutch.iter().map(|fault| (&dutch, fault)));
+    for (body, (member, value)) in faults.chain(of_units.iter().map(|fault| (&units, fault))) {
+        let what = format!("{} {member} {value}", body["format"]["kind"]);
+        let content = with(body, &format!("/format/{member}"), value.clone())?;
+        refused(&anna, Service::Listing, PATH, &what, content).await?;
+    }
+    // As they are, they are sound.
+    nothing_was_drafted(&anna).await?;
+    for body in sealed.iter().chain([&dutch, &units]) {
+        anna.post(Service::Listing, PATH, body).await?.success().with_context(|| body["format"].to_string())?;
+    }
+    Ok(())
 }
 
 async fn every_fault_is_told_at_once(world: Arc<World>) -> Result<()> {

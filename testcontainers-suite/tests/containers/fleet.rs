@@ -241,7 +241,9 @@ impl Fleet {
         request = request.with_env_var("OUTCRY_TRUSTED_PROXIES", "0.0.0.0/0");
         request = match service {
             Service::Listing => request,
-            Service::Bidding => request.with_env_var("OUTCRY_ALIAS_SECRET_FILE", "/run/outcry/alias-secret"),
+            Service::Bidding => request
+                .with_env_var("OUTCRY_ALIAS_SECRET_FILE", "/run/outcry/alias-secret")
+                .with_env_var("OUTCRY_RECEIPT_KEY_FILE", "/run/outcry/receipt-key.pem"),
             Service::Settlement => request
                 .with_env_var("OUTCRY_GATEWAY", "simulated")
                 .with_env_var("OUTCRY_SIMULATED_GATEWAY_FILE", "/var/lib/outcry/gateway.jsonl")

@@ -7,10 +7,8 @@ use chrono::TimeDelta;
 use libtest_mimic::Trial;
 use serde_json::json;
 use testcontainers_suite::{
-    client::Person,
     story::{Lot, Terms, time},
     trials,
-    wait::eventually,
     world::World,
 };
 
@@ -93,7 +91,7 @@ async fn a_lot_without_bids_is_not_sold(world: Arc<World>) -> Result<()> {
     let anna = world.seller("anna");
     let lot = anna.opens(&Terms::from(100)).await?;
     let auction = anna.awaits_auction(&lot, "closed").await?;
-    ensure!(auction["result"] == json!({"outcome": "no_bids", "price": null}), "{auction}");
+    ensure!(auction["result"] == json!({"outcome": "no_bids", "price": null, "awards": []}), "{auction}");
     anna.awaits_listing(&lot, "unsold").await?;
     not_settled(&world, &lot).await
 }
@@ -109,22 +107,11 @@ async fn not_settled(world: &World, lot: &Lot) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the auction has less than this to go.
-async fn awaits_last(person: &Person<'_>, lot: &Lot, left: TimeDelta) -> Result<()> {
-    eventually("the last seconds have come", || async {
-        let auction = person.auction(lot).await?;
-        let to_go = time(&auction, "ends_at")? - time(&auction, "server_time")?;
-        ensure!(to_go < left && auction["status"] == "open", "{to_go}: {auction}");
-        Ok(())
-    })
-    .await
-}
-
 async fn a_late_bid_extends_the_auction(world: Arc<World>) -> Result<()> {
     let (anna, bert, carla) = (world.seller("anna"), world.bidder("bert"), world.bidder("carla"));
     let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(9)).with_soft_close(5, 60)).await?;
     let end = time(&bert.auction(&lot).await?, "ends_at")?;
-    awaits_last(&bert, &lot, TimeDelta::milliseconds(4_500)).await?;
+    bert.awaits_last(&lot, TimeDelta::milliseconds(4_500)).await?;
 
     let extended = bert.bids(&lot, 500).await?["auction"].clone();
     let (now, new_end) = (time(&extended, "server_time")?, time(&extended, "ends_at")?);
@@ -135,7 +122,7 @@ async fn a_late_bid_extends_the_auction(world: Arc<World>) -> Result<()> {
     .await?;
 
     // Neither a refused bid nor a raised own maximum extends.
-    awaits_last(&bert, &lot, TimeDelta::milliseconds(4_900)).await?;
+    bert.awaits_last(&lot, TimeDelta::milliseconds(4_900)).await?;
     carla.tries_to_bid(&lot, 101).await?.is_problem(422, "bid-too-low")?;
     let raised = bert.bids(&lot, 900).await?;
     ensure!(raised["outcome"] == "max_raised" && time(&raised["auction"], "ends_at")? == new_end, "{raised}");
@@ -152,7 +139,7 @@ async fn the_hard_stop_ends_every_extension(world: Arc<World>) -> Result<()> {
     let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
     let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(9)).with_soft_close(8, 2)).await?;
     let end = time(&bert.auction(&lot).await?, "ends_at")?;
-    awaits_last(&bert, &lot, TimeDelta::milliseconds(5_500)).await?;
+    bert.awaits_last(&lot, TimeDelta::milliseconds(5_500)).await?;
     let extended = bert.bids(&lot, 500).await?["auction"].clone();
     ensure!(time(&extended, "ends_at")? == end + TimeDelta::seconds(2), "the end was {end}: {extended}");
     let again = world.bidder("carla").bids(&lot, 900).await?["auction"].clone();

@@ -1,17 +1,44 @@
 //! Auctions from listing to payout, and the ways in which they end otherwise.
 
 mod bidding;
+mod buy_now;
+mod cancellation;
 mod closing;
+mod contention;
 mod events;
+mod formats;
 mod money;
+mod others_got_wrong;
+mod pauses;
 mod privacy;
+mod receipts;
+mod retraction;
+mod sealed;
+mod soft_close;
 mod stream;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [money::trials(), bidding::trials(), closing::trials(), stream::trials(), privacy::trials(), events::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        money::trials(),
+        formats::trials(),
+        bidding::trials(),
+        buy_now::trials(),
+        contention::trials(),
+        closing::trials(),
+        soft_close::trials(),
+        retraction::trials(),
+        pauses::trials(),
+        cancellation::trials(),
+        sealed::trials(),
+        privacy::trials(),
+        stream::trials(),
+        receipts::trials(),
+        events::trials(),
+        others_got_wrong::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -2,12 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use futures::future::try_join_all;
 use libtest_mimic::Trial;
 use testcontainers_suite::{
     broker::events_of,
+    client::Person,
     sse::EventStream,
-    story::Terms,
+    story::{Lot, Terms},
     trials,
     world::{Service, World},
 };
@@ -15,6 +17,7 @@ use testcontainers_suite::{
 pub fn trials() -> Vec<Trial> {
     trials!("scenarios::privacy":
         a_maximum_never_leaves_bidding,
+        a_maximum_is_told_in_no_format,
         bidders_have_stable_aliases,
         a_reserve_is_hidden_from_everybody_but_the_seller,
         a_draft_is_its_sellers_alone,
@@ -53,6 +56,66 @@ async fn a_maximum_never_leaves_bidding(world: Arc<World>) -> Result<()> {
         ensure!(told.is_none(), "a maximum is in {service}'s log: {told:?}");
     }
     Ok(())
+}
+
+/// Every format in which somebody pays less than they would, and one where nobody wins: there, too, it is a secret. (A
+/// bid at first price is what is paid, and read out.)
+async fn a_maximum_is_told_in_no_format(world: Arc<World>) -> Result<()> {
+    // A number that comes up nowhere else.
+    const MAXIMUM: i64 = 7_558_719;
+    let secret = MAXIMUM.to_string();
+    let formats = [
+        ("english", Terms::from(1_000).with_reserve(9_000_000)),
+        ("dutch", Terms::dutch(9_000, 1_000, 250, 600)),
+        ("vickrey", Terms::vickrey(1_000).with_reserve(2_000)),
+        ("uniform_multi_unit", Terms::units(1_000, 2)),
+    ];
+    let lots = formats.into_iter().map(|(format, terms)| {
+        let (world, secret) = (&world, &secret);
+        async move {
+            let (anna, bert, carla) = (world.seller("anna"), world.bidder("bert"), world.bidder("carla"));
+            let lot = anna.opens(&terms).await?;
+            let mut told = vec![carla.tries_to_bid(&lot, 3_000).await?.text];
+            let own = bert.tries_to_bid(&lot, MAXIMUM).await?;
+            ensure!(own.status == 201, "{format}: {}", own.text);
+            told.push(own.text);
+            told.push(carla.tries_to_bid(&lot, 3_001).await?.text);
+            bert.awaits_auction(&lot, "closed").await?;
+            told.extend(everything_told(&[&anna, &bert, &carla, &world.operator()], &lot).await?);
+            told.extend(events_of(world, &[&lot.id]).await?.iter().map(|event| event.data.to_string()));
+            for text in told {
+                ensure!(!text.contains(secret), "{format}: a maximum is told: {text}");
+            }
+            Ok(())
+        }
+    });
+    try_join_all(lots).await?;
+    for service in Service::ALL {
+        let told = world.log(service)?.into_iter().find(|line| line.contains(&secret));
+        ensure!(told.is_none(), "a maximum is in {service}'s log: {told:?}");
+    }
+    Ok(())
+}
+
+/// All that these people can read of a lot that is over.
+async fn everything_told(people: &[&Person<'_>], lot: &Lot) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    for person in people {
+        for what in ["", "/bids?limit=100", "/receipt"] {
+            let answer = person.get(Service::Bidding, &format!("/v1/auctions/{}{what}", lot.id)).await?;
+            ensure!(answer.status == 200, "{what}: {}", answer.text);
+            told.push(answer.text);
+        }
+        let mut stream = person.watches(lot).await?;
+        stream.rest(Duration::from_secs(20)).await?;
+        ensure!(stream.transcript.contains("auction.closed"), "{}", stream.transcript);
+        told.push(stream.transcript);
+        told.push(person.listing(lot).await?.to_string());
+        for sale in person.sales_of(lot).await.context("the settlements")? {
+            told.push(sale.to_string());
+        }
+    }
+    Ok(told)
 }
 
 async fn bidders_have_stable_aliases(world: Arc<World>) -> Result<()> {

@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use futures::future::try_join3;
 use libtest_mimic::Trial;
 use reqwest::Method;
 use testcontainers_suite::{
-    client::Answer,
+    chance::Chance,
+    client::{Answer, Person},
     sse::{Event, EventStream},
-    story::Terms,
+    story::{Lot, Terms, text},
     trials,
     world::{Service, World},
 };
@@ -20,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
     trials!("scenarios::stream":
         a_reader_sees_every_event_once_and_in_order,
         a_reader_who_comes_back_misses_nothing_and_sees_nothing_twice,
+        a_reader_who_is_cut_off_two_hundred_times_ends_with_exactly_what_was_decided,
         two_readers_see_the_same,
         a_stream_of_a_closed_auction_ends_by_itself,
         an_unknown_auction_and_a_bad_last_event_id_are_refused,
@@ -73,6 +76,69 @@ async fn a_reader_who_comes_back_misses_nothing_and_sees_nothing_twice(world: Ar
     let mut again = EventStream::open(&carla, &lot.id, last).await?;
     seen.extend(again.rest(Duration::from_secs(40)).await?);
     gapless(&seen, 1)
+}
+
+/// So many bids, each above the one before.
+const BIDS: usize = 320;
+
+/// Places [`BIDS`] by turns, then the operator ends it. The ids of the bids.
+async fn a_long_contest(world: &World, lot: &Lot) -> Result<Vec<String>> {
+    let bidders: Vec<_> = (0..8).map(|_| world.bidder("one-of-eight")).collect();
+    let mut bids = Vec::new();
+    for (bidder, max) in bidders.iter().cycle().zip((1_000..).step_by(10)).take(BIDS) {
+        bids.push(text(&bidder.bids(lot, max).await?, "bid_id")?);
+    }
+    world.operator().takes_back(lot, "the reader has seen enough").await?;
+    Ok(bids)
+}
+
+/// Reads to the end and is cut off 200 times, each time after a number of events that chance decides. What was on its
+/// way then is lost.
+async fn cut_off_two_hundred_times(world: &World, lot: &Lot) -> Result<Vec<Event>> {
+    const CUTS: usize = 200;
+    // One alone would be told to come less often.
+    let readers: Vec<_> = (0..4).map(|_| world.bidder("reader")).collect();
+    let mut chance = Chance::of_seed(200);
+    let mut cuts: Vec<usize> = (0..CUTS).map(|_| chance.below(BIDS)).collect();
+    cuts.sort_unstable();
+    let mut seen: Vec<Event> = Vec::new();
+    let mut stream = opened(&readers[0], lot, &seen).await?;
+    for (cut, reader) in cuts.into_iter().zip(readers.iter().cycle()) {
+        while seen.len() < cut {
+            seen.push(stream.next(SOON).await?.context("it ended too early")?);
+        }
+        drop(stream);
+        stream = opened(reader, lot, &seen).await?;
+    }
+    seen.extend(stream.rest(SOON).await?);
+    Ok(seen)
+}
+
+async fn opened(reader: &Person<'_>, lot: &Lot, seen: &[Event]) -> Result<EventStream> {
+    EventStream::open(reader, &lot.id, seen.last().and_then(|event| event.id)).await
+}
+
+async fn a_reader_who_is_cut_off_two_hundred_times_ends_with_exactly_what_was_decided(world: Arc<World>) -> Result<()> {
+    let (anna, dora) = (world.seller("anna"), world.bidder("dora"));
+    let terms = Terms::from(1_000).by_steps_of(1).lasting(Duration::from_secs(3_600));
+    let lot = anna.opens(&terms).await?;
+    let mut steady = dora.watches(&lot).await?;
+    let (bids, cut_off, uninterrupted) = try_join3(
+        a_long_contest(&world, &lot),
+        cut_off_two_hundred_times(&world, &lot),
+        steady.rest(Duration::from_secs(60)),
+    )
+    .await?;
+
+    gapless(&cut_off, 1)?;
+    let sequence = dora.auction(&lot).await?["sequence"].as_u64();
+    ensure!(cut_off.last().and_then(|event| event.id) == sequence, "of {sequence:?} events {} came", cut_off.len());
+    let told: Vec<&str> = cut_off.iter().filter_map(|event| event.data["bid_id"].as_str()).collect();
+    ensure!(told == bids, "{} bids were told, {} were accepted", told.len(), bids.len());
+    let differs = cut_off.iter().zip(&uninterrupted).find(|(one, other)| one != other);
+    ensure!(differs.is_none() && cut_off.len() == uninterrupted.len(), "read without a break it is {differs:?}");
+    ensure!(dora.sees_to_the_end(&lot).await? == cut_off, "read afterwards it is another story");
+    Ok(())
 }
 
 async fn two_readers_see_the_same(world: Arc<World>) -> Result<()> {

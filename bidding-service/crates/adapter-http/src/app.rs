@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
-    auctions::{self, Api},
+    auctions::{self, Api, receipt::Signer},
     auth::{Guard, guard},
     health::{self, Checks},
     input::MAX_BODY_BYTES,
@@ -38,6 +38,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub struct App {
     /// The use cases.
     pub auctions: Auctions,
+    /// Signs receipts.
+    pub signer: Signer,
     /// Ends the streams, so that the service can.
     pub end_streams: CancellationToken,
     /// Tokens and the limits of principals.
@@ -50,7 +52,7 @@ pub struct App {
 
 /// All documented routes of the API.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(openapi::Base::openapi()).merge(auctions::routes::router()).merge(probes_document())
+    OpenApiRouter::with_openapi(openapi::Base::openapi()).merge(auctions::router()).merge(probes_document())
 }
 
 /// The probes' part of the document; their routes have another state.
@@ -63,7 +65,7 @@ fn probes_document() -> OpenApiRouter<Api> {
 /// The public API. Serve it with `ConnectInfo<SocketAddr>`.
 pub fn router(app: App) -> Router {
     let (api, document) = routes().split_for_parts();
-    let api = api.with_state(Api::new(app.auctions, app.end_streams));
+    let api = api.with_state(Api::new(app.auctions, app.end_streams, app.signer));
     let guarded = api.layer(middleware::from_fn_with_state(app.guard, guard));
     let json = document.to_pretty_json().unwrap_or_default();
     let open = Router::new()

@@ -37,6 +37,8 @@ pub struct Caller {
     pub id: UserId,
     /// Whether the token has the role `bidder`.
     pub bidder: bool,
+    /// Whether the token has the role `admin`.
+    pub admin: bool,
 }
 
 /// Verifies tokens.
@@ -78,7 +80,11 @@ impl Verifier {
         if !(1..=MAX_SUB).contains(&length) || claims.sub.chars().any(char::is_control) {
             return Err(format!("the claim sub has 1 to {MAX_SUB} characters"));
         }
-        let caller = Caller { id: UserId(claims.sub), bidder: claims.roles.contains(&Role::Bidder) };
+        let caller = Caller {
+            id: UserId(claims.sub),
+            bidder: claims.roles.contains(&Role::Bidder),
+            admin: claims.roles.contains(&Role::Admin),
+        };
         let verified = Arc::new(Verified { caller, exp: claims.exp });
         self.verified.insert(token.to_owned(), Arc::clone(&verified));
         Ok(verified)

@@ -126,7 +126,8 @@ pub(crate) enum WriteProblems {
         description = "Who pays how much. Amounts are integer minor units, times RFC 3339, errors RFC 9457.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    tags((name = "auctions", description = "Auctions, bids and their live stream"), (name = "operations", description = "Probes")),
+    tags((name = "auctions", description = "Auctions, bids and their live stream"),
+        (name = "operator", description = "What the operator does"), (name = "operations", description = "Probes")),
     components(schemas(Problem, ValidationProblem, FieldFault)),
     modifiers(&BearerToken)
 )]

@@ -6,7 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bidding_application::error::UseError;
-use bidding_domain::bid::Refusal;
+use bidding_domain::{
+    auction::{Objection, Refused},
+    bid::Refusal,
+};
 use bidding_ports::error::StoreError;
 use event_contracts::problem::{CONTENT_TYPE, FieldError, Problem, TYPE_PREFIX};
 use serde_json::{Map, Value, json};
@@ -126,11 +129,28 @@ impl From<UseError> for ApiError {
                 tracing::error!(error = %detail, "the store is unavailable");
                 Self::unavailable("the service cannot reach its database; repeat the request with the same key", 1)
             }
-            UseError::Refused(_) | UseError::Store(StoreError::Corrupt(_)) => {
+            UseError::Busy => Self::unavailable("too many bids wait; repeat the request with the same key", 1),
+            UseError::NotOver => Self::new(StatusCode::CONFLICT, "auction-not-over", "The auction is not over", detail),
+            UseError::Refused(refused) => Self::from(&refused),
+            UseError::Store(StoreError::Corrupt(_)) => {
                 tracing::error!(error = %detail, "the store holds what cannot be read");
                 Self::internal()
             }
         }
+    }
+}
+
+/// Why an auction did not do what was asked.
+impl From<&Refused> for ApiError {
+    fn from(refused: &Refused) -> Self {
+        let (slug, title) = match refused.objection {
+            Objection::TooLate => ("retraction-too-late", "It is too late to take the bid back"),
+            Objection::NothingToDecline => ("nothing-to-decline", "There is nothing to decline"),
+            Objection::AllPaused => ("all-auctions-paused", "All auctions are paused"),
+            Objection::Over => ("auction-not-open", "The time for this has passed"),
+            _ => ("auction-state", "The auction's state does not allow it"),
+        };
+        Self::new(StatusCode::CONFLICT, slug, title, refused.to_string()).with("auction_status", json!(refused.status))
     }
 }
 
@@ -158,6 +178,11 @@ impl From<&Refusal> for ApiError {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "max-not-raised", title, detail)
             }
             Refusal::AmountTooLarge { .. } => Self::invalid("/max_amount", detail),
+            Refusal::QuantityNotOffered { .. } => Self::invalid("/quantity", detail),
+            Refusal::Paused => Self::new(StatusCode::CONFLICT, "auction-paused", "The auction is paused", detail),
+            Refusal::BuyNowGone => {
+                Self::new(StatusCode::CONFLICT, "buy-now-gone", "The lot cannot be bought at once", detail)
+            }
         }
     }
 }

@@ -60,9 +60,8 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
         let (status, took_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
         if status >= 500 {
             tracing::error!(status, took_ms, "answered");
-        } else if status >= 400 || method != Method::GET {
-            tracing::info!(status, took_ms, "answered");
         } else {
+            // Thousands a second when it is busy: metrics and traces tell of them, the log only when asked.
             tracing::debug!(status, took_ms, "answered");
         }
     });

@@ -130,7 +130,9 @@ fn subscribe(config: &KafkaConfig, progress: Arc<Progress>) -> Result<StreamCons
         .set("auto.commit.interval.ms", "1000")
         .set("session.timeout.ms", "6000")
         .set("max.poll.interval.ms", "300000")
-        .set("fetch.wait.max.ms", "50")
+        // Under load the broker answers with many events at once; alone, an event waits so long at most.
+        .set("fetch.min.bytes", "65536")
+        .set("fetch.wait.max.ms", "25")
         .set("queued.max.messages.kbytes", "4096")
         .set("statistics.interval.ms", "5000")
         .create_with_context(Context(progress))?;

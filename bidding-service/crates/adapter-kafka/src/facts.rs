@@ -1,13 +1,16 @@
 //! What listing and settlement say, in bidding's own words.
 
 use bidding_domain::{
+    dutch::DutchTerms,
     english::EnglishTerms,
     format::FormatTerms,
     ids::{AuctionId, UserId},
     increments::{IncrementTable, Preset, Tier},
     money::{Amount, Currency},
+    sealed::SealedTerms,
     soft_close::SoftClose,
     terms::{Sale, Terms},
+    uniform::UniformTerms,
 };
 use bidding_ports::fact::Fact;
 use event_contracts::{
@@ -52,19 +55,7 @@ pub(crate) fn read(envelope: &Envelope, data: &[u8]) -> Result<Option<Fact>, Non
 
 fn published(event: ListingPublished) -> Result<Fact, String> {
     let currency: Currency = event.currency.parse().map_err(|error| format!("{}: {error}", event.currency))?;
-    let AuctionFormat::English(english) = event.format;
-    if english.buy_now_price.is_some() {
-        return Err("buy-now is not known here".into());
-    }
-    let english = EnglishTerms {
-        start_price: amount(english.start_price)?,
-        reserve_price: english.reserve_price.map(amount).transpose()?,
-        increments: increments(english.increments, currency)?,
-        soft_close: match english.soft_close {
-            contract::SoftClose::Off => SoftClose::Off,
-            contract::SoftClose::Reset { window_s, hard_stop_s } => SoftClose::Reset { window_s, hard_stop_s },
-        },
-    };
+    let format = format(event.format, currency)?;
     let sale = Sale {
         seller: UserId(event.seller_id),
         currency,
@@ -72,8 +63,50 @@ fn published(event: ListingPublished) -> Result<Fact, String> {
         ends_at: event.ends_at,
         second_chance: event.second_chance,
     };
-    let terms = Terms::new(sale, FormatTerms::English(english)).map_err(|error| error.to_string())?;
+    let terms = Terms::new(sale, format).map_err(|error| error.to_string())?;
     Ok(Fact::ListingPublished { auction: AuctionId(event.listing_id), terms })
+}
+
+fn format(format: AuctionFormat, currency: Currency) -> Result<FormatTerms, String> {
+    Ok(match format {
+        AuctionFormat::English(english) => FormatTerms::English(EnglishTerms {
+            start_price: amount(english.start_price)?,
+            reserve_price: english.reserve_price.map(amount).transpose()?,
+            buy_now_price: english.buy_now_price.map(amount).transpose()?,
+            increments: increments(english.increments, currency)?,
+            soft_close: soft_close(english.soft_close),
+        }),
+        AuctionFormat::SealedFirstPrice(sealed) => FormatTerms::SealedFirstPrice(sealed_terms(&sealed)?),
+        AuctionFormat::Vickrey(sealed) => FormatTerms::Vickrey(sealed_terms(&sealed)?),
+        AuctionFormat::Dutch(dutch) => FormatTerms::Dutch(DutchTerms {
+            start_price: amount(dutch.start_price)?,
+            floor_price: amount(dutch.floor_price)?,
+            step: amount(dutch.step)?,
+            step_every_s: dutch.step_every_s,
+        }),
+        AuctionFormat::UniformMultiUnit(uniform) => FormatTerms::UniformMultiUnit(UniformTerms {
+            start_price: amount(uniform.start_price)?,
+            quantity: uniform.quantity,
+            increments: increments(uniform.increments, currency)?,
+            soft_close: soft_close(uniform.soft_close),
+            decline_within_s: uniform.decline_within_s,
+        }),
+    })
+}
+
+fn sealed_terms(sealed: &contract::SealedFormat) -> Result<SealedTerms, String> {
+    let reserve_price = sealed.reserve_price.map(amount).transpose()?;
+    Ok(SealedTerms { start_price: amount(sealed.start_price)?, reserve_price })
+}
+
+fn soft_close(soft_close: contract::SoftClose) -> SoftClose {
+    match soft_close {
+        contract::SoftClose::Off => SoftClose::Off,
+        contract::SoftClose::Reset { window_s, hard_stop_s } => SoftClose::Reset { window_s, hard_stop_s },
+        contract::SoftClose::Add { window_s, extension_s, hard_stop_s } => {
+            SoftClose::Add { window_s, extension_s, hard_stop_s }
+        }
+    }
 }
 
 fn amount(minor: i64) -> Result<Amount, String> {

@@ -56,7 +56,8 @@ fn reader(config: &KafkaConfig) -> Result<StreamConsumer, KafkaFault> {
         .set("group.id", SERVICE)
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "latest")
-        .set("fetch.wait.max.ms", "50")
+        .set("fetch.min.bytes", "65536")
+        .set("fetch.wait.max.ms", "25")
         .set("queued.max.messages.kbytes", "4096")
         .create()?)
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bidding_ports::{
     error::StoreError,
-    outbox::{Outbox, OutboxRecord},
+    outbox::{Epoch, Outbox, OutboxRecord},
 };
 use futures::future::try_join_all;
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -19,12 +19,14 @@ use crate::{
     record::{envelope_of, headers_of},
 };
 
-/// Most events of one round.
-const BATCH: u32 = 500;
+/// Most decisions of one round.
+const BATCH: u32 = 2_000;
 /// Without a wake-up the outbox is looked at so often: for commits of other instances.
 const POLL: Duration = Duration::from_millis(100);
 /// A relay that is gone is replaced after this long.
 const LEASE: Duration = Duration::from_secs(10);
+/// A lease is renewed when it has been held for so long: not in each round, because that is a write.
+const RENEW: Duration = Duration::from_secs(3);
 /// How long a relay rests after a failure.
 const REST: Duration = Duration::from_millis(500);
 /// How often the outbox's age is measured.
@@ -54,14 +56,16 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), KafkaFault> {
     let holder = Uuid::now_v7();
+    let mut lease = None;
     let mut producer: FutureProducer = config.producer("relay").create()?;
     let mut measured = Instant::now();
     while !stop.is_cancelled() {
-        let published = match round(outbox.as_ref(), &producer, holder).await {
+        let published = match round(outbox.as_ref(), &producer, holder, &mut lease).await {
             Ok(published) => published,
             Err(error) => {
                 tracing::warn!(%error, "the relay pauses");
                 RELAY_FAILURES.inc();
+                lease = None;
                 // A producer that lost a record would let later ones overtake it: begin with a new one.
                 producer = config.producer("relay").create()?;
                 pause(REST, &stop).await;
@@ -81,18 +85,37 @@ pub async fn run(
         }
     }
     // What this process committed last goes out before it ends; should it fail, another relay does it.
-    let _ = tokio::time::timeout(LEASE / 2, round(outbox.as_ref(), &producer, holder)).await;
+    let _ = tokio::time::timeout(LEASE / 2, round(outbox.as_ref(), &producer, holder, &mut lease)).await;
     Ok(())
 }
 
-async fn round(outbox: &dyn Outbox, producer: &FutureProducer, holder: Uuid) -> Result<usize, RoundError> {
-    let batch = outbox.batch(BATCH).await?;
+/// A lease and when it was last renewed.
+type Held = Option<(Epoch, Instant)>;
+
+async fn round(
+    outbox: &dyn Outbox,
+    producer: &FutureProducer,
+    holder: Uuid,
+    lease: &mut Held,
+) -> Result<usize, RoundError> {
+    let mut batch = outbox.batch(BATCH).await?;
     if batch.is_empty() {
         return Ok(0);
     }
-    let Some(epoch) = outbox.lease(holder, LEASE).await? else { return Ok(0) };
-    // Read again under the lease: the holder before may have published some of it.
-    let batch = outbox.batch(BATCH).await?;
+    let epoch = match *lease {
+        Some((epoch, renewed)) if renewed.elapsed() < RENEW => epoch,
+        _ => {
+            let renewed = Instant::now();
+            let Some(epoch) = outbox.lease(holder, LEASE).await? else {
+                *lease = None;
+                return Ok(0);
+            };
+            *lease = Some((epoch, renewed));
+            // Read again under the lease: the holder before may have published some of it.
+            batch = outbox.batch(BATCH).await?;
+            epoch
+        }
+    };
     let mut acknowledgements = Vec::with_capacity(batch.len());
     for record in &batch {
         acknowledgements.push(enqueue(producer, record)?);
@@ -105,10 +128,11 @@ async fn round(outbox: &dyn Outbox, producer: &FutureProducer, holder: Uuid) -> 
         }
     }))
     .await?;
-    let ids: Vec<i64> = batch.iter().map(|record| record.id).collect();
+    let mut ids: Vec<i64> = batch.iter().map(|record| record.id).collect();
+    ids.dedup();
     outbox.delete(epoch, &ids).await?;
     PUBLISHED.inc_by(batch.len() as u64);
-    Ok(batch.len())
+    Ok(ids.len())
 }
 
 fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<rdkafka::producer::DeliveryFuture, RoundError> {

@@ -1,61 +1,69 @@
-//! Domain events are kept for readers, and become contract payloads in the outbox.
+//! What a log tells becomes contract payloads, when the relay takes it.
 
 use bidding_domain::{
-    auction::CancelledBy,
+    auction::{CancelledBy, PausedBy},
     bid::BidOutcome,
     event::{AuctionEvent, Happening},
-    format::{Outcome, ReserveStatus},
+    format::{Award, Outcome, ReserveStatus},
+    log::Entry,
+    money::Amount,
 };
-use bidding_ports::error::StoreError;
+use bidding_ports::{error::StoreError, outbox::OutboxRecord};
 use event_contracts::bidding as contract;
-use opentelemetry::trace::TraceContextExt;
-use sqlx::{Postgres, Transaction};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
-use uuid::Uuid;
+use uuid::{Builder, Uuid, Variant, Version};
 
-use crate::{
-    error::{corrupt, store_error},
-    row::number,
-};
+use crate::error::corrupt;
 
-pub(crate) async fn record(tx: &mut Transaction<'static, Postgres>, event: &AuctionEvent) -> Result<(), StoreError> {
-    let contract = to_contract(event);
-    sqlx::query!(
-        "WITH kept AS (INSERT INTO event (auction_id, sequence, at, what) VALUES ($1, $2, $3, $4))
-         INSERT INTO outbox (event_id, event_type, topic, key, sequence, time, traceparent, data)
-         VALUES ($5, $6, $7, $8, $2, $3, $9, $10)",
-        event.auction_id.0,
-        number(event.sequence)?,
-        event.at,
-        serde_json::to_value(&event.what).map_err(corrupt)?,
-        Uuid::now_v7(),
-        contract.event_type(),
-        contract::BiddingEvent::TOPIC,
-        contract.key(),
-        traceparent(),
-        contract.to_data().map_err(corrupt)?
-    )
-    .execute(&mut **tx)
-    .await
-    .map_err(store_error)?;
+/// The events of an entry, as they are published.
+pub(crate) fn waiting(
+    id: i64,
+    traceparent: Option<&str>,
+    entry: &Entry,
+    records: &mut Vec<OutboxRecord>,
+) -> Result<(), StoreError> {
+    for event in entry.events() {
+        let contract = to_contract(&event);
+        records.push(OutboxRecord {
+            id,
+            event_id: event_id(entry, event.sequence),
+            event_type: contract.event_type().to_owned(),
+            topic: contract::BiddingEvent::TOPIC.to_owned(),
+            key: contract.key().clone(),
+            sequence: event.sequence,
+            time: event.at,
+            traceparent: traceparent.map(str::to_owned),
+            data: contract.to_data().map_err(corrupt)?,
+        });
+    }
     Ok(())
 }
 
+/// The same each time that the event is published: `UUIDv8` of the entry's link, and of the place in the entry.
+fn event_id(entry: &Entry, sequence: u64) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&entry.link.0[..16]);
+    bytes[15] ^= u8::try_from(entry.sequence - sequence).unwrap_or(u8::MAX);
+    Builder::from_bytes(bytes).with_variant(Variant::RFC4122).with_version(Version::Custom).into_uuid()
+}
+
+#[allow(clippy::too_many_lines)] // one arm for each event, and nothing between them
 fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
     let auction_id = event.auction_id.0;
     match &event.what {
-        Happening::Opened { seller, currency, next_minimum, starts_at, ends_at } => contract::AuctionOpened {
+        Happening::Opened { seller, currency, next_minimum, starts_at, ends_at, format } => contract::AuctionOpened {
             auction_id,
             seller_id: seller.0.clone(),
             currency: currency.to_string(),
             next_minimum: next_minimum.minor(),
             starts_at: *starts_at,
             ends_at: *ends_at,
+            format: Some(format.clone()),
         }
         .into(),
         Happening::BidPlaced {
             bid_id,
             bidder,
+            quantity,
             outcome,
             price,
             currency,
@@ -69,10 +77,14 @@ fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
             auction_id,
             bid_id: bid_id.0,
             bidder_id: bidder.0.clone(),
+            quantity: Some(*quantity).filter(|quantity| *quantity > 1),
             outcome: match outcome {
                 BidOutcome::Leading => contract::BidOutcome::Leading,
                 BidOutcome::Outbid => contract::BidOutcome::Outbid,
                 BidOutcome::MaxRaised => contract::BidOutcome::MaxRaised,
+                BidOutcome::Bought => contract::BidOutcome::Bought,
+                // Never told; a later reader would take it for what it does not know.
+                BidOutcome::Sealed => contract::BidOutcome::Unknown,
             },
             price: price.minor(),
             currency: currency.to_string(),
@@ -80,11 +92,7 @@ fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
             bid_count: *bid_count,
             leader_id: leader.0.clone(),
             displaced_bidder_id: displaced.as_ref().map(|bidder| bidder.0.clone()),
-            reserve: match reserve {
-                ReserveStatus::None => contract::ReserveStatus::None,
-                ReserveStatus::NotMet => contract::ReserveStatus::NotMet,
-                ReserveStatus::Met => contract::ReserveStatus::Met,
-            },
+            reserve: to_reserve(*reserve),
             ends_at: *ends_at,
             placed_at: event.at,
         }
@@ -96,10 +104,43 @@ fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
             ends_at: *ends_at,
         }
         .into(),
-        Happening::Closed { seller, currency, outcome, bid_count, second_chance, ended_at } => {
+        Happening::Retracted { bid_ids, bidder, price, currency, next_minimum, bid_count, leader, reserve } => {
+            contract::BidRetracted {
+                auction_id,
+                bid_ids: bid_ids.iter().map(|bid| bid.0).collect(),
+                bidder_id: bidder.0.clone(),
+                price: price.map(Amount::minor),
+                currency: currency.to_string(),
+                next_minimum: next_minimum.minor(),
+                bid_count: *bid_count,
+                leader_id: leader.as_ref().map(|leader| leader.0.clone()),
+                reserve: Some(to_reserve(*reserve)),
+                retracted_at: event.at,
+            }
+            .into()
+        }
+        Happening::Paused { by, reason } => contract::AuctionPaused {
+            auction_id,
+            by: match by {
+                PausedBy::Operator => contract::PausedBy::Operator,
+                PausedBy::Downtime => contract::PausedBy::Downtime,
+            },
+            reason: reason.clone(),
+            paused_at: event.at,
+        }
+        .into(),
+        Happening::Resumed { by: _, paused_for_ms, ends_at } => contract::AuctionResumed {
+            auction_id,
+            paused_for_ms: *paused_for_ms,
+            ends_at: *ends_at,
+            resumed_at: event.at,
+        }
+        .into(),
+        Happening::Closed { seller, currency, outcome, bid_count, second_chance, ended_at, decline_until } => {
             let (how, price, winner) = match outcome {
-                Outcome::Sold { price, winner } => (contract::CloseOutcome::Sold, Some(price), Some(winner)),
-                Outcome::ReserveNotMet { price } => (contract::CloseOutcome::ReserveNotMet, Some(price), None),
+                Outcome::Sold { price, winner } => (contract::CloseOutcome::Sold, Some(*price), Some(winner)),
+                Outcome::SoldUnits { price, .. } => (contract::CloseOutcome::Sold, Some(*price), None),
+                Outcome::ReserveNotMet { price } => (contract::CloseOutcome::ReserveNotMet, *price, None),
                 Outcome::NoBids => (contract::CloseOutcome::NoBids, None, None),
             };
             contract::AuctionClosed {
@@ -107,28 +148,53 @@ fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
                 seller_id: seller.0.clone(),
                 currency: currency.to_string(),
                 outcome: how,
-                price: price.map(|price| price.minor()),
+                price: price.map(Amount::minor),
                 winner_id: winner.map(|winner| winner.0.clone()),
                 bid_count: *bid_count,
                 second_chance: *second_chance,
                 ended_at: *ended_at,
                 closed_at: event.at,
+                awards: to_awards(outcome),
+                decline_until: *decline_until,
             }
             .into()
         }
-        Happening::Cancelled { seller, by: CancelledBy::Seller } => contract::AuctionCancelled {
+        Happening::Declined { bidder, quantity } => contract::AwardDeclined {
+            auction_id,
+            bidder_id: bidder.0.clone(),
+            quantity: *quantity,
+            declined_at: event.at,
+        }
+        .into(),
+        Happening::Cancelled { seller, by, reason } => contract::AuctionCancelled {
             auction_id,
             seller_id: seller.0.clone(),
-            cancelled_by: contract::CancelledBy::Seller,
+            cancelled_by: match by {
+                CancelledBy::Seller => contract::CancelledBy::Seller,
+                CancelledBy::Operator => contract::CancelledBy::Operator,
+            },
+            reason: reason.clone(),
             cancelled_at: event.at,
         }
         .into(),
     }
 }
 
-/// W3C trace context (`traceparent`, version 00) of the span that causes the event.
-fn traceparent() -> Option<String> {
-    let context = tracing::Span::current().context();
-    let span = context.span().span_context().clone();
-    span.is_valid().then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
+fn to_reserve(reserve: ReserveStatus) -> contract::ReserveStatus {
+    match reserve {
+        ReserveStatus::None => contract::ReserveStatus::None,
+        ReserveStatus::NotMet => contract::ReserveStatus::NotMet,
+        ReserveStatus::Met => contract::ReserveStatus::Met,
+    }
+}
+
+fn to_awards(outcome: &Outcome) -> Vec<contract::Award> {
+    let Outcome::SoldUnits { price, awards } = outcome else { return Vec::new() };
+    let award = |award: &Award| contract::Award {
+        bidder_id: award.bidder.0.clone(),
+        quantity: award.quantity,
+        wanted: award.wanted,
+        price: price.minor(),
+    };
+    awards.iter().map(award).collect()
 }

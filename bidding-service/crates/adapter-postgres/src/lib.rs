@@ -1,12 +1,13 @@
 //! Auctions in PostgreSQL. All SQL of the service stands here.
 //!
-//! [`store`] opens units of work ([`tx`]) and answers queries; [`outbox`] is the relay's side of the
-//! events that [`tx`] records; [`database`] connects, migrates and checks.
+//! [`store`] opens units of work ([`tx`], with the statements of a [`batch`] of bids) and answers queries;
+//! [`house`] concerns all auctions at once; [`outbox`] is the relay's side of what the logs tell; [`database`] connects, migrates and checks.
 
+mod batch;
 pub mod database;
 mod error;
 mod events;
-mod idempotency;
+mod house;
 mod inbox;
 pub mod outbox;
 mod row;

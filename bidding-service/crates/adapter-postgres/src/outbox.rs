@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bidding_domain::log::Entry;
 use bidding_ports::{
     error::StoreError,
     outbox::{Epoch, Outbox, OutboxRecord},
@@ -10,7 +11,7 @@ use bidding_ports::{
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{error::store_error, row::count};
+use crate::{error::store_error, events, row::EntryRow};
 
 /// The one lease: all events of the service go through one relay at a time.
 const LEASE: &str = "outbox";
@@ -52,28 +53,22 @@ impl Outbox for PgOutbox {
 
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
         let rows = sqlx::query!(
-            "SELECT id, event_id, event_type, topic, key, sequence, time, traceparent, data
-             FROM outbox ORDER BY id LIMIT $1",
+            r#"SELECT waiting.id, waiting.traceparent, auction_id, sequence, number, at, record::text AS "record!", link
+               FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) AS waiting
+               JOIN decision USING (auction_id, sequence, number) ORDER BY waiting.id"#,
             i64::from(limit)
         )
         .fetch_all(&self.pool)
         .await
         .map_err(store_error)?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(OutboxRecord {
-                    id: row.id,
-                    event_id: row.event_id,
-                    event_type: row.event_type,
-                    topic: row.topic,
-                    key: row.key,
-                    sequence: count(row.sequence)?,
-                    time: row.time,
-                    traceparent: row.traceparent,
-                    data: row.data,
-                })
-            })
-            .collect()
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (auction_id, sequence, number) = (row.auction_id, row.sequence, row.number);
+            let (at, record, link) = (row.at, row.record, row.link);
+            let entry = Entry::try_from(EntryRow { auction_id, sequence, number, at, record, link })?;
+            events::waiting(row.id, row.traceparent.as_deref(), &entry, &mut records)?;
+        }
+        Ok(records)
     }
 
     async fn delete(&self, epoch: Epoch, ids: &[i64]) -> Result<(), StoreError> {
@@ -94,7 +89,8 @@ impl Outbox for PgOutbox {
 
     async fn age_s(&self) -> Result<f64, StoreError> {
         sqlx::query_scalar!(
-            r#"SELECT coalesce(extract(epoch FROM clock_timestamp() - (SELECT time FROM outbox ORDER BY id LIMIT 1)),
+            r#"SELECT coalesce(extract(epoch FROM clock_timestamp() - (SELECT at FROM outbox JOIN decision USING (auction_id, sequence, number)
+                                                                    ORDER BY outbox.id LIMIT 1)),
                                0)::float8 AS "age!""#
         )
         .fetch_one(&self.pool)

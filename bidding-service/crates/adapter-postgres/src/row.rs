@@ -1,77 +1,51 @@
-//! Auctions, bids and events as rows.
+//! Auctions and their logs as rows.
 
 use bidding_domain::{
     auction::Auction,
-    bid::Bid,
-    event::AuctionEvent,
-    ids::{AuctionId, BidId, UserId},
-    money::Amount,
+    chain::Link,
+    ids::AuctionId,
+    log::{Entry, Record},
 };
 use bidding_ports::error::StoreError;
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::corrupt;
 
-/// An auction as it is stored.
-pub(crate) struct AuctionRow {
-    pub id: Uuid,
-    pub terms: Value,
-    pub snapshot: Value,
+/// An auction from its columns.
+pub(crate) fn auction_of(id: Uuid, terms: &str, snapshot: &str) -> Result<Auction, StoreError> {
+    let unreadable = |error: &dyn std::fmt::Display| corrupt(format!("auction {id}: {error}"));
+    let terms = serde_json::from_str(terms).map_err(|error| unreadable(&error))?;
+    let snapshot = serde_json::from_str(snapshot).map_err(|error| unreadable(&error))?;
+    Auction::restore(AuctionId(id), terms, snapshot).map_err(|error| unreadable(&error))
 }
 
-impl TryFrom<AuctionRow> for Auction {
-    type Error = StoreError;
-    fn try_from(row: AuctionRow) -> Result<Self, StoreError> {
-        let unreadable = |error| corrupt(format!("auction {}: {error}", row.id));
-        let terms = serde_json::from_value(row.terms).map_err(unreadable)?;
-        let snapshot = serde_json::from_value(row.snapshot).map_err(unreadable)?;
-        Ok(Self::restore(AuctionId(row.id), terms, snapshot))
-    }
-}
-
-/// A bid as it is stored.
-pub(crate) struct BidRow {
+/// An entry of a log as it is stored.
+pub(crate) struct EntryRow {
     pub auction_id: Uuid,
     pub sequence: i64,
-    pub id: Uuid,
-    pub bidder: String,
-    pub max: i64,
-    pub outcome: String,
-    pub price: i64,
-    pub placed_at: DateTime<Utc>,
-}
-
-impl TryFrom<BidRow> for Bid {
-    type Error = StoreError;
-    fn try_from(row: BidRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: BidId(row.id),
-            auction_id: AuctionId(row.auction_id),
-            bidder: UserId(row.bidder),
-            max: Amount::new(row.max).map_err(corrupt)?,
-            outcome: serde_json::from_value(Value::String(row.outcome)).map_err(corrupt)?,
-            price: Amount::new(row.price).map_err(corrupt)?,
-            sequence: count(row.sequence)?,
-            placed_at: row.placed_at,
-        })
-    }
-}
-
-/// An event as it is stored.
-pub(crate) struct EventRow {
-    pub auction_id: Uuid,
-    pub sequence: i64,
+    pub number: i64,
     pub at: DateTime<Utc>,
-    pub what: Value,
+    pub record: String,
+    pub link: Vec<u8>,
 }
 
-impl TryFrom<EventRow> for AuctionEvent {
+impl TryFrom<EntryRow> for Entry {
     type Error = StoreError;
-    fn try_from(row: EventRow) -> Result<Self, StoreError> {
-        let what = serde_json::from_value(row.what).map_err(corrupt)?;
-        Ok(Self { auction_id: AuctionId(row.auction_id), sequence: count(row.sequence)?, at: row.at, what })
+    fn try_from(row: EntryRow) -> Result<Self, StoreError> {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            corrupt(format!("entry {} of auction {}: {error}", row.number, row.auction_id))
+        };
+        let record: Record = serde_json::from_str(&row.record).map_err(|error| unreadable(&error))?;
+        let link = <[u8; 32]>::try_from(row.link.as_slice()).map_err(|error| unreadable(&error))?;
+        Ok(Self {
+            auction_id: AuctionId(row.auction_id),
+            number: count(row.number)?,
+            sequence: count(row.sequence)?,
+            at: row.at,
+            record,
+            link: Link(link),
+        })
     }
 }
 

@@ -3,18 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bidding_domain::{auction::Auction, bid::Bid, event::AuctionEvent, ids::AuctionId};
+use bidding_domain::{bid::Bid, event::AuctionEvent, ids::AuctionId, log::Entry};
 use bidding_ports::{
     change::ChangeListener,
     error::StoreError,
-    store::{AuctionStore, AuctionTx, Found},
+    store::{AuctionStore, AuctionTx, Found, LogPlace},
 };
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use tokio::sync::Notify;
 
 use crate::{
     error::store_error,
-    row::{AuctionRow, BidRow, EventRow, number},
+    house::{self, Halts},
+    row::{EntryRow, auction_of},
     tx::PgTx,
 };
 
@@ -24,6 +25,7 @@ pub struct PgAuctions {
     pool: PgPool,
     recorded: Arc<Notify>,
     changes: Arc<dyn ChangeListener>,
+    halts: Arc<Halts>,
 }
 
 impl PgAuctions {
@@ -31,7 +33,7 @@ impl PgAuctions {
     /// `changes` told which auctions moved.
     #[must_use]
     pub fn new(pool: PgPool, recorded: Arc<Notify>, changes: Arc<dyn ChangeListener>) -> Self {
-        Self { pool, recorded, changes }
+        Self { pool, recorded, changes, halts: Arc::default() }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -43,40 +45,49 @@ impl PgAuctions {
 impl AuctionStore for PgAuctions {
     async fn begin(&self) -> Result<Box<dyn AuctionTx>, StoreError> {
         let transaction = self.pool.begin().await.map_err(store_error)?;
-        Ok(Box::new(PgTx::new(transaction, Arc::clone(&self.recorded), Arc::clone(&self.changes))))
+        let (recorded, changes) = (Arc::clone(&self.recorded), Arc::clone(&self.changes));
+        Ok(Box::new(PgTx::new(transaction, recorded, changes, Arc::clone(&self.halts))))
     }
 
     async fn find(&self, id: AuctionId) -> Result<Option<Found>, StoreError> {
-        let row =
-            sqlx::query!(r#"SELECT id, terms, snapshot, clock_timestamp() AS "now!" FROM auction WHERE id = $1"#, id.0)
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(store_error)?;
+        let row = sqlx::query!(
+            r#"SELECT terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!", halts
+               FROM auction, house WHERE id = $1"#,
+            id.0
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(store_error)?;
         let Some(row) = row else { return Ok(None) };
-        let auction = AuctionRow { id: row.id, terms: row.terms, snapshot: row.snapshot }.try_into()?;
-        Ok(Some(Found { auction, now: row.now }))
+        let auction = auction_of(id.0, &row.terms, &row.snapshot)?;
+        let halts = self.halts.as_of(row.halts, &self.pool).await?;
+        Ok(Some(Found { auction, halts, now: row.now }))
     }
 
-    async fn bids(&self, id: AuctionId, before: Option<u64>, limit: u32) -> Result<Vec<Bid>, StoreError> {
+    async fn bids(&self, id: AuctionId, before: Option<LogPlace>, limit: u32) -> Result<Vec<Bid>, StoreError> {
+        let before = before.unwrap_or(LogPlace { sequence: u64::MAX, number: u64::MAX });
         let rows = sqlx::query_as!(
-            BidRow,
-            "SELECT auction_id, sequence, id, bidder, max, outcome, price, placed_at FROM bid
-             WHERE auction_id = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3",
+            EntryRow,
+            r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+               WHERE auction_id = $1 AND (sequence, number) < ($2, $3) AND bid_id IS NOT NULL
+               ORDER BY sequence DESC, number DESC LIMIT $4"#,
             id.0,
-            before.map_or(i64::MAX, place),
+            place(before.sequence),
+            place(before.number),
             i64::from(limit)
         )
         .fetch_all(&self.pool)
         .await
         .map_err(store_error)?;
-        rows.into_iter().map(Bid::try_from).collect()
+        let entries = rows.into_iter().map(Entry::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(entries.iter().filter_map(Entry::bid).collect())
     }
 
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError> {
         let rows = sqlx::query_as!(
-            EventRow,
-            "SELECT auction_id, sequence, at, what FROM event
-             WHERE auction_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            EntryRow,
+            r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+               WHERE auction_id = $1 AND sequence > $2 ORDER BY sequence, number LIMIT $3"#,
             id.0,
             place(after),
             i64::from(limit)
@@ -84,7 +95,12 @@ impl AuctionStore for PgAuctions {
         .fetch_all(&self.pool)
         .await
         .map_err(store_error)?;
-        rows.into_iter().map(AuctionEvent::try_from).collect()
+        let entries = rows.into_iter().map(Entry::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(entries.iter().flat_map(Entry::events).filter(|event| event.sequence > after).collect())
+    }
+
+    async fn log(&self, id: AuctionId) -> Result<Vec<Entry>, StoreError> {
+        log(id, &self.pool).await
     }
 
     async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
@@ -97,15 +113,35 @@ impl AuctionStore for PgAuctions {
         .map_err(store_error)?;
         Ok(wait_s.map(|wait_s| Duration::try_from_secs_f64(wait_s.max(0.0)).unwrap_or(Duration::MAX)))
     }
+
+    async fn beat(&self, downtime: Duration) -> Result<bool, StoreError> {
+        house::beat(&self.pool, downtime).await
+    }
+
+    async fn pause_all(&self, reason: &str) -> Result<bool, StoreError> {
+        house::pause_all(&self.pool, reason).await
+    }
+
+    async fn resume_all(&self) -> Result<bool, StoreError> {
+        house::resume_all(&self.pool).await
+    }
+}
+
+/// The whole log of an auction.
+pub(crate) async fn log(id: AuctionId, on: impl PgExecutor<'_>) -> Result<Vec<Entry>, StoreError> {
+    let rows = sqlx::query_as!(
+        EntryRow,
+        r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+           WHERE auction_id = $1 ORDER BY sequence, number"#,
+        id.0
+    )
+    .fetch_all(on)
+    .await
+    .map_err(store_error)?;
+    rows.into_iter().map(Entry::try_from).collect()
 }
 
 /// A place in a sequence that a reader names; beyond what is ever reached is just beyond.
 fn place(sequence: u64) -> i64 {
     i64::try_from(sequence).unwrap_or(i64::MAX)
-}
-
-/// The columns of an auction that change.
-pub(crate) fn changing(auction: &Auction) -> Result<(i64, serde_json::Value), StoreError> {
-    let snapshot = serde_json::to_value(auction.snapshot()).map_err(crate::error::corrupt)?;
-    Ok((number(auction.sequence())?, snapshot))
 }

@@ -5,32 +5,33 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use bidding_domain::{
     auction::Auction,
-    bid::Bid,
-    event::AuctionEvent,
     ids::{AuctionId, UserId},
+    log::Entry,
 };
 use bidding_ports::{
     change::ChangeListener,
     error::StoreError,
-    idempotency::{Claim, RequestKey},
     inbox::{Receipt, Seen},
-    store::{AuctionTx, Locked},
+    store::{AuctionTx, Caused, Changes, Floor, Locked, Request},
 };
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Notify;
 
 use crate::{
+    batch,
     error::{corrupt, store_error},
-    events, idempotency, inbox,
-    row::{AuctionRow, number},
-    store::changing,
+    house::Halts,
+    inbox,
+    row::auction_of,
+    store,
 };
 
 pub(crate) struct PgTx {
     transaction: Transaction<'static, Postgres>,
     recorded: Arc<Notify>,
     changes: Arc<dyn ChangeListener>,
+    halts: Arc<Halts>,
     /// The last event of each auction that this unit of work moves.
     moved: BTreeMap<AuctionId, u64>,
 }
@@ -40,8 +41,9 @@ impl PgTx {
         transaction: Transaction<'static, Postgres>,
         recorded: Arc<Notify>,
         changes: Arc<dyn ChangeListener>,
+        halts: Arc<Halts>,
     ) -> Self {
-        Self { transaction, recorded, changes, moved: BTreeMap::new() }
+        Self { transaction, recorded, changes, halts, moved: BTreeMap::new() }
     }
 }
 
@@ -54,12 +56,8 @@ impl AuctionTx for PgTx {
             .map_err(store_error)
     }
 
-    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError> {
-        idempotency::claim(&mut self.transaction, key).await
-    }
-
-    async fn answer(&mut self, key: &RequestKey, answer: &serde_json::Value) -> Result<(), StoreError> {
-        idempotency::answer(&mut self.transaction, key, answer).await
+    async fn enter(&mut self, requests: &[Request]) -> Result<Floor, StoreError> {
+        batch::enter(&mut self.transaction, &self.halts, requests).await
     }
 
     async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
@@ -69,16 +67,18 @@ impl AuctionTx for PgTx {
     async fn lock(&mut self, id: AuctionId) -> Result<Option<Locked>, StoreError> {
         // The clock stands outside: within the locking part it would be read before the wait.
         let row = sqlx::query!(
-            r#"WITH locked AS MATERIALIZED (SELECT id, terms, snapshot FROM auction WHERE id = $1 FOR UPDATE)
-               SELECT id, terms, snapshot, clock_timestamp() AS "now!" FROM locked"#,
+            r#"WITH locked AS MATERIALIZED (SELECT terms, snapshot FROM auction WHERE id = $1 FOR UPDATE)
+               SELECT terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!",
+                      (SELECT halts FROM house) AS "halts!" FROM locked"#,
             id.0
         )
         .fetch_optional(&mut *self.transaction)
         .await
         .map_err(store_error)?;
         let Some(row) = row else { return Ok(None) };
-        let auction = AuctionRow { id: row.id, terms: row.terms, snapshot: row.snapshot }.try_into()?;
-        Ok(Some(Locked { auction, now: row.now }))
+        let auction = auction_of(id.0, &row.terms, &row.snapshot)?;
+        let halts = self.halts.as_of(row.halts, &mut *self.transaction).await?;
+        Ok(Some(Locked { auction, halts, now: row.now }))
     }
 
     async fn lock_due(&mut self, limit: u32) -> Result<Vec<Locked>, StoreError> {
@@ -87,16 +87,19 @@ impl AuctionTx for PgTx {
             r#"WITH locked AS MATERIALIZED (
                    SELECT id, terms, snapshot, due_at FROM auction WHERE due_at <= statement_timestamp()
                    ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-               SELECT id, terms, snapshot, clock_timestamp() AS "now!" FROM locked ORDER BY due_at"#,
+               SELECT id, terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!",
+                      (SELECT halts FROM house) AS "halts!" FROM locked ORDER BY due_at"#,
             i64::from(limit)
         )
         .fetch_all(&mut *self.transaction)
         .await
         .map_err(store_error)?;
+        let Some(revision) = rows.first().map(|row| row.halts) else { return Ok(Vec::new()) };
+        let halts = self.halts.as_of(revision, &mut *self.transaction).await?;
         let mut due = Vec::with_capacity(rows.len());
         for row in rows {
-            match Auction::try_from(AuctionRow { id: row.id, terms: row.terms, snapshot: row.snapshot }) {
-                Ok(auction) => due.push(Locked { auction, now: row.now }),
+            match auction_of(row.id, &row.terms, &row.snapshot) {
+                Ok(auction) => due.push(Locked { auction, halts: Arc::clone(&halts), now: row.now }),
                 Err(error) => tracing::error!(%error, auction = %row.id, "a due auction cannot be read"),
             }
         }
@@ -104,13 +107,11 @@ impl AuctionTx for PgTx {
     }
 
     async fn insert(&mut self, auction: &Auction) -> Result<(), StoreError> {
-        let (sequence, snapshot) = changing(auction)?;
         sqlx::query!(
-            "INSERT INTO auction (id, terms, sequence, snapshot, due_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO auction (id, terms, snapshot, due_at) VALUES ($1, $2::text::json, $3::text::json, $4)",
             auction.id().0,
-            serde_json::to_value(auction.terms()).map_err(corrupt)?,
-            sequence,
-            snapshot,
+            serde_json::to_string(&auction.terms()).map_err(corrupt)?,
+            serde_json::to_string(&auction.snapshot()).map_err(corrupt)?,
             auction.due_at()
         )
         .execute(&mut *self.transaction)
@@ -119,58 +120,18 @@ impl AuctionTx for PgTx {
         Ok(())
     }
 
-    async fn save(&mut self, auction: &Auction, bids: &[Bid]) -> Result<(), StoreError> {
-        let (sequence, snapshot) = changing(auction)?;
-        let saved = sqlx::query!(
-            "UPDATE auction SET sequence = $2, snapshot = $3, due_at = $4 WHERE id = $1",
-            auction.id().0,
-            sequence,
-            snapshot,
-            auction.due_at()
-        )
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(store_error)?;
-        if saved.rows_affected() != 1 {
-            return Err(corrupt(format!("auction {} was saved and is not there", auction.id())));
-        }
-        for bid in bids {
-            let outcome = serde_json::to_value(bid.outcome).map_err(corrupt)?;
-            sqlx::query!(
-                "INSERT INTO bid (auction_id, sequence, id, bidder, max, outcome, price, placed_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                bid.auction_id.0,
-                number(bid.sequence)?,
-                bid.id.0,
-                bid.bidder.0,
-                bid.max.minor(),
-                outcome.as_str(),
-                bid.price.minor(),
-                bid.placed_at
-            )
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(store_error)?;
+    async fn save(&mut self, changes: Changes) -> Result<(), StoreError> {
+        batch::save(&mut self.transaction, &changes).await?;
+        for Caused { entry, .. } in &changes.entries {
+            if !entry.record.told.is_empty() {
+                self.moved.insert(entry.auction_id, entry.sequence);
+            }
         }
         Ok(())
     }
 
-    async fn record(&mut self, events: &[AuctionEvent]) -> Result<(), StoreError> {
-        for event in events {
-            events::record(&mut self.transaction, event).await?;
-            self.moved.insert(event.auction_id, event.sequence);
-        }
-        Ok(())
-    }
-
-    async fn is_suspended(&mut self, bidder: &UserId) -> Result<bool, StoreError> {
-        sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM suspended_bidder WHERE bidder = $1) AS "suspended!""#,
-            bidder.0
-        )
-        .fetch_one(&mut *self.transaction)
-        .await
-        .map_err(store_error)
+    async fn log(&mut self, id: AuctionId) -> Result<Vec<Entry>, StoreError> {
+        store::log(id, &mut *self.transaction).await
     }
 
     async fn set_suspended(&mut self, bidder: &UserId, suspended: bool) -> Result<(), StoreError> {

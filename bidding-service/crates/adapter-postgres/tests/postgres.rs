@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bidding_adapter_postgres::{database, outbox::PgOutbox, store::PgAuctions};
-use bidding_domain::{auction::Auction, ids::AuctionId};
+use bidding_domain::{auction::Auction, bid::Ask, ids::AuctionId};
 use bidding_harness::world;
 use bidding_ports::{
     change::ChangeListener,
@@ -13,11 +13,11 @@ use bidding_ports::{
     inbox::{Receipt, Seen},
     outbox::Outbox,
     retries::Retries,
-    store::AuctionStore,
+    store::{AuctionStore, Changes, Request},
 };
 use chrono::TimeDelta;
 use event_contracts::bidding::BiddingEvent;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ async fn database() -> Result<Database> {
         .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
     let name = format!("bidding_{}", Uuid::now_v7().simple());
     let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
+    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
     let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
     let host = base.rsplit_once('/').context("the URL names no database")?.0;
     let url = format!("{host}/{name}?{parameters}");
@@ -60,7 +60,7 @@ async fn open(store: &PgAuctions) -> Result<Auction> {
     let auction = Auction::schedule(AuctionId(Uuid::now_v7()), world::terms(world::lot(), now - TimeDelta::seconds(1)));
     let opened = auction.open(now)?;
     tx.insert(&opened.auction).await?;
-    tx.record(&opened.events).await?;
+    tx.save(Changes::of(opened.auction.clone(), opened.entries)).await?;
     tx.commit().await?;
     Ok(opened.auction)
 }
@@ -104,6 +104,33 @@ async fn an_auction_that_cannot_be_read_does_not_keep_the_others_waiting() -> Re
     let due = store.begin().await?.lock_due(10).await?;
     assert_eq!(due.iter().map(|locked| locked.auction.id()).collect::<Vec<_>>(), [sound.id()]);
     assert!(matches!(store.find(broken.id()).await, Err(StoreError::Corrupt(_))));
+
+    let request = |auction: &Auction| Request {
+        auction: auction.id(),
+        key: world::request("ann", "k", auction.id(), Ask::BuyNow),
+    };
+    let floor = store.begin().await?.enter(&[request(&broken), request(&sound)]).await?;
+    assert!(matches!(floor.auctions[&broken.id()], Err(StoreError::Corrupt(_))), "it spoils its own bids …");
+    assert!(floor.auctions[&sound.id()].is_ok(), "… and no others");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_of_before_the_log_is_not_taken_over_but_told_why() -> Result<()> {
+    let server = std::env::var("OUTCRY_TEST_DATABASE_URL").context("OUTCRY_TEST_DATABASE_URL")?;
+    let name = format!("bidding_{}", Uuid::now_v7().simple());
+    let mut admin = PgConnection::connect(&server).await?;
+    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
+    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
+    let host = base.rsplit_once('/').context("the URL names no database")?.0;
+    let url = format!("{host}/{name}?{parameters}");
+    let mut before = PgConnection::connect(&url).await?;
+    sqlx::raw_sql(include_str!("../../../migrations/0001_bidding.sql")).execute(&mut before).await?;
+    let old = "INSERT INTO auction (id, terms, sequence, snapshot) VALUES (gen_random_uuid(), '{}', 1, '{}')";
+    sqlx::raw_sql(old).execute(&mut before).await?;
+    let refused = sqlx::raw_sql(include_str!("../../../migrations/0002_decision_log.sql")).execute(&mut before).await;
+    let told = refused.expect_err("it holds an auction").to_string();
+    assert!(told.contains("start with a new database"), "{told}");
     Ok(())
 }
 

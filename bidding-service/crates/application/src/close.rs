@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use bidding_domain::auction::{Auction, Refused, Status, Transition};
-use bidding_ports::store::Locked;
-use chrono::{DateTime, Utc};
+use bidding_domain::auction::Transition;
+use bidding_ports::store::{Changes, Locked};
 
 use crate::{
     Auctions,
@@ -14,14 +13,22 @@ use crate::{
 /// How long to wait before looking again for an auction that is due while another unit of work has it.
 pub const LOCKED_ELSEWHERE: Duration = Duration::from_millis(20);
 
+/// Without a sign of life of any instance for so long the service was down: the time is given back to
+/// auctions whose last minutes it touched.
+pub const DOWNTIME: Duration = Duration::from_secs(5);
+
 impl Auctions {
     /// Opens and closes what is due, at most `limit` auctions in one unit of work, and tells how long
-    /// to wait before the next call: zero when more may be due, `None` when no auction waits.
+    /// to wait before the next call: zero when more may be due, `None` when no auction waits or all are paused.
     /// An auction that is published meanwhile may be due earlier.
     ///
     /// # Errors
     /// The store's.
     pub async fn run_due(&self, limit: u32) -> Result<Option<Duration>, UseError> {
+        // Before anything is closed, it must be known whether the service was down, and that nothing rests.
+        if self.store.beat(DOWNTIME).await? {
+            return Ok(None);
+        }
         if retrying(|| self.run_due_once(limit)).await? >= limit as usize {
             return Ok(Some(Duration::ZERO));
         }
@@ -33,35 +40,30 @@ impl Auctions {
         let mut tx = self.store.begin().await?;
         let due = tx.lock_due(limit).await?;
         let count = due.len();
-        if count == 0 {
-            return Ok(0);
-        }
+        let mut changes = Changes::default();
         for locked in due {
-            // What the store thought due and the auction does not is left as it is.
-            let Some(Transition { auction, events }) = due_transition(locked) else { continue };
-            tx.save(&auction, &[]).await?;
-            tx.record(&events).await?;
+            let Transition { auction, entries } = due_transition(locked);
+            let caused = Changes::of(auction, entries);
+            changes.auctions.extend(caused.auctions);
+            changes.entries.extend(caused.entries);
         }
-        tx.commit().await?;
+        if count > 0 {
+            tx.save(changes).await?;
+            tx.commit().await?;
+        }
         Ok(count)
     }
 }
 
-fn due_transition(Locked { auction, now }: Locked) -> Option<Transition> {
-    match auction.status() {
-        Status::Scheduled => opened(auction, now).ok(),
-        _ => auction.close(now).ok(),
-    }
-}
-
-/// Opens an auction and, if its whole time has passed already, closes it as well.
-fn opened(auction: Auction, now: DateTime<Utc>) -> Result<Transition, Refused> {
-    let opened = auction.open(now)?;
-    match opened.auction.clone().close(now) {
-        Err(_) => Ok(opened),
+/// What time alone decides: halts are followed, what is due opens, and what has ended closes. An auction that
+/// the store thought due and that is not any more, because time was given back, is saved with its new end.
+fn due_transition(Locked { auction, halts, now }: Locked) -> Transition {
+    let Transition { auction, mut entries } = auction.catch_up(&halts, now);
+    match auction.clone().close(now) {
+        Err(_) => Transition { auction, entries },
         Ok(closed) => {
-            let events = opened.events.into_iter().chain(closed.events).collect();
-            Ok(Transition { auction: closed.auction, events })
+            entries.extend(closed.entries);
+            Transition { auction: closed.auction, entries }
         }
     }
 }

@@ -17,7 +17,13 @@ pub enum UseError {
     /// The first request with this key is still running.
     #[error("the first request with this idempotency key is still running")]
     KeyRunning,
-    /// The domain refused a transition that was due.
+    /// Too many bids wait: try again in a moment.
+    #[error("too many bids wait; try again in a moment")]
+    Busy,
+    /// The auction is not over.
+    #[error("the auction is not over yet")]
+    NotOver,
+    /// The domain refused a transition.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The store failed.

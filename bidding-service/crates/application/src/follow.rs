@@ -10,7 +10,7 @@ use bidding_ports::{
     error::StoreError,
     fact::{Fact, FactHandler, HandleError, Handled},
     inbox::{Receipt, Seen},
-    store::AuctionTx,
+    store::{AuctionTx, Changes},
 };
 
 use crate::{
@@ -58,15 +58,16 @@ async fn schedule(tx: &mut dyn AuctionTx, id: AuctionId, terms: &Terms) -> Resul
     if scheduled.sale().starts_at > now {
         return Ok(tx.insert(&scheduled).await?);
     }
-    let Transition { auction, events } = scheduled.open(now)?;
+    let Transition { auction, entries } = scheduled.open(now)?;
     tx.insert(&auction).await?;
-    Ok(tx.record(&events).await?)
+    Ok(tx.save(Changes { auctions: Vec::new(), ..Changes::of(auction, entries) }).await?)
 }
 
 /// Cancels an auction that has no bids; one that has them goes on, and so does one that is over.
 async fn cancel(tx: &mut dyn AuctionTx, id: AuctionId, seller: &UserId) -> Result<(), UseError> {
     let Some(locked) = tx.lock(id).await? else { return Ok(()) };
-    let Ok(Transition { auction, events }) = locked.auction.cancel(seller, locked.now) else { return Ok(()) };
-    tx.save(&auction, &[]).await?;
-    Ok(tx.record(&events).await?)
+    let Transition { auction, mut entries } = locked.auction.catch_up(&locked.halts, locked.now);
+    let Ok(cancelled) = auction.cancel(seller, locked.now) else { return Ok(()) };
+    entries.extend(cancelled.entries);
+    Ok(tx.save(Changes::of(cancelled.auction, entries)).await?)
 }

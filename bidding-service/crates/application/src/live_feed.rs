@@ -1,26 +1,66 @@
-//! Wakes the streams of an auction when it has new events.
+//! Wakes the streams of an auction when it has new events, and reads those once for all of them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bidding_domain::ids::AuctionId;
-use bidding_ports::change::ChangeListener;
-use tokio::sync::watch;
+use bidding_domain::{event::AuctionEvent, ids::AuctionId};
+use bidding_ports::{change::ChangeListener, error::StoreError, store::AuctionStore};
+use tokio::sync::{Mutex as AsyncMutex, watch};
+
+/// Most events of an auction that are kept at hand; a reader further behind reads the store itself.
+const AT_HAND: usize = 1_024;
+/// Most entries that one read brings.
+pub const PAGE: u32 = 256;
 
 /// Who watches which auction. Holds nothing of an auction that nobody watches.
 #[derive(Debug, Default)]
 pub struct LiveFeed {
-    watched: Mutex<HashMap<AuctionId, watch::Sender<u64>>>,
+    watched: Mutex<HashMap<AuctionId, Arc<Watched>>>,
+}
+
+/// An auction that is watched.
+#[derive(Debug)]
+struct Watched {
+    /// The last event that there was word of.
+    word: watch::Sender<u64>,
+    tail: Mutex<Tail>,
+    /// Held while the store is read, so that of a thousand readers who wake one reads.
+    reading: AsyncMutex<()>,
+}
+
+/// The last events, without a gap.
+#[derive(Debug, Default)]
+struct Tail {
+    /// Number of the last event; none before the first reader has come.
+    last: Option<u64>,
+    events: VecDeque<Arc<AuctionEvent>>,
+    /// Word up to this number has led to nothing.
+    in_vain: u64,
+}
+
+/// What is at hand for a reader.
+#[derive(Debug)]
+pub(crate) enum AtHand {
+    /// The next events, perhaps none.
+    Events(Vec<Arc<AuctionEvent>>),
+    /// The reader is too far behind.
+    Behind,
 }
 
 impl LiveFeed {
     /// Begins to watch an auction; dropping the watch ends it.
     #[must_use]
     pub fn watch(self: &Arc<Self>, auction: AuctionId) -> Watch {
-        let news = self.watched().entry(auction).or_insert_with(|| watch::channel(0).0).subscribe();
-        Watch { feed: Arc::clone(self), auction, news: Some(news) }
+        let new =
+            || Arc::new(Watched { word: watch::channel(0).0, tail: Mutex::default(), reading: AsyncMutex::default() });
+        let mut all = self.watched();
+        let watched = Arc::clone(all.entry(auction).or_insert_with(new));
+        // Subscribed before the map is let go, so that the last one to leave does not take the entry away.
+        let news = watched.word.subscribe();
+        drop(all);
+        Watch { feed: Arc::clone(self), auction, watched, news: Some(news) }
     }
 
     /// How many auctions are watched.
@@ -35,15 +75,15 @@ impl LiveFeed {
         self.watched().is_empty()
     }
 
-    fn watched(&self) -> MutexGuard<'_, HashMap<AuctionId, watch::Sender<u64>>> {
+    fn watched(&self) -> MutexGuard<'_, HashMap<AuctionId, Arc<Watched>>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ChangeListener for LiveFeed {
     fn advanced(&self, auction: AuctionId, sequence: u64) {
-        if let Some(news) = self.watched().get(&auction) {
-            news.send_if_modified(|known| {
+        if let Some(watched) = self.watched().get(&auction) {
+            watched.word.send_if_modified(|known| {
                 let newer = sequence > *known;
                 *known = sequence.max(*known);
                 newer
@@ -52,11 +92,18 @@ impl ChangeListener for LiveFeed {
     }
 }
 
+impl Watched {
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// One reader's watch on an auction.
 #[derive(Debug)]
 pub struct Watch {
     feed: Arc<LiveFeed>,
     auction: AuctionId,
+    watched: Arc<Watched>,
     /// Taken when the watch ends.
     news: Option<watch::Receiver<u64>>,
 }
@@ -69,13 +116,65 @@ impl Watch {
             let _ = news.changed().await;
         }
     }
+
+    /// A reader has found the auction at event number `last`: from there on events are kept at hand.
+    pub(crate) fn starts_at(&self, last: u64) {
+        self.watched.tail().last.get_or_insert(last);
+    }
+
+    /// The events after number `after` that are at hand.
+    pub(crate) fn at_hand(&self, after: u64) -> AtHand {
+        let tail = self.watched.tail();
+        let last = tail.last.unwrap_or_default();
+        let wanted = usize::try_from(last.saturating_sub(after)).unwrap_or(usize::MAX);
+        match tail.events.len().checked_sub(wanted) {
+            Some(skip) => AtHand::Events(tail.events.iter().skip(skip).take(PAGE as usize).cloned().collect()),
+            None => AtHand::Behind,
+        }
+    }
+
+    /// Reads from `store` what there is word of and is not at hand: one reader does for all. Safe to cancel.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn catch_up(&self, store: &dyn AuctionStore) -> Result<(), StoreError> {
+        let word = *self.watched.word.borrow();
+        let _reading = self.watched.reading.lock().await;
+        let (last, in_vain) = {
+            let tail = self.watched.tail();
+            (tail.last.unwrap_or_default(), tail.in_vain)
+        };
+        if last.max(in_vain) >= word {
+            return Ok(());
+        }
+        let events = store.events(self.auction, last, PAGE).await?;
+        let mut tail = self.watched.tail();
+        if events.is_empty() {
+            // Word of what the store has not: only newer word counts.
+            tail.in_vain = word;
+        }
+        for event in events {
+            tail.last = Some(event.sequence);
+            tail.events.push_back(Arc::new(event));
+        }
+        let too_many = tail.events.len().saturating_sub(AT_HAND);
+        tail.events.drain(..too_many);
+        Ok(())
+    }
+
+    /// Whether there is word of events that are not at hand.
+    pub(crate) fn lags(&self) -> bool {
+        let word = *self.watched.word.borrow();
+        let tail = self.watched.tail();
+        tail.last.unwrap_or_default().max(tail.in_vain) < word
+    }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut watched = self.feed.watched();
         self.news = None;
-        if watched.get(&self.auction).is_some_and(|news| news.receiver_count() == 0) {
+        if watched.get(&self.auction).is_some_and(|watched| watched.word.receiver_count() == 0) {
             watched.remove(&self.auction);
         }
     }

@@ -1,14 +1,18 @@
-//! A bidder bids.
+//! A bidder bids, or buys at once.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bidding_domain::{
-    bid::{BidOutcome, Order, Refusal},
+    auction::{Auction, Transition},
+    bid::{Ask, BidOutcome, Order, Refusal},
+    halt::Halt,
     ids::{AuctionId, BidId},
-    money::Amount,
     views::AuctionView,
 };
 use bidding_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
+    store::{Caused, Changes, Floor, Known, Request},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,8 +20,12 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
     Answered, Auctions,
-    error::{UseError, retrying},
+    error::{ATTEMPTS, UseError},
+    lane::{Answer, Job, Lane, Submitted},
 };
+
+/// A unit of work that lost against another rests so long before the next attempt, and longer each time.
+const BACK_OFF: Duration = Duration::from_millis(5);
 
 /// What became of a bid. Both are decided, and both are kept for replays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +38,7 @@ pub enum BidReply {
         /// What it did.
         outcome: BidOutcome,
         /// The auction after it, as the bidder sees it.
-        auction: AuctionView,
+        auction: Box<AuctionView>,
     },
     /// The bid changed nothing.
     Refused {
@@ -40,52 +48,152 @@ pub enum BidReply {
 }
 
 impl Auctions {
-    /// Decides a bid of the key's principal of at most `max`, once for each idempotency key.
+    /// Decides a bid of the key's principal, once for each idempotency key. Once submitted the bid is decided
+    /// even if the caller goes away.
     ///
     /// # Errors
-    /// [`UseError::NotFound`]; the key's and the store's. A refused bid is no error.
-    pub async fn place_bid(
-        &self,
-        key: &RequestKey,
-        auction: AuctionId,
-        max: Amount,
-    ) -> Result<Answered<BidReply>, UseError> {
-        retrying(|| self.place_bid_once(key, auction, max)).await
+    /// [`UseError::NotFound`], [`UseError::Busy`]; the key's and the store's. A refused bid is no error.
+    pub async fn place_bid(&self, key: RequestKey, auction: AuctionId, ask: Ask) -> Answer {
+        let lane = self.lane_of(auction);
+        match lane.submit(Request { auction, key }, ask) {
+            Submitted::Refused(error) => Err(error),
+            Submitted::Waits { answer, start } => {
+                if start {
+                    tokio::spawn(self.clone().work(Arc::clone(lane)));
+                }
+                answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the bid was not decided".into()).into()))
+            }
+        }
     }
 
-    async fn place_bid_once(
-        &self,
-        key: &RequestKey,
-        auction: AuctionId,
-        max: Amount,
-    ) -> Result<Answered<BidReply>, UseError> {
+    /// Decides batch after batch until nothing waits.
+    async fn work(self, lane: Arc<Lane>) {
+        while let Some(jobs) = lane.next_batch() {
+            let deciding = self.clone();
+            // A task of its own: a bug that panics costs its batch, and not the lane.
+            let decided = tokio::spawn(async move { deciding.decide(jobs).await });
+            if let Err(error) = decided.await {
+                tracing::error!(%error, "a batch of bids ended abnormally");
+            }
+        }
+    }
+
+    async fn decide(&self, jobs: Vec<Job>) {
+        self.batches.decided(jobs.len());
+        let answers = match self.decide_together(&jobs).await {
+            Ok(answers) => answers,
+            // Something in one of them spoils it for all: each for itself.
+            Err(StoreError::Corrupt(_)) if jobs.len() > 1 => {
+                for job in jobs {
+                    let answer = self.decide_together(std::slice::from_ref(&job)).await;
+                    job.answer(answer.map_or_else(|error| Err(error.into()), only));
+                }
+                return;
+            }
+            Err(error) => jobs.iter().map(|_| Err(error.clone().into())).collect(),
+        };
+        for (job, answer) in jobs.into_iter().zip(answers) {
+            job.answer(answer);
+        }
+    }
+
+    async fn decide_together(&self, jobs: &[Job]) -> Result<Vec<Answer>, StoreError> {
+        for attempt in 1..=ATTEMPTS {
+            match self.decide_once(jobs).await {
+                Err(StoreError::Conflict) => tokio::time::sleep(BACK_OFF * attempt * attempt).await,
+                decided => return decided,
+            }
+        }
+        Err(StoreError::Unavailable(format!("{ATTEMPTS} attempts ran into conflicts")))
+    }
+
+    async fn decide_once(&self, jobs: &[Job]) -> Result<Vec<Answer>, StoreError> {
+        let requests: Vec<_> = jobs.iter().map(|job| job.request.clone()).collect();
         let mut tx = self.store.begin().await?;
-        match tx.claim(key).await? {
+        let Floor { auctions, known, halts, now } = tx.enter(&requests).await?;
+        let mut batch = Batch { auctions, touched: BTreeMap::new(), halts, now, changes: Changes::default() };
+        let answers = jobs.iter().zip(known).map(|(job, known)| batch.decide(self, job, known)).collect();
+        let changes = batch.finish();
+        if !changes.answers.is_empty() {
+            tx.save(changes).await?;
+            tx.commit().await?;
+        }
+        Ok(answers)
+    }
+}
+
+fn only(answers: Vec<Answer>) -> Answer {
+    answers.into_iter().next().unwrap_or(Err(UseError::NotFound))
+}
+
+/// One batch while it is decided.
+struct Batch {
+    auctions: BTreeMap<AuctionId, Result<Auction, StoreError>>,
+    /// Auctions that have caught up with the time, and whether they changed.
+    touched: BTreeMap<AuctionId, bool>,
+    halts: Arc<[Halt]>,
+    now: DateTime<Utc>,
+    changes: Changes,
+}
+
+impl Batch {
+    fn decide(&mut self, auctions: &Auctions, job: &Job, known: Known) -> Answer {
+        match known.claim {
             Claim::New => {}
             Claim::Replay(answer) => {
                 let outcome = serde_json::from_value(answer).map_err(|error| corrupt(&error))?;
                 return Ok(Answered { outcome, replayed: true });
             }
             Claim::Mismatch => return Err(UseError::KeyReused),
-            Claim::Running => return Err(UseError::KeyRunning),
         }
-        let bidder = &key.principal;
-        let suspended = tx.is_suspended(bidder).await?;
-        let locked = tx.lock(auction).await?.ok_or(UseError::NotFound)?;
-        let order = Order { bid_id: new_bid_id(locked.now), bidder: bidder.clone(), max, suspended };
-        let decision = locked.auction.place_bid(order, locked.now);
+        let id = job.request.auction;
+        let auction = self.caught_up(id, &job.span)?;
+        let bidder = &job.request.key.principal;
+        let bid_id = new_bid_id(self.now);
+        let order = Order { bid_id, bidder: bidder.clone(), ask: job.ask, suspended: known.suspended };
+        let decision = auction.place_bid(&order, self.now);
         let outcome = match decision.answer {
             Ok(bid) => {
-                tx.save(&decision.auction, std::slice::from_ref(&bid)).await?;
-                tx.record(&decision.events).await?;
-                let auction = AuctionView::of(&decision.auction, locked.now, bidder, &self.aliases);
-                BidReply::Accepted { bid_id: bid.id, outcome: bid.outcome, auction }
+                let view = AuctionView::of(&decision.auction, self.now, bidder, &auctions.aliases);
+                self.touched.insert(id, true);
+                let caused = decision.entry.map(|entry| Caused { entry, span: job.span.clone() });
+                self.changes.entries.extend(caused);
+                BidReply::Accepted { bid_id: bid.id, outcome: bid.outcome, auction: Box::new(view) }
             }
             Err(refusal) => BidReply::Refused { refusal },
         };
-        tx.answer(key, &serde_json::to_value(&outcome).map_err(|error| corrupt(&error))?).await?;
-        tx.commit().await?;
+        self.auctions.insert(id, Ok(decision.auction));
+        let answer = serde_json::to_value(&outcome).map_err(|error| corrupt(&error))?;
+        self.changes.answers.push((job.request.key.clone(), answer));
         Ok(Answered { outcome, replayed: false })
+    }
+
+    /// Takes the auction out, with everything that time alone has decided.
+    fn caught_up(&mut self, id: AuctionId, span: &tracing::Span) -> Result<Auction, UseError> {
+        let auction = match self.auctions.remove(&id) {
+            None => return Err(UseError::NotFound),
+            Some(Ok(auction)) => auction,
+            Some(Err(error)) => {
+                self.auctions.insert(id, Err(error.clone()));
+                return Err(error.into());
+            }
+        };
+        if self.touched.contains_key(&id) {
+            return Ok(auction);
+        }
+        let Transition { auction, entries } = auction.catch_up(&self.halts, self.now);
+        self.touched.insert(id, !entries.is_empty());
+        self.changes.entries.extend(entries.into_iter().map(|entry| Caused { entry, span: span.clone() }));
+        Ok(auction)
+    }
+
+    fn finish(mut self) -> Changes {
+        for (id, auction) in self.auctions {
+            if self.touched.get(&id) == Some(&true) {
+                self.changes.auctions.extend(auction.ok());
+            }
+        }
+        self.changes
     }
 }
 

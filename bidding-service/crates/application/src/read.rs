@@ -1,9 +1,11 @@
 //! Reading auctions and their bids.
 
 use bidding_domain::{
+    bid::Bid,
     ids::{AuctionId, UserId},
     views::{AuctionView, BidView},
 };
+use bidding_ports::store::{Found, LogPlace};
 
 use crate::{Auctions, error::UseError};
 
@@ -12,8 +14,8 @@ use crate::{Auctions, error::UseError};
 pub struct BidPage {
     /// In order.
     pub bids: Vec<BidView>,
-    /// Where the next page begins: below this sequence. `None` on the last page.
-    pub next: Option<u64>,
+    /// Where the next page begins: before this place. `None` on the last page.
+    pub next: Option<LogPlace>,
 }
 
 impl Auctions {
@@ -22,11 +24,15 @@ impl Auctions {
     /// # Errors
     /// [`UseError::NotFound`].
     pub async fn find(&self, viewer: &UserId, id: AuctionId) -> Result<AuctionView, UseError> {
-        let found = self.store.find(id).await?.ok_or(UseError::NotFound)?;
-        Ok(AuctionView::of(&found.auction, found.now, viewer, &self.aliases))
+        let Found { auction, halts, now } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
+        // A halt shows before the auction's log has followed it.
+        let sequence = auction.sequence();
+        let auction = auction.follow(&halts, now).auction;
+        Ok(AuctionView { sequence, ..AuctionView::of(&auction, now, viewer, &self.aliases) })
     }
 
-    /// A page of at most `limit` accepted bids, those below sequence `before` if it is given.
+    /// A page of at most `limit` accepted bids, those before `before` if it is given. Of a sealed auction none
+    /// before it is closed, and none ever if it is cancelled.
     ///
     /// # Errors
     /// [`UseError::NotFound`].
@@ -34,16 +40,19 @@ impl Auctions {
         &self,
         viewer: &UserId,
         id: AuctionId,
-        before: Option<u64>,
+        before: Option<LogPlace>,
         limit: u32,
     ) -> Result<BidPage, UseError> {
-        let mut bids = self.store.bids(id, before, limit.saturating_add(1)).await?;
-        if bids.is_empty() && self.store.find(id).await?.is_none() {
-            return Err(UseError::NotFound);
+        let auction = self.store.find(id).await?.ok_or(UseError::NotFound)?.auction;
+        if auction.keeps_bids_secret() {
+            return Ok(BidPage { bids: Vec::new(), next: None });
         }
+        let mut bids = self.store.bids(id, before, limit.saturating_add(1)).await?;
         let more = bids.len() > limit as usize;
         bids.truncate(limit as usize);
-        let next = bids.last().filter(|_| more).map(|bid| bid.sequence);
-        Ok(BidPage { bids: bids.iter().map(|bid| BidView::of(bid, viewer, &self.aliases)).collect(), next })
+        let place = |bid: &Bid| LogPlace { sequence: bid.sequence, number: bid.number };
+        let next = bids.last().filter(|_| more).map(place);
+        let rules = auction.rules();
+        Ok(BidPage { bids: bids.iter().map(|bid| BidView::of(bid, rules, viewer, &self.aliases)).collect(), next })
     }
 }

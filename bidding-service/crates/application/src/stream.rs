@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use bidding_domain::{
     alias::Aliases,
+    event::AuctionEvent,
     ids::{AuctionId, UserId},
     views::EventView,
 };
 use bidding_ports::store::AuctionStore;
 
-use crate::{Auctions, error::UseError, live_feed::Watch};
-
-/// Most events that one read brings.
-pub const PAGE: u32 = 256;
+use crate::{
+    Auctions,
+    error::UseError,
+    live_feed::{AtHand, PAGE, Watch},
+};
 
 /// A reader's place in an auction's events.
 pub struct EventStream {
@@ -37,6 +39,7 @@ impl Auctions {
         let watch = self.feed.watch(id);
         let found = self.store.find(id).await?.ok_or(UseError::NotFound)?;
         let last = found.auction.sequence();
+        watch.starts_at(last);
         Ok(EventStream {
             store: Arc::clone(&self.store),
             aliases: self.aliases.clone(),
@@ -44,7 +47,7 @@ impl Auctions {
             auction: id,
             watch,
             after: after.min(last),
-            ended: found.auction.due_at().is_none() && after >= last,
+            ended: found.auction.is_over() && after >= last,
         })
     }
 }
@@ -57,11 +60,18 @@ impl EventStream {
     /// The store's; calling again goes on where it failed.
     pub async fn next(&mut self) -> Result<Option<Vec<EventView>>, UseError> {
         while !self.ended {
-            let events = self.catch_up().await?;
-            if !events.is_empty() {
-                return Ok(Some(events));
+            let views = match self.watch.at_hand(self.after) {
+                AtHand::Events(events) => events.iter().map(|event| self.view(event)).collect(),
+                AtHand::Behind => self.read().await?,
+            };
+            if !views.is_empty() {
+                self.give(&views);
+                return Ok(Some(views));
             }
-            self.watch.changed().await;
+            if !self.watch.lags() {
+                self.watch.changed().await;
+            }
+            self.watch.catch_up(self.store.as_ref()).await?;
         }
         Ok(None)
     }
@@ -71,13 +81,25 @@ impl EventStream {
     /// # Errors
     /// The store's.
     pub async fn catch_up(&mut self) -> Result<Vec<EventView>, UseError> {
+        let views = self.read().await?;
+        self.give(&views);
+        Ok(views)
+    }
+
+    async fn read(&self) -> Result<Vec<EventView>, UseError> {
         let events = self.store.events(self.auction, self.after, PAGE).await?;
-        let views: Vec<_> = events.iter().map(|event| EventView::of(event, &self.viewer, &self.aliases)).collect();
+        Ok(events.iter().map(|event| self.view(event)).collect())
+    }
+
+    fn view(&self, event: &AuctionEvent) -> EventView {
+        EventView::of(event, &self.viewer, &self.aliases)
+    }
+
+    fn give(&mut self, views: &[EventView]) {
         if let Some(last) = views.last() {
             self.after = last.sequence;
             self.ended = last.is_last();
         }
-        Ok(views)
     }
 
     /// Whether the auction is over and every event was given.

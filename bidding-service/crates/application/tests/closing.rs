@@ -15,14 +15,8 @@ use bidding_ports::{error::StoreError, store::AuctionStore};
 use chrono::TimeDelta;
 
 fn told(world: &World, auction: AuctionId) -> Vec<Happening> {
-    world
-        .store
-        .contents()
-        .events
-        .into_iter()
-        .filter(|event| event.auction_id == auction)
-        .map(|event| event.what)
-        .collect()
+    let events = world.store.contents().events();
+    events.into_iter().filter(|event| event.auction_id == auction).map(|event| event.what).collect()
 }
 
 #[tokio::test]
@@ -59,7 +53,7 @@ async fn the_winner_is_picked_at_the_extended_end_and_no_extension_is_lost() {
 
 #[tokio::test]
 async fn finished_is_never_saved_without_its_event_nor_told_without_being_saved() {
-    for (nth, name) in ["begin", "lock_due", "save", "record", "commit"].into_iter().enumerate() {
+    for (nth, name) in ["beat", "begin", "lock_due", "save", "commit"].into_iter().enumerate() {
         for when in [When::Before, When::After] {
             let world = World::default();
             let auction = world.given_open(lot()).await;

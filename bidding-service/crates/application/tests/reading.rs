@@ -6,6 +6,7 @@ use bidding_application::error::UseError;
 use bidding_domain::{ids::AuctionId, views::HappeningView};
 use bidding_harness::{
     faults::When,
+    lots::of_each_format,
     world::{LASTS, World, lot, user},
 };
 use bidding_ports::{change::ChangeListener, error::StoreError};
@@ -162,6 +163,105 @@ async fn what_is_there_already_is_read_without_waiting_for_word() {
 }
 
 #[tokio::test]
+async fn of_many_readers_who_wake_one_reads_for_all() {
+    let world = World::default();
+    let auction = with_bids(&world, 1).await;
+    let mut readers = Vec::new();
+    for number in 0..100 {
+        let mut stream = world.auctions.stream(&user(&format!("reader-{number}")), auction, 2).await.unwrap();
+        readers.push(tokio::spawn(async move {
+            let mut seen = Vec::new();
+            while let Some(events) = stream.next().await.unwrap() {
+                seen.extend(events.iter().map(|event| event.sequence));
+            }
+            seen
+        }));
+    }
+    let before = world.store.faults.count("events");
+    for step in 1..=10 {
+        world.given_bid(["ann", "bob"][usize::from(step % 2 == 1)], auction, 500 + step * 1_000).await;
+    }
+    world.when_time_passes(LASTS).await;
+    for reader in readers {
+        let seen = tokio::time::timeout(Duration::from_secs(30), reader).await.expect("it ends").unwrap();
+        assert_eq!(seen, (3..=13).collect::<Vec<_>>());
+    }
+    let reads = world.store.faults.count("events") - before;
+    assert!(reads <= 22, "{reads} reads of 11 events for a hundred readers");
+}
+
+#[tokio::test]
+async fn a_reader_far_behind_and_one_at_the_end_get_the_same_events() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    let mut at_the_end = world.auctions.stream(&user("ann"), auction, 1).await.unwrap();
+    let mut given = Vec::new();
+    for step in 1..=300 {
+        world.given_bid(["ann", "bob"][usize::from(step % 2 == 1)], auction, 500 + step * 1_000).await;
+        if step % 50 == 0 {
+            given.extend(at_the_end.next().await.unwrap().unwrap());
+        }
+    }
+    world.when_time_passes(LASTS).await;
+    let mut behind = world.auctions.stream(&user("ann"), auction, 1).await.unwrap();
+    let mut read = Vec::new();
+    while let Some(events) = behind.next().await.unwrap() {
+        read.extend(events);
+    }
+    while let Some(events) = at_the_end.next().await.unwrap() {
+        given.extend(events);
+    }
+    assert_eq!(read.iter().map(|event| event.sequence).collect::<Vec<_>>(), (2..=302).collect::<Vec<_>>());
+    assert_eq!(given, read);
+}
+
+#[tokio::test]
+async fn a_stream_tells_of_everything_that_happens_to_an_auction() {
+    use HappeningView::{BidPlaced, Cancelled, Opened, Paused, Resumed, Retracted};
+
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    let bid = world.given_bid("ann", auction, 900).await;
+    world.when_retracts("ann", auction, bid).await.unwrap();
+    world.when_paused(auction).await.unwrap();
+    world.when_resumed(auction).await.unwrap();
+    world.when_cancelled(auction).await.unwrap();
+    let mut stream = world.auctions.stream(&user("ann"), auction, 0).await.unwrap();
+    let told = stream.next().await.unwrap().unwrap();
+    let what: Vec<_> = told.into_iter().map(|event| event.what).collect();
+    assert!(
+        matches!(
+            what[..],
+            [
+                Opened { .. },
+                BidPlaced { yours: true, .. },
+                Retracted { yours: true, bid_count: 0, .. },
+                Paused { .. },
+                Resumed { .. },
+                Cancelled { .. }
+            ]
+        ),
+        "{what:?}"
+    );
+    assert_eq!(stream.next().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_stream_tells_nothing_private() {
+    for format in of_each_format() {
+        let world = World::default();
+        let auction = world.given_open(format).await;
+        for (bidder, max) in [("ann-private", 77_771), ("bob-private", 88_883), ("cay-private", 99_991)] {
+            let _ = world.when_bids(bidder, auction, max).await;
+        }
+        let mut stream = world.auctions.stream(&user("eve"), auction, 0).await.unwrap();
+        let told = serde_json::to_string(&stream.catch_up().await.unwrap()).unwrap();
+        assert!(!told.contains("private"), "{told}");
+        assert!(!told.contains("99991"), "the highest maximum: {told}");
+    }
+}
+
+#[tokio::test]
 async fn the_feed_holds_nothing_of_an_auction_that_nobody_watches() {
     let world = World::default();
     let auction = with_bids(&world, 1).await;
@@ -174,4 +274,23 @@ async fn the_feed_holds_nothing_of_an_auction_that_nobody_watches() {
     assert!(world.feed.is_empty());
     world.feed.advanced(auction, 9);
     assert!(world.feed.is_empty());
+}
+
+#[tokio::test]
+async fn word_of_what_the_store_does_not_have_is_looked_up_once() {
+    let world = World::default();
+    let auction = with_bids(&world, 1).await;
+    let mut stream = world.auctions.stream(&user("ann"), auction, 0).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap().len(), 2);
+    let before = world.store.faults.count("events");
+    world.feed.advanced(auction, 9);
+    let waiting = tokio::spawn(async move { stream.next().await });
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.store.faults.count("events"), before + 1);
+    world.given_bid("bob", auction, 5_000).await;
+    world.feed.advanced(auction, 10);
+    let next = waiting.await.unwrap().unwrap().unwrap();
+    assert_eq!(next[0].sequence, 3, "what comes later is found by the next word");
 }

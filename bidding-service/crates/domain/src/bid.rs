@@ -16,10 +16,25 @@ pub struct Order {
     pub bid_id: BidId,
     /// Who bids.
     pub bidder: UserId,
-    /// The most that the bidder would pay.
-    pub max: Amount,
+    /// How.
+    pub ask: Ask,
     /// Whether the bidder may not bid for now.
     pub suspended: bool,
+}
+
+/// The ways to ask for a lot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Ask {
+    /// By the rules of the auction's format.
+    Bid {
+        /// The most that the bidder would pay for one unit.
+        max: Amount,
+        /// Units wanted.
+        quantity: u32,
+    },
+    /// At once, at the seller's price for that.
+    BuyNow,
 }
 
 /// An accepted bid. Private: `max` is known to nobody but the bidder.
@@ -31,13 +46,17 @@ pub struct Bid {
     pub auction_id: AuctionId,
     /// Who bid.
     pub bidder: UserId,
-    /// The most that the bidder would pay.
+    /// The most that the bidder would pay for one unit.
     pub max: Amount,
+    /// Units wanted.
+    pub quantity: u32,
     /// What it did.
     pub outcome: BidOutcome,
-    /// The price after it.
-    pub price: Amount,
-    /// The number of its `bid_placed` event in the auction: the order of bids.
+    /// The price after it; none of a sealed bid.
+    pub price: Option<Amount>,
+    /// Its number among the auction's decisions: the order of bids.
+    pub number: u64,
+    /// The number of the last event after it.
     pub sequence: u64,
     /// When it was decided.
     pub placed_at: DateTime<Utc>,
@@ -53,6 +72,10 @@ pub enum BidOutcome {
     Outbid,
     /// The leader raised the own maximum.
     MaxRaised,
+    /// It is secret until the close.
+    Sealed,
+    /// It ended the auction: the lot is the bidder's.
+    Bought,
 }
 
 /// Why a bid was refused. A refusal changes nothing.
@@ -65,6 +88,9 @@ pub enum Refusal {
         /// What it is; an auction past its end refuses as closed even before it was closed.
         status: Status,
     },
+    /// The operator paused bidding; the time is given back.
+    #[error("the auction is paused; the time is given back when it goes on")]
+    Paused,
     /// Nobody bids on the own lot.
     #[error("the seller may not bid on the own lot")]
     SellerMayNotBid,
@@ -78,7 +104,7 @@ pub enum Refusal {
         next_minimum: Amount,
     },
     /// The leader's maximum can only go up.
-    #[error("the bid does not raise the leader's own maximum")]
+    #[error("the bid does not raise the bidder's own")]
     MaxNotRaised,
     /// No next bid could be expressed above it.
     #[error("the bid is above the largest that this auction takes, {largest}")]
@@ -86,4 +112,13 @@ pub enum Refusal {
         /// The largest bid that would be accepted.
         largest: Amount,
     },
+    /// The lot has not so many units.
+    #[error("the quantity lies between 1 and {largest}")]
+    QuantityNotOffered {
+        /// Units for sale.
+        largest: u32,
+    },
+    /// The seller never offered it, or bidding has ended the offer.
+    #[error("the auction cannot be ended by buying now: that was not offered, or bidding has ended the offer")]
+    BuyNowGone,
 }

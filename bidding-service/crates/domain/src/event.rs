@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    auction::CancelledBy,
+    auction::{CancelledBy, PausedBy},
     bid::BidOutcome,
     format::{Outcome, ReserveStatus},
     ids::{AuctionId, BidId, UserId},
@@ -40,6 +40,8 @@ pub enum Happening {
         starts_at: DateTime<Utc>,
         /// When it ends unless extended.
         ends_at: DateTime<Utc>,
+        /// The format's name.
+        format: String,
     },
     /// A bid was accepted.
     BidPlaced {
@@ -47,6 +49,8 @@ pub enum Happening {
         bid_id: BidId,
         /// Who bid.
         bidder: UserId,
+        /// Units wanted.
+        quantity: u32,
         /// What it did.
         outcome: BidOutcome,
         /// The price after it.
@@ -75,6 +79,41 @@ pub enum Happening {
         /// The end now.
         ends_at: DateTime<Utc>,
     },
+    /// Bids were taken back; the price follows from the remaining ones.
+    Retracted {
+        /// The bids taken back.
+        bid_ids: Vec<BidId>,
+        /// Whose they were.
+        bidder: UserId,
+        /// The price now; none without bids.
+        price: Option<Amount>,
+        /// The currency of all amounts.
+        currency: Currency,
+        /// The lowest next bid.
+        next_minimum: Amount,
+        /// Accepted bids that remain.
+        bid_count: u64,
+        /// Who leads now.
+        leader: Option<UserId>,
+        /// How the price stands to the reserve.
+        reserve: ReserveStatus,
+    },
+    /// Bidding rests; the time is given back.
+    Paused {
+        /// Who paused it.
+        by: PausedBy,
+        /// Why.
+        reason: String,
+    },
+    /// Bidding goes on, or time that was lost was given back.
+    Resumed {
+        /// Who paused it.
+        by: PausedBy,
+        /// Milliseconds that were given back.
+        paused_for_ms: u64,
+        /// The end now.
+        ends_at: DateTime<Utc>,
+    },
     /// The auction is over.
     Closed {
         /// Who sold.
@@ -89,6 +128,15 @@ pub enum Happening {
         second_chance: bool,
         /// When it ended by its terms, extensions included.
         ended_at: DateTime<Utc>,
+        /// Until when a partial lot may be declined; none when there is none.
+        decline_until: Option<DateTime<Utc>>,
+    },
+    /// A winner of less than was wanted declined it.
+    Declined {
+        /// Who.
+        bidder: UserId,
+        /// Units that are not sold.
+        quantity: u32,
     },
     /// The auction was taken back before its end.
     Cancelled {
@@ -96,5 +144,7 @@ pub enum Happening {
         seller: UserId,
         /// Who took it back.
         by: CancelledBy,
+        /// The operator's reason.
+        reason: Option<String>,
     },
 }

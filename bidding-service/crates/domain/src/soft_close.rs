@@ -16,12 +16,22 @@ pub enum SoftClose {
         /// The end is never later than the original end plus this many seconds.
         hard_stop_s: u32,
     },
+    /// A bid in the last `window_s` adds `extension_s` to the end.
+    Add {
+        /// Seconds before the end in which a bid extends.
+        window_s: u32,
+        /// Seconds.
+        extension_s: u32,
+        /// The end is never later than the original end plus this many seconds.
+        hard_stop_s: u32,
+    },
 }
 
 impl SoftClose {
     /// The later end that a bid decided at `bid_at` brings, if it brings one.
     ///
-    /// `original_end` is the end by the terms, `current_end` the end with all extensions so far.
+    /// `original_end` is the end by the terms (time given back included), `current_end` the end with all
+    /// extensions so far.
     #[must_use]
     pub fn extended(
         self,
@@ -29,9 +39,17 @@ impl SoftClose {
         current_end: DateTime<Utc>,
         bid_at: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
-        let Self::Reset { window_s, hard_stop_s } = self else { return None };
-        let reset = bid_at.checked_add_signed(TimeDelta::seconds(window_s.into()))?;
-        let hard_stop = original_end.checked_add_signed(TimeDelta::seconds(hard_stop_s.into()))?;
-        Some(reset.min(hard_stop)).filter(|end| *end > current_end)
+        let later = |from: DateTime<Utc>, seconds: u32| from.checked_add_signed(TimeDelta::seconds(seconds.into()));
+        let (end, hard_stop_s) = match self {
+            Self::Off => return None,
+            Self::Reset { window_s, hard_stop_s } => (later(bid_at, window_s)?, hard_stop_s),
+            Self::Add { window_s, extension_s, hard_stop_s } => {
+                if later(bid_at, window_s)? < current_end {
+                    return None;
+                }
+                (later(current_end, extension_s)?, hard_stop_s)
+            }
+        };
+        Some(end.min(later(original_end, hard_stop_s)?)).filter(|end| *end > current_end)
     }
 }

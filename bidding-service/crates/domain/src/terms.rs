@@ -43,6 +43,27 @@ pub enum TermsFault {
     /// Prices are positive.
     #[error("the reserve price is not positive")]
     ReservePriceNotPositive,
+    /// Buying now would be cheaper than bidding.
+    #[error("the buy-now price is less than 30 % above the start price, or below the reserve")]
+    BuyNowTooLow,
+    /// Prices are positive.
+    #[error("the floor price is not positive")]
+    FloorPriceNotPositive,
+    /// The price could not fall.
+    #[error("the floor price is not below the start price")]
+    FloorNotBelowStart,
+    /// The price would never fall.
+    #[error("the step or its time is not positive")]
+    StepNotPositive,
+    /// One unit has its own formats.
+    #[error("the quantity does not lie between 2 and {}", crate::uniform::MAX_QUANTITY)]
+    Quantity,
+}
+
+impl TermsFault {
+    pub(crate) fn unless_positive(price: Amount, fault: Self) -> Result<(), Self> {
+        if price > Amount::ZERO { Ok(()) } else { Err(fault) }
+    }
 }
 
 impl Terms {
@@ -51,13 +72,7 @@ impl Terms {
         if sale.ends_at <= sale.starts_at {
             return Err(TermsFault::EndsBeforeStart);
         }
-        let FormatTerms::English(english) = &format;
-        if english.start_price == Amount::ZERO {
-            return Err(TermsFault::StartPriceNotPositive);
-        }
-        if english.reserve_price == Some(Amount::ZERO) {
-            return Err(TermsFault::ReservePriceNotPositive);
-        }
+        format.check()?;
         Ok(Self { sale, format })
     }
 
@@ -65,6 +80,12 @@ impl Terms {
     #[must_use]
     pub fn sale(&self) -> &Sale {
         &self.sale
+    }
+
+    /// The terms of the format.
+    #[must_use]
+    pub fn format(&self) -> &FormatTerms {
+        &self.format
     }
 
     pub(crate) fn into_parts(self) -> (Sale, FormatTerms) {

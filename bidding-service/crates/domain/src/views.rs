@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     alias::{Alias, Aliases},
-    auction::{Auction, State, Status},
+    auction::{Auction, PausedBy, State, Status},
     bid::{Bid, BidOutcome},
     event::{AuctionEvent, Happening},
-    format::{Outcome, ReserveStatus},
+    format::{Award, Outcome, ReserveStatus, Rules},
     ids::{AuctionId, BidId, UserId},
     money::{Amount, Currency},
 };
@@ -22,12 +22,18 @@ pub struct AuctionView {
     pub status: Status,
     /// The currency of all amounts.
     pub currency: Currency,
-    /// None without bids.
+    /// The format's name.
+    pub format: String,
+    /// Units for sale.
+    pub quantity: u32,
+    /// None without bids, and of what is sealed.
     pub price: Option<Amount>,
-    /// Accepted bids.
-    pub bid_count: u64,
+    /// Accepted bids; none of what is sealed.
+    pub bid_count: Option<u64>,
     /// The lowest bid that would be accepted from someone who does not lead.
     pub next_minimum: Amount,
+    /// At this price a buyer may end the auction at once; none when that is not, or no longer, offered.
+    pub buy_now_price: Option<Amount>,
     /// How the price stands to the reserve.
     pub reserve: ReserveStatus,
     /// Who leads.
@@ -40,6 +46,8 @@ pub struct AuctionView {
     pub ends_at: DateTime<Utc>,
     /// The time that decides what is late.
     pub server_time: DateTime<Utc>,
+    /// Since when bidding rests.
+    pub paused_at: Option<DateTime<Utc>>,
     /// Number of the last event.
     pub sequence: u64,
     /// How it ended.
@@ -47,12 +55,29 @@ pub struct AuctionView {
 }
 
 /// How an auction ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultView {
     /// How.
     pub outcome: ResultOutcome,
-    /// The hammer price when sold, the last price when the reserve was not met.
+    /// The hammer price when sold (of one unit), the last price when the reserve was not met.
     pub price: Option<Amount>,
+    /// Who won how many units of a lot of many.
+    pub awards: Vec<AwardView>,
+}
+
+/// What a bidder won of a lot of many units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwardView {
+    /// Who won.
+    pub bidder: Alias,
+    /// Whether the viewer did.
+    pub yours: bool,
+    /// Units won.
+    pub quantity: u32,
+    /// Units bid for.
+    pub wanted: u32,
+    /// Whether the winner took nothing instead.
+    pub declined: bool,
 }
 
 /// The ways in which an auction ends.
@@ -69,14 +94,24 @@ pub enum ResultOutcome {
     Cancelled,
 }
 
-impl From<&Outcome> for ResultView {
-    fn from(outcome: &Outcome) -> Self {
-        let (outcome, price) = match outcome {
-            Outcome::Sold { price, .. } => (ResultOutcome::Sold, Some(*price)),
-            Outcome::ReserveNotMet { price } => (ResultOutcome::ReserveNotMet, Some(*price)),
-            Outcome::NoBids => (ResultOutcome::NoBids, None),
+impl ResultView {
+    fn of(outcome: &Outcome, auction: AuctionId, viewer: &UserId, aliases: &Aliases) -> Self {
+        let award = |award: &Award| AwardView {
+            bidder: aliases.of(auction, &award.bidder),
+            yours: award.bidder == *viewer,
+            quantity: award.quantity,
+            wanted: award.wanted,
+            declined: award.declined,
         };
-        Self { outcome, price }
+        let (outcome, price, awards) = match outcome {
+            Outcome::Sold { price, .. } => (ResultOutcome::Sold, Some(*price), Vec::new()),
+            Outcome::SoldUnits { price, awards } => {
+                (ResultOutcome::Sold, Some(*price), awards.iter().map(award).collect())
+            }
+            Outcome::ReserveNotMet { price } => (ResultOutcome::ReserveNotMet, *price, Vec::new()),
+            Outcome::NoBids => (ResultOutcome::NoBids, None, Vec::new()),
+        };
+        Self { outcome, price, awards }
     }
 }
 
@@ -85,24 +120,32 @@ impl AuctionView {
     #[must_use]
     pub fn of(auction: &Auction, now: DateTime<Utc>, viewer: &UserId, aliases: &Aliases) -> Self {
         let rules = auction.rules();
+        let standing = auction.standing(now);
         let result = match auction.state() {
-            State::Scheduled | State::Open { .. } => None,
-            State::Closed { outcome, .. } => Some(outcome.into()),
-            State::Cancelled { .. } => Some(ResultView { outcome: ResultOutcome::Cancelled, price: None }),
+            State::Scheduled | State::Open(_) | State::Paused { .. } => None,
+            State::Closed { outcome, .. } => Some(ResultView::of(outcome, auction.id(), viewer, aliases)),
+            State::Cancelled { .. } => {
+                Some(ResultView { outcome: ResultOutcome::Cancelled, price: None, awards: Vec::new() })
+            }
         };
+        let paused_at = if let State::Paused { since, .. } = auction.state() { Some(*since) } else { None };
         Self {
             id: auction.id(),
             status: auction.status(),
             currency: auction.sale().currency,
-            price: rules.price(),
-            bid_count: rules.bid_count(),
-            next_minimum: rules.next_minimum(),
-            reserve: rules.reserve(),
-            leader: rules.leader().map(|leader| aliases.of(auction.id(), leader)),
-            you_lead: rules.leader() == Some(viewer),
+            format: auction.kind().to_owned(),
+            quantity: rules.quantity(),
+            price: standing.price,
+            bid_count: standing.bid_count,
+            next_minimum: standing.next_minimum,
+            buy_now_price: rules.buy_now_price().filter(|_| !auction.is_over()),
+            reserve: standing.reserve,
+            leader: standing.leader.map(|leader| aliases.of(auction.id(), leader)),
+            you_lead: rules.wins(viewer, auction.phase(now)),
             starts_at: auction.sale().starts_at,
             ends_at: auction.ends_at(),
             server_time: now,
+            paused_at,
             sequence: auction.sequence(),
             result,
         }
@@ -120,24 +163,30 @@ pub struct BidView {
     pub yours: bool,
     /// What it did.
     pub outcome: BidOutcome,
-    /// The price after it.
-    pub price: Amount,
-    /// Its place among the auction's events.
+    /// Units wanted.
+    pub quantity: u32,
+    /// The price after it; of a sealed bid at first price the bid itself, of one at second price nothing.
+    pub price: Option<Amount>,
+    /// Its place among the auction's decisions.
+    pub number: u64,
+    /// The number of the last event after it.
     pub sequence: u64,
     /// When it was decided.
     pub placed_at: DateTime<Utc>,
 }
 
 impl BidView {
-    /// What `viewer` sees of `bid`.
+    /// What `viewer` sees of `bid`, once bids may be seen; `rules` are those of its auction.
     #[must_use]
-    pub fn of(bid: &Bid, viewer: &UserId, aliases: &Aliases) -> Self {
+    pub fn of(bid: &Bid, rules: &dyn Rules, viewer: &UserId, aliases: &Aliases) -> Self {
         Self {
             bid_id: bid.id,
             bidder: aliases.of(bid.auction_id, &bid.bidder),
             yours: bid.bidder == *viewer,
             outcome: bid.outcome,
-            price: bid.price,
+            quantity: bid.quantity,
+            price: rules.shown_price(bid),
+            number: bid.number,
             sequence: bid.sequence,
             placed_at: bid.placed_at,
         }
@@ -165,6 +214,8 @@ pub enum HappeningView {
         next_minimum: Amount,
         /// When it ends unless extended.
         ends_at: DateTime<Utc>,
+        /// The format's name.
+        format: String,
     },
     /// A bid was accepted.
     BidPlaced {
@@ -174,6 +225,8 @@ pub enum HappeningView {
         bidder: Alias,
         /// Whether the viewer did.
         yours: bool,
+        /// Units wanted.
+        quantity: u32,
         /// What it did.
         outcome: BidOutcome,
         /// The price after it.
@@ -198,6 +251,48 @@ pub enum HappeningView {
         /// The end now.
         ends_at: DateTime<Utc>,
     },
+    /// Bids were taken back.
+    Retracted {
+        /// Which.
+        bid_ids: Vec<BidId>,
+        /// Whose they were.
+        bidder: Alias,
+        /// Whether they were the viewer's.
+        yours: bool,
+        /// The price now; none without bids.
+        price: Option<Amount>,
+        /// The lowest next bid.
+        next_minimum: Amount,
+        /// Accepted bids that remain.
+        bid_count: u64,
+        /// Who leads now.
+        leader: Option<Alias>,
+        /// Whether the viewer leads.
+        you_lead: bool,
+        /// How the price stands to the reserve.
+        reserve: ReserveStatus,
+    },
+    /// Bidding rests; the time is given back.
+    Paused {
+        /// Who paused it.
+        by: PausedBy,
+        /// Why.
+        reason: String,
+    },
+    /// Bidding goes on, or lost time was given back.
+    Resumed {
+        /// Milliseconds that were given back.
+        paused_for_ms: u64,
+        /// The end now.
+        ends_at: DateTime<Utc>,
+    },
+    /// A winner of less than was wanted took nothing.
+    Declined {
+        /// Who.
+        bidder: Alias,
+        /// Units that are not sold.
+        quantity: u32,
+    },
     /// The auction is over.
     Closed {
         /// How it ended.
@@ -212,7 +307,10 @@ pub enum HappeningView {
         ended_at: DateTime<Utc>,
     },
     /// The auction was taken back.
-    Cancelled,
+    Cancelled {
+        /// The operator's reason.
+        reason: Option<String>,
+    },
 }
 
 impl EventView {
@@ -221,12 +319,13 @@ impl EventView {
     pub fn of(event: &AuctionEvent, viewer: &UserId, aliases: &Aliases) -> Self {
         let alias = |bidder: &UserId| aliases.of(event.auction_id, bidder);
         let what = match &event.what {
-            Happening::Opened { next_minimum, ends_at, .. } => {
-                HappeningView::Opened { next_minimum: *next_minimum, ends_at: *ends_at }
+            Happening::Opened { next_minimum, ends_at, format, .. } => {
+                HappeningView::Opened { next_minimum: *next_minimum, ends_at: *ends_at, format: format.clone() }
             }
             Happening::BidPlaced {
                 bid_id,
                 bidder,
+                quantity,
                 outcome,
                 price,
                 next_minimum,
@@ -240,6 +339,7 @@ impl EventView {
                 bid_id: *bid_id,
                 bidder: alias(bidder),
                 yours: bidder == viewer,
+                quantity: *quantity,
                 outcome: *outcome,
                 price: *price,
                 next_minimum: *next_minimum,
@@ -254,22 +354,44 @@ impl EventView {
             }
             Happening::Closed { outcome, bid_count, ended_at, .. } => {
                 let winner = if let Outcome::Sold { winner, .. } = outcome { Some(winner) } else { None };
+                let result = ResultView::of(outcome, event.auction_id, viewer, aliases);
                 HappeningView::Closed {
-                    result: outcome.into(),
+                    you_won: winner == Some(viewer) || result.awards.iter().any(|award| award.yours),
+                    result,
                     winner: winner.map(alias),
-                    you_won: winner == Some(viewer),
                     bid_count: *bid_count,
                     ended_at: *ended_at,
                 }
             }
-            Happening::Cancelled { .. } => HappeningView::Cancelled,
+            Happening::Retracted { bid_ids, bidder, price, next_minimum, bid_count, leader, reserve, currency: _ } => {
+                HappeningView::Retracted {
+                    bid_ids: bid_ids.clone(),
+                    bidder: alias(bidder),
+                    yours: bidder == viewer,
+                    price: *price,
+                    next_minimum: *next_minimum,
+                    bid_count: *bid_count,
+                    leader: leader.as_ref().map(alias),
+                    you_lead: leader.as_ref() == Some(viewer),
+                    reserve: *reserve,
+                }
+            }
+            Happening::Paused { by, reason } => HappeningView::Paused { by: *by, reason: reason.clone() },
+            Happening::Resumed { paused_for_ms, ends_at, .. } => {
+                HappeningView::Resumed { paused_for_ms: *paused_for_ms, ends_at: *ends_at }
+            }
+            Happening::Declined { bidder, quantity } => {
+                HappeningView::Declined { bidder: alias(bidder), quantity: *quantity }
+            }
+            Happening::Cancelled { reason, .. } => HappeningView::Cancelled { reason: reason.clone() },
         };
         Self { sequence: event.sequence, at: event.at, what }
     }
 
-    /// Whether nothing follows it.
+    /// Whether a live stream ends with it: only a declined lot may follow.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        matches!(self.what, HappeningView::Closed { .. } | HappeningView::Cancelled)
+        use HappeningView::{Cancelled, Closed, Declined};
+        matches!(self.what, Closed { .. } | Cancelled { .. } | Declined { .. })
     }
 }

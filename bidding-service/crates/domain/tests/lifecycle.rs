@@ -3,15 +3,18 @@
 mod support;
 
 use bidding_domain::{
-    auction::{Attempt, Auction, CancelledBy, Objection, State, Status, Transition},
+    auction::{Attempt, Auction, Objection, State, Status, Timing, Transition},
     bid::Refusal,
     english::EnglishTerms,
     event::Happening,
-    format::{FormatTerms, Outcome},
+    format::{FormatTerms, Mismatch, Outcome},
+    log::Entry,
     soft_close::SoftClose,
     terms::{Sale, Terms, TermsFault},
 };
-use support::{END_S, Room, SELLER, amount, at, flat, lot, objection, sale, scheduled, user};
+use support::{
+    END_S, Room, SELLER, amount, at, dutch, every_format, flat, lot, objection, sale, scheduled, sold, user,
+};
 
 fn plain() -> EnglishTerms {
     lot(500, flat(100))
@@ -31,23 +34,34 @@ fn cancelled() -> Auction {
 fn an_auction_opens_at_its_start_and_not_before() {
     let early = scheduled(plain()).open(at(-1));
     assert_eq!(objection(&early), Some((Attempt::Open, Objection::NotDue { due_at: at(0) })));
-    let Transition { auction, events } = scheduled(plain()).open(at(0)).unwrap();
-    assert_eq!(auction.state(), &State::Open { ends_at: at(END_S) });
-    assert_eq!((auction.sequence(), events[0].sequence), (1, 1));
-    assert!(matches!(&events[0].what, Happening::Opened { next_minimum, .. } if *next_minimum == amount(500)));
+    let Transition { auction, entries } = scheduled(plain()).open(at(0)).unwrap();
+    let timing = Timing { ends_at: at(END_S), open_since: at(0), given_back_ms: 0 };
+    assert_eq!(auction.state(), &State::Open(timing));
+    assert_eq!((auction.sequence(), entries[0].sequence, entries[0].number), (1, 1, 1));
+    assert_eq!(
+        entries[0].record.told,
+        [Happening::Opened {
+            seller: user(SELLER),
+            currency: auction.sale().currency,
+            next_minimum: amount(500),
+            starts_at: at(0),
+            ends_at: at(END_S),
+            format: "english".to_owned(),
+        }]
+    );
 }
 
 #[test]
 fn a_scheduled_auction_takes_no_bids() {
     let auction = scheduled(plain());
-    let mut room = Room { auction, events: Vec::new(), bids: Vec::new() };
+    let mut room = Room::from(auction);
     assert_eq!(room.bid("ann", 500), Err(Refusal::NotOpen { status: Status::Scheduled }));
 }
 
 #[test]
 fn a_closed_and_a_cancelled_auction_take_no_bids() {
     for (auction, status) in [(closed(), Status::Closed), (cancelled(), Status::Cancelled)] {
-        let mut room = Room { auction, events: Vec::new(), bids: Vec::new() };
+        let mut room = Room::from(auction);
         assert_eq!(room.bid("ann", 500), Err(Refusal::NotOpen { status }));
     }
 }
@@ -69,7 +83,7 @@ fn an_auction_without_bids_ends_with_no_bids() {
 fn an_auction_whose_reserve_was_not_met_ends_unsold_at_the_last_price() {
     let mut room = Room::open(EnglishTerms { reserve_price: Some(amount(5_000)), ..plain() });
     room.bid("ann", 4_999).unwrap();
-    assert_eq!(room.close(), Outcome::ReserveNotMet { price: amount(500) });
+    assert_eq!(room.close(), Outcome::ReserveNotMet { price: Some(amount(500)) });
 }
 
 #[test]
@@ -77,8 +91,9 @@ fn a_sold_auction_tells_price_winner_and_both_times() {
     let mut room = Room::open(plain());
     room.bid("ann", 900).unwrap();
     room.bid("bob", 700).unwrap();
-    let Transition { auction, events } = room.auction.close(at(END_S + 7)).unwrap();
-    let outcome = Outcome::Sold { price: amount(800), winner: user("ann") };
+    let Transition { auction, entries } = room.auction.close(at(END_S + 7)).unwrap();
+    let outcome = sold("ann", 800);
+    let events: Vec<_> = entries.iter().flat_map(Entry::events).collect();
     let [event] = &events[..] else { panic!("{events:?}") };
     assert_eq!((event.sequence, event.at), (4, at(END_S + 7)));
     assert_eq!(
@@ -90,39 +105,11 @@ fn a_sold_auction_tells_price_winner_and_both_times() {
             bid_count: 2,
             second_chance: false,
             ended_at: at(END_S),
+            decline_until: None,
         }
     );
-    assert_eq!(auction.state(), &State::Closed { ends_at: at(END_S), closed_at: at(END_S + 7), outcome });
-}
-
-#[test]
-fn the_seller_takes_a_lot_back_before_the_first_bid() {
-    for auction in [scheduled(plain()), Room::open(plain()).auction] {
-        let Transition { auction, events } = auction.cancel(&user(SELLER), at(5)).unwrap();
-        assert_eq!(auction.state(), &State::Cancelled { by: CancelledBy::Seller, at: at(5) });
-        assert_eq!(events[0].what, Happening::Cancelled { seller: user(SELLER), by: CancelledBy::Seller });
-        assert_eq!(events[0].sequence, auction.sequence());
-    }
-}
-
-#[test]
-fn an_auction_with_a_bid_goes_on_when_its_seller_wants_it_back() {
-    let mut room = Room::open(plain());
-    room.bid("ann", 500).unwrap();
-    let refused = room.auction.cancel(&user(SELLER), at(5));
-    assert_eq!(objection(&refused), Some((Attempt::Cancel, Objection::HasBids)));
-}
-
-#[test]
-fn nobody_but_its_seller_takes_a_lot_back() {
-    let refused = scheduled(plain()).cancel(&user("ann"), at(5));
-    assert_eq!(objection(&refused), Some((Attempt::Cancel, Objection::NotTheSeller)));
-}
-
-#[test]
-fn an_auction_past_its_end_is_closed_and_not_cancelled() {
-    let refused = Room::open(plain()).auction.cancel(&user(SELLER), at(END_S));
-    assert_eq!(objection(&refused), Some((Attempt::Cancel, Objection::Over)));
+    let closed = State::Closed { ends_at: at(END_S), closed_at: at(END_S + 7), outcome, decline_until: None };
+    assert_eq!(auction.state(), &closed);
 }
 
 #[test]
@@ -132,6 +119,9 @@ fn what_is_over_stays_as_it_is() {
             auction.clone().open(at(END_S)),
             auction.clone().close(at(END_S)),
             auction.clone().cancel(&user(SELLER), at(END_S)),
+            auction.clone().cancel_by_operator("a mistake", at(END_S)),
+            auction.clone().pause("a fire drill", at(5)),
+            auction.clone().resume(at(5)),
         ] {
             assert_eq!(objection(&refused).map(|(_, objection)| objection), Some(Objection::WrongState));
         }
@@ -156,7 +146,7 @@ fn an_auction_is_due_at_its_start_then_at_its_end_with_extensions() {
     let soft_close = SoftClose::Reset { window_s: 60, hard_stop_s: 600 };
     let auction = scheduled(EnglishTerms { soft_close, ..plain() });
     assert_eq!(auction.due_at(), Some(at(0)));
-    let mut room = Room { auction: auction.open(at(0)).unwrap().auction, events: Vec::new(), bids: Vec::new() };
+    let mut room = Room::from(auction.open(at(0)).unwrap().auction);
     assert_eq!(room.auction.due_at(), Some(at(END_S)));
     room.bid_at(END_S - 10, "ann", 500).unwrap();
     assert_eq!(room.auction.due_at(), Some(at(END_S + 50)));
@@ -172,15 +162,39 @@ fn terms_that_nobody_could_bid_on_are_refused() {
 }
 
 #[test]
-fn an_auction_is_kept_as_terms_and_snapshot_and_comes_back_the_same() {
-    let mut room = Room::open(plain());
-    room.bid("ann", 900).unwrap();
-    let with_bids = room.auction.clone();
-    room.close();
-    for auction in [scheduled(plain()), with_bids, room.auction, cancelled()] {
-        let terms = serde_json::to_string(&auction.terms()).unwrap();
-        let snapshot = serde_json::to_string(&auction.snapshot()).unwrap();
-        let (terms, snapshot) = (serde_json::from_str(&terms).unwrap(), serde_json::from_str(&snapshot).unwrap());
-        assert_eq!(Auction::restore(auction.id(), terms, snapshot), auction);
+fn an_auction_of_any_format_is_kept_as_terms_and_snapshot_and_comes_back_the_same() {
+    for format in every_format() {
+        let mut room = Room::open(format.clone());
+        let open = room.auction.clone();
+        room.bid("ann", 10_000).unwrap();
+        let with_a_bid = room.auction.clone();
+        let mut paused = Room::from(open.clone());
+        paused.pause_at(5).unwrap();
+        let closed = open.clone().close(at(END_S)).unwrap().auction;
+        for auction in [scheduled(format), open, with_a_bid, paused.auction, closed, cancelled()] {
+            let terms = serde_json::to_string(&auction.terms()).unwrap();
+            let snapshot = serde_json::to_string(&auction.snapshot()).unwrap();
+            let (terms, snapshot) = (serde_json::from_str(&terms).unwrap(), serde_json::from_str(&snapshot).unwrap());
+            assert_eq!(Auction::restore(auction.id(), terms, snapshot), Ok(auction));
+        }
+    }
+}
+
+#[test]
+fn terms_of_one_format_and_bids_of_another_make_no_auction() {
+    let (english, dutch) = (scheduled(plain()), scheduled(dutch()));
+    assert_eq!(Auction::restore(english.id(), english.terms(), dutch.snapshot()), Err(Mismatch));
+}
+
+#[test]
+fn a_format_has_its_name_in_terms_bids_and_events() {
+    let names = ["english", "sealed_first_price", "vickrey", "dutch", "uniform_multi_unit"];
+    for (format, name) in every_format().into_iter().zip(names) {
+        let room = Room::open(format.clone());
+        let told = serde_json::to_value(&room.log[0].record.told[0]).unwrap();
+        let (terms, book) =
+            (serde_json::to_value(&format).unwrap(), serde_json::to_value(room.auction.snapshot().book));
+        assert_eq!([&terms["kind"], &book.unwrap()["kind"], &told["format"]], [name; 3]);
+        assert_eq!((room.auction.kind(), format.kind()), (name, name));
     }
 }

@@ -1,18 +1,20 @@
-//! Faults that other marketplaces shipped, as far as rules decide them. The ones of races, commits and
-//! double clicks are in the application's tests.
+//! Faults that other marketplaces shipped, as far as rules decide them. Races, commits and double clicks
+//! are also in the application's tests.
 
 mod support;
 
 use bidding_domain::{
+    auction::Status,
     bid::{BidOutcome, Refusal},
     english::EnglishTerms,
+    event::Happening,
     format::{Outcome, ReserveStatus},
     increments::Preset,
     money::Amount,
     soft_close::SoftClose,
 };
 use chrono::{DateTime, Utc};
-use support::{END_S, Room, amount, at, flat, lot, preset, sale, user};
+use support::{END_S, Room, amount, at, flat, lot, preset, sale, sold, vickrey};
 
 #[test]
 fn a_bid_equal_to_the_reserve_meets_it_and_is_not_refused() {
@@ -29,7 +31,7 @@ fn the_winner_is_picked_at_the_extended_end() {
     room.bid_at(END_S - 1, "ann", 500).unwrap();
     assert!(room.auction.clone().close(at(END_S)).is_err(), "the first end no longer closes");
     room.bid_at(END_S, "bob", 900).unwrap();
-    assert_eq!(room.close(), Outcome::Sold { price: amount(600), winner: user("bob") });
+    assert_eq!(room.close(), sold("bob", 600));
 }
 
 #[test]
@@ -38,7 +40,7 @@ fn the_leaders_hidden_maximum_is_never_overwritten_by_a_lower_one() {
     room.bid("ann", 5_000).unwrap();
     assert_eq!(room.bid("ann", 600), Err(Refusal::MaxNotRaised));
     assert_eq!(room.bid("bob", 4_000).unwrap().outcome, BidOutcome::Outbid);
-    assert_eq!(room.stands(), ("ann", 4_100));
+    room.assert_stands("ann", 4_100);
 }
 
 #[test]
@@ -47,7 +49,7 @@ fn the_leaders_hidden_maximum_survives_a_challenge() {
     room.bid("ann", 5_000).unwrap();
     room.bid("bob", 2_000).unwrap();
     room.bid("cay", 4_900).unwrap();
-    assert_eq!(room.stands(), ("ann", 5_000));
+    room.assert_stands("ann", 5_000);
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn a_refused_bid_does_not_extend() {
     for (bidder, max) in [("bob", 599), ("ann", 500), (support::SELLER, 9_900)] {
         assert!(room.bid_at(END_S - 1, bidder, max).is_err());
     }
-    assert_eq!(room.auction.ends_at(), at(END_S));
+    room.assert_ends(END_S);
 }
 
 #[test]
@@ -66,7 +68,53 @@ fn the_same_bid_twice_leads_once_and_is_no_bid_against_oneself() {
     let mut room = Room::open(lot(500, flat(100)));
     room.bid("ann", 5_000).unwrap();
     assert_eq!(room.bid("ann", 5_000), Err(Refusal::MaxNotRaised));
-    assert_eq!((room.stands(), room.auction.rules().bid_count()), (("ann", 500), 1));
+    room.assert_stands("ann", 500);
+    assert_eq!(room.bid_count(), 1);
+}
+
+#[test]
+fn of_two_bids_decided_on_the_same_auction_only_one_can_be_kept() {
+    let mut room = Room::open(lot(500, flat(100)));
+    let mut other = room.clone();
+    let (ann, bob) = (room.bid("ann", 900).unwrap(), other.bid("bob", 900).unwrap());
+    assert_eq!((ann.number, ann.sequence), (bob.number, bob.sequence), "both claim the same place in the log");
+    assert_ne!(room.auction.head(), other.auction.head());
+}
+
+#[test]
+fn finished_and_its_event_are_one_decision() {
+    let mut room = Room::open(lot(500, flat(100)));
+    room.close();
+    assert_eq!(room.auction.status(), Status::Closed);
+    let told = &room.log.last().unwrap().record.told;
+    assert!(matches!(told[..], [Happening::Closed { .. }]));
+}
+
+#[test]
+fn an_extension_is_saved_with_the_bid_that_caused_it() {
+    let soft_close = SoftClose::Reset { window_s: 120, hard_stop_s: 3_600 };
+    let mut room = Room::open(EnglishTerms { soft_close, ..lot(500, flat(100)) });
+    room.bid_at(END_S - 1, "ann", 500).unwrap();
+    let told = &room.log.last().unwrap().record.told;
+    assert!(matches!(told[..], [Happening::BidPlaced { .. }, Happening::Extended { .. }]));
+    let snapshot = serde_json::to_string(&room.auction.snapshot()).unwrap();
+    let (id, terms) = (room.auction.id(), room.auction.terms());
+    let kept = bidding_domain::auction::Auction::restore(id, terms, serde_json::from_str(&snapshot).unwrap()).unwrap();
+    assert_eq!(kept.ends_at(), at(END_S + 119));
+}
+
+#[test]
+fn buy_now_is_dead_after_a_bid() {
+    let mut room = Room::open(EnglishTerms { buy_now_price: Some(amount(5_000)), ..lot(500, flat(100)) });
+    room.bid("ann", 500).unwrap();
+    assert_eq!(room.buy_now_at(2, "bob"), Err(Refusal::BuyNowGone));
+}
+
+#[test]
+fn a_lone_vickrey_bidder_does_not_pay_the_own_bid() {
+    let mut room = Room::open(vickrey(500, None));
+    room.bid("ann", 9_900).unwrap();
+    assert_eq!(room.close(), sold("ann", 500));
 }
 
 #[test]

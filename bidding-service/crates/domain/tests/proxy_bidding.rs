@@ -3,14 +3,14 @@
 mod support;
 
 use bidding_domain::{
-    bid::{BidOutcome, Order, Refusal},
+    bid::{Ask, BidOutcome, Order, Refusal},
     english::EnglishTerms,
     event::Happening,
-    format::{Outcome, ReserveStatus},
+    format::ReserveStatus,
     increments::Preset,
     money::Amount,
 };
-use support::{Room, amount, flat, lot, preset, too_low, user};
+use support::{Room, amount, falling, flat, lot, preset, sold, too_low, user};
 
 /// A room with an increment of 1.00 at every price.
 fn by_one(start_price: i64) -> Room {
@@ -29,7 +29,7 @@ fn p1_two_bidders_raise_each_other_by_the_increment_of_the_lower_maximum() {
     {
         let bid = room.bid(bidder, max).unwrap();
         assert_eq!(bid.outcome, BidOutcome::Leading);
-        assert_eq!(room.stands(), (bidder, price), "{bidder} bids {max}");
+        room.assert_stands(bidder, price);
     }
 }
 
@@ -39,7 +39,8 @@ fn p2_the_next_minimum_is_the_price_plus_its_increment_and_not_the_hidden_maximu
     room.bid("ann", 1_100).unwrap();
     assert_eq!((room.price(), room.next_minimum()), (1_000, 1_100));
     room.bid("bob", 1_102).unwrap();
-    assert_eq!((room.stands(), room.next_minimum()), (("bob", 1_102), 1_202));
+    room.assert_stands("bob", 1_102);
+    assert_eq!(room.next_minimum(), 1_202);
 }
 
 #[test]
@@ -47,9 +48,9 @@ fn p3_a_challenger_pays_no_more_than_the_own_maximum_when_less_than_an_increment
     let mut room = Room::open(lot(500, preset(Preset::EbayUk)));
     room.bid("ann", 2_000).unwrap();
     assert_eq!(room.bid("bob", 900).unwrap().outcome, BidOutcome::Outbid);
-    assert_eq!(room.stands(), ("ann", 950));
+    room.assert_stands("ann", 950);
     assert_eq!(room.bid("cay", 2_001).unwrap().outcome, BidOutcome::Leading);
-    assert_eq!(room.stands(), ("cay", 2_001));
+    room.assert_stands("cay", 2_001);
 }
 
 #[test]
@@ -63,9 +64,11 @@ fn p4_the_next_minimum_after_127_50_is_130_by_ebay_us() {
 fn p5_a_maximum_below_the_reserve_leaves_it_unmet_and_one_that_reaches_it_lifts_the_price_to_it() {
     let mut room = with_reserve(100, 10_000);
     room.bid("ann", 5_000).unwrap();
-    assert_eq!((room.stands(), room.reserve()), (("ann", 100), ReserveStatus::NotMet));
+    room.assert_stands("ann", 100);
+    assert_eq!(room.reserve(), ReserveStatus::NotMet);
     room.bid("bob", 15_000).unwrap();
-    assert_eq!((room.stands(), room.reserve()), (("bob", 10_000), ReserveStatus::Met));
+    room.assert_stands("bob", 10_000);
+    assert_eq!(room.reserve(), ReserveStatus::Met);
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn p6_a_bid_equal_to_the_reserve_meets_it() {
     let mut room = with_reserve(100, 10_000);
     room.bid("ann", 10_000).unwrap();
     assert_eq!((room.price(), room.reserve()), (10_000, ReserveStatus::Met));
-    assert_eq!(room.close(), Outcome::Sold { price: amount(10_000), winner: user("ann") });
+    assert_eq!(room.close(), sold("ann", 10_000));
 }
 
 #[test]
@@ -81,7 +84,8 @@ fn below_the_reserve_the_price_follows_the_rule() {
     let mut room = with_reserve(100, 10_000);
     room.bid("ann", 5_000).unwrap();
     room.bid("bob", 3_000).unwrap();
-    assert_eq!((room.stands(), room.reserve()), (("ann", 3_100), ReserveStatus::NotMet));
+    room.assert_stands("ann", 3_100);
+    assert_eq!(room.reserve(), ReserveStatus::NotMet);
 }
 
 #[test]
@@ -89,7 +93,8 @@ fn above_the_reserve_the_price_follows_the_rule() {
     let mut room = with_reserve(100, 10_000);
     room.bid("ann", 20_000).unwrap();
     room.bid("bob", 12_000).unwrap();
-    assert_eq!((room.stands(), room.reserve()), (("ann", 12_100), ReserveStatus::Met));
+    room.assert_stands("ann", 12_100);
+    assert_eq!(room.reserve(), ReserveStatus::Met);
 }
 
 #[test]
@@ -105,7 +110,7 @@ fn the_first_bid_stands_at_the_start_price_whatever_its_maximum() {
     let mut room = by_one(500);
     assert_eq!(room.next_minimum(), 500);
     room.bid("ann", 99_900).unwrap();
-    assert_eq!(room.stands(), ("ann", 500));
+    room.assert_stands("ann", 500);
 }
 
 #[test]
@@ -128,7 +133,8 @@ fn of_equal_maxima_the_earlier_leads_at_that_amount() {
     let mut room = by_one(500);
     room.bid("ann", 2_000).unwrap();
     assert_eq!(room.bid("bob", 2_000).unwrap().outcome, BidOutcome::Outbid);
-    assert_eq!((room.stands(), room.next_minimum()), (("ann", 2_000), 2_100));
+    room.assert_stands("ann", 2_000);
+    assert_eq!(room.next_minimum(), 2_100);
 }
 
 #[test]
@@ -136,9 +142,9 @@ fn raising_the_own_maximum_leaves_the_price() {
     let mut room = by_one(500);
     room.bid("ann", 1_000).unwrap();
     room.bid("bob", 700).unwrap();
-    assert_eq!(room.stands(), ("ann", 800));
+    room.assert_stands("ann", 800);
     assert_eq!(room.bid("ann", 1_001).unwrap().outcome, BidOutcome::MaxRaised);
-    assert_eq!(room.stands(), ("ann", 800));
+    room.assert_stands("ann", 800);
     assert_eq!(room.bid("bob", 1_001).unwrap().outcome, BidOutcome::Outbid, "the raised maximum answers");
 }
 
@@ -184,17 +190,17 @@ fn a_bid_so_large_that_no_next_one_could_be_expressed_is_refused() {
     assert_eq!(room.bid("ann", largest + 1), Err(Refusal::AmountTooLarge { largest: amount(largest) }));
     room.bid("ann", largest).unwrap();
     room.bid("bob", largest).unwrap();
-    assert_eq!((room.stands(), room.next_minimum()), (("ann", largest), Amount::MAX.minor()));
+    room.assert_stands("ann", largest);
+    assert_eq!(room.next_minimum(), Amount::MAX.minor());
 }
 
 #[test]
 fn a_table_whose_increments_fall_never_lets_the_price_fall() {
-    let falling = serde_json::from_str(r#"[{"from":0,"increment":1000},{"from":1000,"increment":1}]"#).unwrap();
-    let mut room = Room::open(lot(900, falling));
+    let mut room = Room::open(lot(900, falling()));
     room.bid("ann", 1_950).unwrap();
     assert_eq!(room.next_minimum(), 1_900);
     room.bid("bob", 1_900).unwrap();
-    assert_eq!(room.stands(), ("ann", 1_901));
+    room.assert_stands("ann", 1_901);
 }
 
 #[test]
@@ -204,14 +210,19 @@ fn an_event_names_whom_a_bid_displaced_and_nobody_else() {
         room.bid(bidder, max).unwrap();
     }
     let displaced: Vec<_> = room
-        .events
-        .iter()
-        .filter_map(|event| match &event.what {
-            Happening::BidPlaced { displaced, .. } => Some(displaced.clone()),
-            _ => None,
-        })
+        .happenings()
+        .into_iter()
+        .filter_map(|what| if let Happening::BidPlaced { displaced, .. } = what { Some(displaced) } else { None })
         .collect();
     assert_eq!(displaced, [None, None, None, Some(user("ann"))]);
+}
+
+#[test]
+fn a_lot_of_one_unit_takes_bids_for_one_unit_only() {
+    let mut room = by_one(500);
+    for quantity in [0, 2] {
+        assert_eq!(room.bid_units("ann", 900, quantity), Err(Refusal::QuantityNotOffered { largest: 1 }));
+    }
 }
 
 #[test]
@@ -221,25 +232,26 @@ fn the_count_counts_accepted_bids_only() {
     room.bid("bob", 700).unwrap();
     room.bid("ann", 1_100).unwrap();
     assert!(room.bid("bob", 700).is_err());
-    assert_eq!(room.auction.rules().bid_count(), 3);
+    assert_eq!(room.bid_count(), 3);
 }
 
 #[test]
 fn the_seller_and_suspended_bidders_are_refused_before_the_price_is_looked_at() {
     let mut room = by_one(500);
     assert_eq!(room.bid(support::SELLER, 1), Err(Refusal::SellerMayNotBid));
-    let order = Order { bid_id: room.next_bid(), bidder: user("ann"), max: amount(1), suspended: true };
-    assert_eq!(room.order(order, 1), Err(Refusal::BidderSuspended));
-    assert_eq!(room.auction.rules().bid_count(), 0);
+    let ask = Ask::Bid { max: amount(1), quantity: 1 };
+    let order = Order { bid_id: room.next_bid(), bidder: user("ann"), ask, suspended: true };
+    assert_eq!(room.order(&order, 1), Err(Refusal::BidderSuspended));
+    assert_eq!(room.bid_count(), 0);
 }
 
 #[test]
 fn a_refused_bid_leaves_the_auction_as_it_was() {
     let mut room = by_one(500);
     room.bid("ann", 1_000).unwrap();
-    let before = (room.auction.clone(), room.events.len());
+    let before = (room.auction.clone(), room.log.clone());
     for (bidder, max) in [("bob", 1), ("ann", 900), (support::SELLER, 9_999), ("bob", Amount::MAX.minor())] {
         assert!(room.bid(bidder, max).is_err(), "{bidder} {max}");
     }
-    assert_eq!((room.auction, room.events.len()), before);
+    assert_eq!((room.auction, room.log), before);
 }

@@ -13,22 +13,48 @@ pub enum When {
     After,
 }
 
-/// Counts port calls and makes one of them fail.
+/// Counts port calls and makes some of them fail.
 #[derive(Debug, Clone, Default)]
 pub struct Faults(Arc<Mutex<Plan>>);
 
 #[derive(Debug, Default)]
 struct Plan {
     calls: Vec<&'static str>,
-    fail: Option<(usize, When, StoreError)>,
+    faults: Vec<Fault>,
+    panics: Vec<&'static str>,
+}
+
+#[derive(Debug)]
+struct Fault {
+    which: Which,
+    when: When,
+    error: StoreError,
+}
+
+#[derive(Debug)]
+enum Which {
+    /// The call of this number.
+    Number(usize),
+    /// The next call of this name.
+    Named(&'static str),
 }
 
 impl Faults {
     /// The `nth` port call from now on (0 is the next) fails.
     pub fn fail(&self, nth: usize, when: When, error: StoreError) {
         let mut plan = self.plan();
-        let at = plan.calls.len() + nth;
-        plan.fail = Some((at, when, error));
+        let which = Which::Number(plan.calls.len() + nth);
+        plan.faults.push(Fault { which, when, error });
+    }
+
+    /// The next call of a port's method fails. Said twice, the next two fail.
+    pub fn fail_next(&self, call: &'static str, when: When, error: StoreError) {
+        self.plan().faults.push(Fault { which: Which::Named(call), when, error });
+    }
+
+    /// The next call of a port's method panics, as a bug would.
+    pub fn panic_next(&self, call: &'static str) {
+        self.plan().panics.push(call);
     }
 
     /// The names of all calls so far.
@@ -37,13 +63,29 @@ impl Faults {
         self.plan().calls.clone()
     }
 
+    /// How often a port's method was called so far.
+    #[must_use]
+    pub fn count(&self, call: &str) -> usize {
+        self.plan().calls.iter().filter(|name| **name == call).count()
+    }
+
     pub(crate) fn enter(&self, call: &'static str) -> Result<Pending, StoreError> {
+        let panics = {
+            let mut plan = self.plan();
+            let planned = plan.panics.iter().position(|name| *name == call);
+            planned.map(|place| plan.panics.remove(place)).is_some()
+        };
+        assert!(!panics, "the planned panic in {call}");
         let mut plan = self.plan();
         let number = plan.calls.len();
         plan.calls.push(call);
-        match plan.fail.take_if(|(at, ..)| *at == number) {
-            Some((_, When::Before, error)) => Err(error),
-            Some((_, When::After, error)) => Ok(Pending(Some(error))),
+        let hit = plan.faults.iter().position(|fault| match fault.which {
+            Which::Number(at) => at == number,
+            Which::Named(name) => name == call,
+        });
+        match hit.map(|at| plan.faults.remove(at)) {
+            Some(Fault { when: When::Before, error, .. }) => Err(error),
+            Some(Fault { when: When::After, error, .. }) => Ok(Pending(Some(error))),
             None => Ok(Pending(None)),
         }
     }

@@ -3,5 +3,6 @@
 
 pub mod contract;
 pub mod faults;
+pub mod lots;
 pub mod memory;
 pub mod world;

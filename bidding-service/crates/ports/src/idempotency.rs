@@ -16,12 +16,10 @@ pub struct RequestKey {
 /// What a store knows of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
-    /// Never seen: this unit of work has it now.
+    /// Never answered.
     New,
     /// Answered before: give this again.
     Replay(serde_json::Value),
     /// Seen with another request.
     Mismatch,
-    /// Another unit of work has it at this moment.
-    Running,
 }

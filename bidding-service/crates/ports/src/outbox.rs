@@ -11,7 +11,7 @@ use crate::error::StoreError;
 /// An event that waits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxRecord {
-    /// Order of publication within a key.
+    /// Order of publication within a key. The events of one decision have the same.
     pub id: i64,
     /// `CloudEvents` id.
     pub event_id: Uuid,
@@ -42,7 +42,7 @@ pub trait Outbox: Send + Sync {
     /// Takes or renews the lease for `ttl`; `None` while another holder has it. A change of holder
     /// MUST raise the epoch.
     async fn lease(&self, holder: Uuid, ttl: Duration) -> Result<Option<Epoch>, StoreError>;
-    /// What is present, in id order, at most `limit`. MUST NOT skip a record because a later one
+    /// What is present, in id order, at most those of `limit` decisions. MUST NOT skip a record because a later one
     /// was seen before: commits do not come in id order.
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError>;
     /// Removes what was acknowledged. MUST remove nothing and answer `Conflict` when `epoch` is no

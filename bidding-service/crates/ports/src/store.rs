@@ -1,13 +1,15 @@
 //! Where auctions are kept: units of work for writing, queries for reading.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bidding_domain::{
     auction::Auction,
     bid::Bid,
     event::AuctionEvent,
+    halt::Halt,
     ids::{AuctionId, UserId},
+    log::Entry,
 };
 use chrono::{DateTime, Utc};
 
@@ -22,6 +24,8 @@ use crate::{
 pub struct Locked {
     /// What is stored.
     pub auction: Auction,
+    /// The halts that it may not have followed yet, in order.
+    pub halts: Arc<[Halt]>,
     /// The database's time, read after the lock was granted: it decides what is late.
     pub now: DateTime<Utc>,
 }
@@ -31,8 +35,80 @@ pub struct Locked {
 pub struct Found {
     /// What is stored.
     pub auction: Auction,
+    /// The halts that it may not have followed yet, in order.
+    pub halts: Arc<[Halt]>,
     /// The database's time of the query.
     pub now: DateTime<Utc>,
+}
+
+/// A bidder's request as it comes in: about which auction, under which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Which auction.
+    pub auction: AuctionId,
+    /// Whose, and which.
+    pub key: RequestKey,
+}
+
+/// What requests need to be decided, all of one moment.
+#[derive(Debug)]
+pub struct Floor {
+    /// The auctions that there are, under their row locks; one that cannot be read is an error of its own.
+    pub auctions: BTreeMap<AuctionId, Result<Auction, StoreError>>,
+    /// What is known of each request, in their order.
+    pub known: Vec<Known>,
+    /// The halts that auctions may not have followed yet, in order.
+    pub halts: Arc<[Halt]>,
+    /// The database's time, read after the last lock was granted.
+    pub now: DateTime<Utc>,
+}
+
+/// What is known of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// Of its key.
+    pub claim: Claim,
+    /// Whether its principal may not bid for now.
+    pub suspended: bool,
+}
+
+/// What a unit of work changes, written at once.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Replaces auctions that the unit of work has locked or inserted.
+    pub auctions: Vec<Auction>,
+    /// Appended to the logs; their events are handed to the outbox.
+    pub entries: Vec<Caused>,
+    /// Kept for replays of their requests.
+    pub answers: Vec<(RequestKey, serde_json::Value)>,
+}
+
+/// An entry, and the span of the request that caused it: the trace goes on with its events.
+#[derive(Debug, Clone)]
+pub struct Caused {
+    /// The entry.
+    pub entry: Entry,
+    /// Its cause.
+    pub span: tracing::Span,
+}
+
+impl Changes {
+    /// Of one auction, caused by the current span.
+    #[must_use]
+    pub fn of(auction: Auction, entries: Vec<Entry>) -> Self {
+        let span = tracing::Span::current();
+        let entries = entries.into_iter().map(|entry| Caused { entry, span: span.clone() }).collect();
+        Self { auctions: vec![auction], entries, answers: Vec::new() }
+    }
+}
+
+/// A place in the log of an auction, between entries: `sequence` and `number` of the one after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogPlace {
+    /// The number of the last event.
+    pub sequence: u64,
+    /// The number of the entry.
+    pub number: u64,
 }
 
 /// Opens units of work and answers queries.
@@ -43,15 +119,25 @@ pub trait AuctionStore: Send + Sync {
     async fn begin(&self) -> Result<Box<dyn AuctionTx>, StoreError>;
     /// Reads one auction.
     async fn find(&self, id: AuctionId) -> Result<Option<Found>, StoreError>;
-    /// Reads accepted bids, the latest first, at most `limit`; with `before`, only those whose
-    /// sequence lies below it.
-    async fn bids(&self, id: AuctionId, before: Option<u64>, limit: u32) -> Result<Vec<Bid>, StoreError>;
-    /// Reads the events whose sequence lies above `after`, in order, at most `limit`. MUST have every
-    /// committed event of the auction, published or not, without a gap.
+    /// Reads accepted bids, the latest first, at most `limit`; with `before`, only those whose entry
+    /// lies before it.
+    async fn bids(&self, id: AuctionId, before: Option<LogPlace>, limit: u32) -> Result<Vec<Bid>, StoreError>;
+    /// Reads the events whose sequence lies above `after`, in order, at most those of `limit` entries. MUST
+    /// have every committed event of the auction, published or not, without a gap.
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError>;
+    /// Reads the whole log of an auction, in order.
+    async fn log(&self, id: AuctionId) -> Result<Vec<Entry>, StoreError>;
     /// How long, by the database's clock, until the next auction is due to open or close; zero when
     /// one is due already, `None` when no auction waits.
     async fn next_due(&self) -> Result<Option<Duration>, StoreError>;
+    /// A sign of life. When the last one, of any instance, is older than `downtime`, the time since then
+    /// MUST become a halt before any auction can be closed by the caller. Tells whether all auctions are
+    /// paused.
+    async fn beat(&self, downtime: Duration) -> Result<bool, StoreError>;
+    /// Pauses all auctions, if they are not. `true` when this call did.
+    async fn pause_all(&self, reason: &str) -> Result<bool, StoreError>;
+    /// Ends the pause of all auctions, if there is one. `true` when this call did.
+    async fn resume_all(&self) -> Result<bool, StoreError>;
 }
 
 /// One unit of work: all of it is committed, or nothing.
@@ -60,10 +146,9 @@ pub trait AuctionStore: Send + Sync {
 pub trait AuctionTx: Send {
     /// The database's time.
     async fn now(&mut self) -> Result<DateTime<Utc>, StoreError>;
-    /// Takes an idempotency key. A key of an uncommitted unit of work MUST be `Running`.
-    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError>;
-    /// Keeps the answer of a claimed key for its replays.
-    async fn answer(&mut self, key: &RequestKey, answer: &serde_json::Value) -> Result<(), StoreError>;
+    /// Reads everything that `requests` need, their auctions under row locks. MUST take the locks in the
+    /// order of the ids, so that two units of work never wait for each other.
+    async fn enter(&mut self, requests: &[Request]) -> Result<Floor, StoreError>;
     /// Notes an incoming event. A sequence not above the last one seen of its key MUST be a duplicate.
     async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError>;
     /// Reads an auction under its row lock; waits for another unit of work that has it. MUST read
@@ -75,13 +160,11 @@ pub trait AuctionTx: Send {
     async fn lock_due(&mut self, limit: u32) -> Result<Vec<Locked>, StoreError>;
     /// Adds an auction. MUST fail with `Conflict` when there is one of the same id.
     async fn insert(&mut self, auction: &Auction) -> Result<(), StoreError>;
-    /// Replaces an auction that this unit of work has locked or inserted, and appends the bids it
-    /// accepted since.
-    async fn save(&mut self, auction: &Auction, bids: &[Bid]) -> Result<(), StoreError>;
-    /// Keeps events for readers and hands them to the outbox.
-    async fn record(&mut self, events: &[AuctionEvent]) -> Result<(), StoreError>;
-    /// Whether a bidder may not bid for now.
-    async fn is_suspended(&mut self, bidder: &UserId) -> Result<bool, StoreError>;
+    /// Writes changes, all of them or none. MUST fail with `Conflict`, here or at the commit, when another
+    /// unit of work has kept an answer under the same key.
+    async fn save(&mut self, changes: Changes) -> Result<(), StoreError>;
+    /// Reads the whole log of an auction that this unit of work has locked, in order.
+    async fn log(&mut self, id: AuctionId) -> Result<Vec<Entry>, StoreError>;
     /// Suspends or reinstates a bidder; doing it again changes nothing.
     async fn set_suspended(&mut self, bidder: &UserId, suspended: bool) -> Result<(), StoreError>;
     /// Makes it durable. An error other than `Conflict` leaves unknown whether it was.

@@ -8,7 +8,7 @@ use std::{
     str::FromStr,
 };
 
-use bidding_adapter_http::{jwks, limits::Rate};
+use bidding_adapter_http::{auctions::receipt::Signer, jwks, limits::Rate};
 use bidding_adapter_kafka::client::KafkaConfig;
 use bidding_domain::alias::{Aliases, MIN_SECRET_BYTES, SecretTooShort};
 use ipnet::IpNet;
@@ -34,6 +34,8 @@ pub struct Config {
     pub otlp_endpoint: Option<String>,
     pub log: String,
     pub alias_secret: SecretString,
+    pub receipt_key: SecretString,
+    pub lanes: usize,
 }
 
 impl Config {
@@ -72,6 +74,8 @@ impl Config {
             otlp_endpoint: env.optional("OUTCRY_OTLP_ENDPOINT"),
             log: env.optional("OUTCRY_LOG").unwrap_or_else(|| "info".into()),
             alias_secret: env.alias_secret("OUTCRY_ALIAS_SECRET"),
+            receipt_key: env.receipt_key("OUTCRY_RECEIPT_KEY"),
+            lanes: env.within("OUTCRY_LANES", 1, 1, 16),
         };
         env.finish().map(|()| config)
     }
@@ -82,6 +86,25 @@ impl Config {
     /// A secret that is too short; `from_env` has refused it before.
     pub fn aliases(&self) -> Result<Aliases, SecretTooShort> {
         Aliases::new(self.alias_secret.expose_secret().as_bytes())
+    }
+
+    /// Signs receipts.
+    ///
+    /// # Errors
+    /// No key; `from_env` has refused it before.
+    pub fn signer(&self) -> anyhow::Result<Signer> {
+        Ok(Signer::new(self.receipt_key.expose_secret())?)
+    }
+
+    /// Database and aliases alone, for a look at the log.
+    ///
+    /// # Errors
+    /// Every fault, a line each.
+    pub fn database_and_aliases() -> anyhow::Result<(SecretString, Aliases)> {
+        let mut env = Env::default();
+        let (url, secret) = (env.secret("OUTCRY_DATABASE_URL"), env.alias_secret("OUTCRY_ALIAS_SECRET"));
+        env.finish()?;
+        Ok((url, Aliases::new(secret.expose_secret().as_bytes())?))
     }
 
     /// The public port alone, for probes from the same machine.
@@ -200,6 +223,15 @@ impl Env {
             self.fault(name, format!("has {length} bytes, and must have at least {MIN_SECRET_BYTES}"));
         }
         secret
+    }
+
+    /// The Ed25519 key by which receipts are signed.
+    fn receipt_key(&mut self, name: &str) -> SecretString {
+        let key = self.secret(name);
+        if !key.expose_secret().is_empty() && Signer::new(key.expose_secret()).is_err() {
+            self.fault(name, "is no Ed25519 key in PEM; make one by: openssl genpkey -algorithm ed25519");
+        }
+        key
     }
 
     fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Vec<T> {

@@ -24,7 +24,8 @@ use bidding_adapter_kafka::{
     live, relay,
 };
 use bidding_adapter_postgres::{database, outbox::PgOutbox, store::PgAuctions};
-use bidding_application::{Auctions, live_feed::LiveFeed};
+use bidding_application::{Auctions, close::DOWNTIME, lane::LaneLimits, live_feed::LiveFeed};
+use bidding_ports::store::AuctionStore;
 use futures::FutureExt;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -65,7 +66,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let recorded = Arc::new(Notify::new());
     let feed = Arc::new(LiveFeed::default());
     let store = Arc::new(PgAuctions::new(pool.clone(), Arc::clone(&recorded), feed.clone()));
-    let auctions = Auctions::new(store.clone(), feed.clone(), config.aliases()?);
+    let auctions =
+        Auctions::new(store.clone(), feed.clone(), config.aliases()?).with_lanes(config.lanes, LaneLimits::default());
+    // Notices an outage before the first request can.
+    store.beat(DOWNTIME).await?;
     let progress = Arc::new(Progress::default());
     let draining = Arc::new(AtomicBool::new(false));
     let guard = Arc::new(Guard {
@@ -86,6 +90,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut servers = JoinSet::new();
     let app = App {
         auctions: auctions.clone(),
+        signer: config.signer()?,
         end_streams: end_streams.clone(),
         guard: Arc::clone(&guard),
         addresses: Arc::clone(&addresses),

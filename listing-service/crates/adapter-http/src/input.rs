@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use uuid::Uuid;
 
-use crate::problem::ApiError;
+use crate::{problem::ApiError, tagged};
 
 /// Largest body, bytes: a description of 10,000 characters and its listing fit well.
 pub const MAX_BODY_BYTES: usize = 128 * 1024;
@@ -43,7 +43,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
 
 /// The whole text is read before its shape: what is no JSON is told so wherever that shows. And an object it must be:
 /// serde would read a struct from an array, too.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice::<IgnoredAny>(body).map_err(|error| malformed(&error))?;
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(ApiError::invalid("", "is not a JSON object"));
@@ -52,7 +52,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());
         match error.inner().classify() {
-            Category::Data => ApiError::invalid(pointer, error.into_inner().to_string()),
+            Category::Data => {
+                let (pointer, detail) = tagged::place(&pointer, &error.into_inner().to_string());
+                ApiError::invalid(pointer, detail)
+            }
             _ => malformed(error.inner()),
         }
     })?;
@@ -69,7 +72,7 @@ pub(crate) fn bad_request(slug: &str, title: &str, detail: impl Into<String>) ->
 }
 
 /// RFC 6901.
-fn pointer(path: &serde_path_to_error::Path) -> String {
+pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter().fold(String::new(), |mut pointer, segment| {
         pointer.push('/');

@@ -14,4 +14,5 @@ pub mod listings;
 mod metrics;
 pub mod openapi;
 pub mod problem;
+mod tagged;
 mod telemetry;

@@ -27,3 +27,23 @@ fn every_operation_has_a_name_and_every_schema_of_an_answer_is_known() {
         assert!(schemas.contains_key(name), "{name} is referred to and missing");
     }
 }
+
+#[test]
+fn formats_and_soft_closes_are_named_variants_told_apart_by_their_tag() {
+    let document = serde_json::to_value(listing_adapter_http::openapi::document()).expect("a document");
+    let schemas = &document["components"]["schemas"];
+    for (union, tag, count) in [("AuctionFormat", "kind", 5), ("SoftCloseRule", "mode", 3)] {
+        let schema = &schemas[union];
+        assert_eq!(schema["discriminator"]["propertyName"], tag);
+        let mapping = schema["discriminator"]["mapping"].as_object().expect("a mapping");
+        let variants = schema["oneOf"].as_array().expect("variants");
+        assert_eq!((mapping.len(), variants.len()), (count, count));
+        for (value, reference) in mapping {
+            assert!(variants.iter().any(|variant| variant["$ref"] == *reference), "{reference}");
+            let variant = &schemas[reference.as_str().and_then(|name| name.rsplit('/').next()).expect("a name")];
+            assert_eq!(variant["properties"][tag]["enum"], serde_json::json!([value]));
+            assert!(variant["required"].as_array().is_some_and(|names| names.contains(&tag.into())));
+            assert_eq!(variant["additionalProperties"], false);
+        }
+    }
+}

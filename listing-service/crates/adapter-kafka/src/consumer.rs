@@ -10,9 +10,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use event_contracts::envelope::Envelope;
 use futures::{FutureExt, future::join_all};
 use listing_ports::{
-    fact::{FactHandler, HandleError, Handled},
+    fact::{FactHandler, HandleError, Handled, Incoming},
     inbox::Receipt,
     retries::Retries,
 };
@@ -32,11 +33,11 @@ use crate::{
     facts,
     metrics::{self, CONSUMED, DELAY, LAG},
     record::read_envelope,
-    trace,
+    runs, trace,
 };
 
 /// Most events that are taken at once; those of one partition follow each other.
-const BATCH: usize = 256;
+const BATCH: usize = 500;
 /// An event that failed so often is a dead letter.
 const ATTEMPTS: u32 = 8;
 /// Pauses between attempts double from here …
@@ -79,7 +80,7 @@ impl Progress {
         self.lag.load(Ordering::Relaxed) == 0 || still < STILL_LIMIT
     }
 
-    fn step(&self) {
+    pub(crate) fn step(&self) {
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_step_ms.store(elapsed, Ordering::Relaxed);
     }
@@ -130,7 +131,9 @@ fn subscribe(config: &KafkaConfig, progress: Arc<Progress>) -> Result<StreamCons
         .set("auto.commit.interval.ms", "1000")
         .set("session.timeout.ms", "6000")
         .set("max.poll.interval.ms", "300000")
-        .set("fetch.wait.max.ms", "50")
+        // Under load the broker answers with many events at once; alone, an event waits so long at most.
+        .set("fetch.min.bytes", "65536")
+        .set("fetch.wait.max.ms", "25")
         .set("queued.max.messages.kbytes", "4096")
         .set("statistics.interval.ms", "5000")
         .create_with_context(Context(progress))?;
@@ -161,6 +164,13 @@ async fn take(
                 next = consumer.recv().now_or_never().and_then(Result::ok);
             }
         }
+        let run: Vec<&BorrowedMessage> = batch.values().flatten().collect();
+        if run.len() > 1 && runs::handle(&run, handler, progress).await {
+            for last in batch.values().filter_map(|messages| messages.last()) {
+                let _ = consumer.store_offset_from_message(last);
+            }
+            continue;
+        }
         let lanes = batch.values().map(|messages| async move {
             for message in messages {
                 handle(message, handler, retries, letters, progress).await?;
@@ -184,18 +194,7 @@ pub(crate) async fn handle(
     let payload = message.payload().unwrap_or_default();
     let read = read_envelope(message).map_err(|error| error.to_string());
     let Ok(envelope) = read else { return bury(message, letters, &read.unwrap_err()).await };
-    let span = tracing::info_span!(
-        "consume",
-        event_type = %envelope.event_type,
-        key = %envelope.subject,
-        trace_id = tracing::field::Empty
-    );
-    if let Some(parent) = envelope.traceparent.as_deref().and_then(trace::parent) {
-        let _ = span.set_parent(parent);
-    }
-    if let Some(trace_id) = envelope.traceparent.as_deref().and_then(|header| header.split('-').nth(1)) {
-        span.record("trace_id", trace_id);
-    }
+    let span = span_of(&envelope);
     async {
         let news = match facts::read(&envelope, payload) {
             Ok(news) => news,
@@ -204,20 +203,18 @@ pub(crate) async fn handle(
                 return bury(message, letters, &error.to_string()).await;
             }
         };
-        let receipt = Receipt {
-            event_id: envelope.id,
-            source: envelope.source.clone(),
-            key: envelope.subject.clone(),
-            sequence: envelope.sequence,
-        };
+        let incoming = Incoming { receipt: receipt_of(&envelope), news };
+        let receipt = &incoming.receipt;
         let began = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut failed_before = false;
         loop {
             progress.step();
-            let reason = match handler.handle(receipt.clone(), news.clone()).await {
-                Ok(result) => {
-                    report(result, &receipt, envelope.time);
+            let reason = match handler.handle_all(std::slice::from_ref(&incoming)).await {
+                Ok(results) => {
+                    for result in results {
+                        report(result, receipt, envelope.time);
+                    }
                     if failed_before {
                         let _ = retries.settled(receipt.event_id).await;
                     }
@@ -255,7 +252,33 @@ async fn bury(message: &BorrowedMessage<'_>, letters: &DeadLetters, reason: &str
     Ok(Outcome::Buried)
 }
 
-fn report(handled: Handled, receipt: &Receipt, time: DateTime<Utc>) {
+/// The span of one event's effect, a child of what caused the event.
+pub(crate) fn span_of(envelope: &Envelope) -> tracing::Span {
+    let span = tracing::info_span!(
+        "consume",
+        event_type = %envelope.event_type,
+        key = %envelope.subject,
+        trace_id = tracing::field::Empty
+    );
+    if let Some(parent) = envelope.traceparent.as_deref().and_then(trace::parent) {
+        let _ = span.set_parent(parent);
+    }
+    if let Some(trace_id) = envelope.traceparent.as_deref().and_then(|header| header.split('-').nth(1)) {
+        span.record("trace_id", trace_id);
+    }
+    span
+}
+
+pub(crate) fn receipt_of(envelope: &Envelope) -> Receipt {
+    Receipt {
+        event_id: envelope.id,
+        source: envelope.source.clone(),
+        key: envelope.subject.clone(),
+        sequence: envelope.sequence,
+    }
+}
+
+pub(crate) fn report(handled: Handled, receipt: &Receipt, time: DateTime<Utc>) {
     let result = match handled {
         Handled::Done => "done",
         Handled::Duplicate => "duplicate",

@@ -1,12 +1,15 @@
 //! What bidding and settlement say, in listing's own words.
 
 use event_contracts::{
-    bidding::{BiddingEvent, CloseOutcome},
+    bidding::{BiddingEvent, CancelledBy as By, CloseOutcome},
     envelope::Envelope,
     event::DataError,
     settlement::{SettlementEvent, SettlementStatus},
 };
-use listing_domain::{ids::ListingId, listing::Fact};
+use listing_domain::{
+    ids::ListingId,
+    standing::{Cancellation, CancelledBy, Fact},
+};
 use listing_ports::fact::News;
 use uuid::Uuid;
 
@@ -33,8 +36,19 @@ fn bidding(event: BiddingEvent) -> Option<News> {
             let closed = Fact::AuctionClosed { sold, price: e.price, bid_count: e.bid_count, ended_at: e.ended_at };
             (e.auction_id, closed)
         }
-        BiddingEvent::AuctionCancelled(e) => (e.auction_id, Fact::AuctionCancelled),
-        BiddingEvent::SecondChanceNominated(_) | BiddingEvent::SecondChanceExhausted(_) => return None,
+        BiddingEvent::AuctionCancelled(e) => {
+            let by = match e.cancelled_by {
+                By::Seller => Some(CancelledBy::Seller),
+                By::Operator => Some(CancelledBy::Operator),
+                By::Unknown => None,
+            };
+            (e.auction_id, Fact::AuctionCancelled(Cancellation { by, reason: e.reason }))
+        }
+        BiddingEvent::AuctionPaused(e) => (e.auction_id, Fact::AuctionPaused { paused_at: e.paused_at }),
+        BiddingEvent::AuctionResumed(e) => (e.auction_id, Fact::AuctionResumed { ends_at: e.ends_at }),
+        BiddingEvent::AwardDeclined(_)
+        | BiddingEvent::SecondChanceNominated(_)
+        | BiddingEvent::SecondChanceExhausted(_) => return None,
     };
     Some(News { listing: ListingId(id), fact })
 }
@@ -56,4 +70,64 @@ fn sale_status(auction_id: Uuid, status: SettlementStatus) -> Option<News> {
     }
     let name = serde_json::to_value(status).ok()?.as_str()?.to_owned();
     Some(News { listing: ListingId(auction_id), fact: Fact::SaleStatus(name) })
+}
+
+#[cfg(test)]
+mod tests {
+    use event_contracts::catalogue::events;
+    use listing_domain::standing::{Cancellation, CancelledBy, Fact};
+
+    use super::read;
+
+    /// What the golden example of an event says, or a variant of it.
+    fn golden(event_type: &str, variant: Option<&str>) -> Option<Fact> {
+        let event = events().expect("a catalogue").into_iter().find(|event| event.event_type == event_type);
+        let event = event.expect("a known type");
+        let named = event.variants.iter().find(|(name, _)| Some(*name) == variant).map(|(_, example)| example);
+        let example = named.unwrap_or(&event.example);
+        let data = serde_json::to_vec(&example.data).expect("data");
+        read(&example.envelope, &data).expect("it fits").map(|news| news.fact)
+    }
+
+    #[test]
+    fn every_event_of_the_contract_is_understood_or_left_alone() {
+        for event in events().expect("a catalogue") {
+            for example in event.examples() {
+                let data = serde_json::to_vec(&example.data).expect("data");
+                assert!(read(&example.envelope, &data).is_ok(), "{}", event.event_type);
+            }
+        }
+    }
+
+    #[test]
+    fn a_retraction_of_the_last_bid_leaves_no_price() {
+        let fact = golden("outcry.bidding.bid.retracted.v1", Some("last_bid"));
+        assert_eq!(fact, Some(Fact::PriceMoved { price: None, bid_count: 0 }));
+    }
+
+    #[test]
+    fn an_auction_of_several_units_is_sold_though_it_has_no_single_winner() {
+        let fact = golden("outcry.bidding.auction.closed.v1", Some("awards"));
+        assert!(matches!(fact, Some(Fact::AuctionClosed { sold: true, price: Some(2_000), .. })), "{fact:?}");
+    }
+
+    #[test]
+    fn the_operators_reason_comes_with_the_cancellation() {
+        let Some(Fact::AuctionCancelled(by_operator)) =
+            golden("outcry.bidding.auction.cancelled.v1", Some("by_operator"))
+        else {
+            panic!("not a cancellation")
+        };
+        assert_eq!(by_operator.by, Some(CancelledBy::Operator));
+        assert!(by_operator.reason.is_some());
+        let by_seller = golden("outcry.bidding.auction.cancelled.v1", None);
+        assert_eq!(by_seller, Some(Fact::AuctionCancelled(Cancellation::by_seller())));
+    }
+
+    #[test]
+    fn pause_and_resumption_are_followed_and_a_declined_award_is_not() {
+        assert!(matches!(golden("outcry.bidding.auction.paused.v1", None), Some(Fact::AuctionPaused { .. })));
+        assert!(matches!(golden("outcry.bidding.auction.resumed.v1", None), Some(Fact::AuctionResumed { .. })));
+        assert_eq!(golden("outcry.bidding.award.declined.v1", None), None);
+    }
 }

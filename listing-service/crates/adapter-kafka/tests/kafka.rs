@@ -20,7 +20,7 @@ use listing_adapter_kafka::{
 use listing_domain::listing::Fact;
 use listing_ports::{
     error::StoreError,
-    fact::{FactHandler, HandleError, Handled, News},
+    fact::{FactHandler, HandleError, Handled, Incoming, News},
     inbox::Receipt,
     outbox::{Epoch, Outbox, OutboxRecord},
     retries::Retries,
@@ -145,7 +145,21 @@ struct Recorder {
 
 #[async_trait]
 impl FactHandler for Recorder {
-    async fn handle(&self, receipt: Receipt, news: Option<News>) -> Result<Handled, HandleError> {
+    async fn handle_all(&self, batch: &[Incoming]) -> Result<Vec<Handled>, HandleError> {
+        let poison = *self.poison.lock().expect("no panic");
+        let ours = |incoming: &&Incoming| incoming.receipt.key == self.key;
+        if batch.len() > 1 && batch.iter().filter(ours).any(|incoming| Some(incoming.receipt.sequence) == poison) {
+            return Err(HandleError::Poison("one of them makes no sense".into()));
+        }
+        if batch.len() > 1 && *self.failures.lock().expect("no panic") > 0 {
+            return Err(HandleError::Retry("not yet".into()));
+        }
+        batch.iter().map(|incoming| self.handle(&incoming.receipt, incoming.news.clone())).collect()
+    }
+}
+
+impl Recorder {
+    fn handle(&self, receipt: &Receipt, news: Option<News>) -> Result<Handled, HandleError> {
         if receipt.key != self.key {
             return Ok(Handled::Duplicate);
         }

@@ -16,11 +16,17 @@ use crate::{
 
 const SELECT: &str = "SELECT id, seller, version, sequence, status, title, description, category, currency, format, \
      starts_at, ends_at, second_chance, relisted_from, published_at, opens_at, closes_at, price, bid_count, \
-     cancellation_requested_at, sale_status, created_at, updated_at FROM listing WHERE (sequence > 0 OR seller = ";
+     cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status, created_at, updated_at \
+     FROM listing";
+/// Only who asks for the order of prices pays for the second table.
+const WITH_PRICE: &str = " JOIN listing_by_price ON listing_id = id";
 
 pub(crate) async fn page(pool: &PgPool, query: &Browse) -> Result<Page, StoreError> {
     let mut sql = QueryBuilder::new(SELECT);
-    sql.push_bind(&query.viewer.0).push(")");
+    if matches!(query.sort, Sort::PriceAscending | Sort::PriceDescending) {
+        sql.push(WITH_PRICE);
+    }
+    sql.push(" WHERE (sequence > 0 OR seller = ").push_bind(&query.viewer.0).push(")");
     if let Some(seller) = &query.seller {
         sql.push(" AND seller = ").push_bind(&seller.0);
     }
@@ -39,8 +45,8 @@ pub(crate) async fn page(pool: &PgPool, query: &Browse) -> Result<Page, StoreErr
     sql.push(match query.sort {
         Sort::Newest => " ORDER BY created_at DESC, id DESC",
         Sort::EndsSoonest => " ORDER BY sort_ends_at, id",
-        Sort::PriceAscending => " ORDER BY sort_price, id",
-        Sort::PriceDescending => " ORDER BY sort_price DESC, id DESC",
+        Sort::PriceAscending => " ORDER BY sort_price, listing_id",
+        Sort::PriceDescending => " ORDER BY sort_price DESC, listing_id DESC",
     });
     // One more than asked tells whether there is a next page.
     sql.push(" LIMIT ").push_bind(i64::from(query.limit) + 1);
@@ -57,8 +63,8 @@ fn push_after(sql: &mut QueryBuilder<Postgres>, sort: Sort, position: Position) 
     match sort {
         Sort::Newest => sql.push(" AND (created_at, id) < (").push_bind(time()?),
         Sort::EndsSoonest => sql.push(" AND (sort_ends_at, id) > (").push_bind(time()?),
-        Sort::PriceAscending => sql.push(" AND (sort_price, id) > (").push_bind(position.key),
-        Sort::PriceDescending => sql.push(" AND (sort_price, id) < (").push_bind(position.key),
+        Sort::PriceAscending => sql.push(" AND (sort_price, listing_id) > (").push_bind(position.key),
+        Sort::PriceDescending => sql.push(" AND (sort_price, listing_id) < (").push_bind(position.key),
     };
     sql.push(", ").push_bind(position.id.0).push(")");
     Ok(())

@@ -11,5 +11,6 @@ mod idempotency;
 mod inbox;
 pub mod outbox;
 mod row;
+mod standing;
 pub mod store;
 mod tx;

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use listing_domain::{
     ids::{ListingId, UserId},
-    listing::{Description, Listing, OnSale, State},
+    listing::{Description, Listing},
+    standing::{Cancellation, CancelledBy, OnSale, State},
     terms::Terms,
 };
 use listing_ports::error::StoreError;
@@ -35,6 +36,9 @@ pub(crate) struct Row {
     pub price: Option<i64>,
     pub bid_count: i64,
     pub cancellation_requested_at: Option<DateTime<Utc>>,
+    pub paused_at: Option<DateTime<Utc>>,
+    pub cancelled_by: Option<String>,
+    pub cancellation_reason: Option<String>,
     pub sale_status: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -65,6 +69,9 @@ impl TryFrom<&Listing> for Row {
             price: sale.and_then(|sale| sale.price),
             bid_count: number(sale.map_or(0, |sale| sale.bid_count))?,
             cancellation_requested_at: sale.and_then(|sale| sale.cancellation_requested_at),
+            paused_at: sale.and_then(|sale| sale.paused_at),
+            cancelled_by: cancelled_by(&listing.state),
+            cancellation_reason: listing.state.cancellation().and_then(|cancellation| cancellation.reason.clone()),
             sale_status: listing.sale_status.clone(),
             created_at: listing.created_at,
             updated_at: listing.updated_at,
@@ -75,30 +82,20 @@ impl TryFrom<&Listing> for Row {
 impl TryFrom<Row> for Listing {
     type Error = StoreError;
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let bid_count = count(row.bid_count)?;
-        let sale = || {
-            let known = row.published_at.zip(row.opens_at).zip(row.closes_at);
-            let ((published_at, starts_at), ends_at) =
-                known.ok_or_else(|| corrupt(format!("listing {} is published without its times", row.id)))?;
-            let cancellation_requested_at = row.cancellation_requested_at;
-            Ok::<_, StoreError>(OnSale {
-                published_at,
-                starts_at,
-                ends_at,
-                price: row.price,
-                bid_count,
-                cancellation_requested_at,
-            })
-        };
-        let state = match row.status.as_str() {
-            "draft" => State::Draft,
-            "scheduled" => State::Scheduled(sale()?),
-            "live" => State::Live(sale()?),
-            "sold" => State::Sold(sale()?),
-            "unsold" => State::Unsold(sale()?),
-            "cancelled" => State::Cancelled,
-            other => return Err(corrupt(format!("listing {} has the unknown status {other}", row.id))),
-        };
+        let state = Stored {
+            id: row.id,
+            status: row.status,
+            published_at: row.published_at,
+            opens_at: row.opens_at,
+            closes_at: row.closes_at,
+            price: row.price,
+            bid_count: row.bid_count,
+            cancellation_requested_at: row.cancellation_requested_at,
+            paused_at: row.paused_at,
+            cancelled_by: row.cancelled_by,
+            cancellation_reason: row.cancellation_reason,
+        }
+        .state()?;
         Ok(Self {
             id: ListingId(row.id),
             seller: UserId(row.seller),
@@ -119,6 +116,61 @@ impl TryFrom<Row> for Listing {
             updated_at: row.updated_at,
         })
     }
+}
+
+/// The columns that make a state.
+pub(crate) struct Stored {
+    pub id: Uuid,
+    pub status: String,
+    pub published_at: Option<DateTime<Utc>>,
+    pub opens_at: Option<DateTime<Utc>>,
+    pub closes_at: Option<DateTime<Utc>>,
+    pub price: Option<i64>,
+    pub bid_count: i64,
+    pub cancellation_requested_at: Option<DateTime<Utc>>,
+    pub paused_at: Option<DateTime<Utc>>,
+    pub cancelled_by: Option<String>,
+    pub cancellation_reason: Option<String>,
+}
+
+impl Stored {
+    pub(crate) fn state(self) -> Result<State, StoreError> {
+        Ok(match self.status.as_str() {
+            "draft" => State::Draft,
+            "scheduled" => State::Scheduled(self.on_sale()?),
+            "live" => State::Live(self.on_sale()?),
+            "sold" => State::Sold(self.on_sale()?),
+            "unsold" => State::Unsold(self.on_sale()?),
+            "cancelled" => {
+                let by = match self.cancelled_by.as_deref() {
+                    Some("seller") => Some(CancelledBy::Seller),
+                    Some("operator") => Some(CancelledBy::Operator),
+                    _ => None,
+                };
+                State::Cancelled(Cancellation { by, reason: self.cancellation_reason })
+            }
+            other => return Err(corrupt(format!("listing {} has the unknown status {other}", self.id))),
+        })
+    }
+
+    fn on_sale(&self) -> Result<OnSale, StoreError> {
+        let known = self.published_at.zip(self.opens_at).zip(self.closes_at);
+        let ((published_at, starts_at), ends_at) =
+            known.ok_or_else(|| corrupt(format!("listing {} is published without its times", self.id)))?;
+        Ok(OnSale {
+            published_at,
+            starts_at,
+            ends_at,
+            price: self.price,
+            bid_count: count(self.bid_count)?,
+            cancellation_requested_at: self.cancellation_requested_at,
+            paused_at: self.paused_at,
+        })
+    }
+}
+
+pub(crate) fn cancelled_by(state: &State) -> Option<String> {
+    state.cancellation().and_then(|cancellation| cancellation.by).map(|by| by.name().to_owned())
 }
 
 pub(crate) fn number(count: u64) -> Result<i64, StoreError> {

@@ -44,7 +44,8 @@ impl ListingStore for PgListings {
             Row,
             "SELECT id, seller, version, sequence, status, title, description, category, currency, format, starts_at,
                     ends_at, second_chance, relisted_from, published_at, opens_at, closes_at, price, bid_count,
-                    cancellation_requested_at, sale_status, created_at, updated_at
+                    cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status, created_at,
+                    updated_at
              FROM listing WHERE id = $1",
             id.0
         )

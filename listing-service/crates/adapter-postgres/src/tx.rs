@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use listing_domain::{event::ListingEvent, ids::ListingId, listing::Listing};
+use listing_domain::{event::ListingEvent, ids::ListingId, listing::Listing, standing::Standing};
 use listing_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
     inbox::{Receipt, Seen},
-    store::{ListingTx, Locked},
+    store::{ListingTx, Locked, LockedStanding, Sort},
 };
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Notify;
 
-use crate::{error::store_error, events, idempotency, inbox, row::Row};
+use crate::{error::store_error, events, idempotency, inbox, row::Row, standing};
 
 pub(crate) struct PgTx {
     transaction: Transaction<'static, Postgres>,
@@ -45,8 +45,8 @@ impl ListingTx for PgTx {
         idempotency::answer(&mut self.transaction, key, answer).await
     }
 
-    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
-        inbox::receive(&mut self.transaction, receipt).await
+    async fn receive(&mut self, receipts: &[Receipt]) -> Result<Vec<Seen>, StoreError> {
+        inbox::receive(&mut self.transaction, receipts).await
     }
 
     async fn lock(&mut self, id: ListingId) -> Result<Option<Locked>, StoreError> {
@@ -54,7 +54,8 @@ impl ListingTx for PgTx {
             Row,
             "SELECT id, seller, version, sequence, status, title, description, category, currency, format, starts_at,
                     ends_at, second_chance, relisted_from, published_at, opens_at, closes_at, price, bid_count,
-                    cancellation_requested_at, sale_status, created_at, updated_at
+                    cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status, created_at,
+                    updated_at
              FROM listing WHERE id = $1 FOR UPDATE",
             id.0
         )
@@ -67,10 +68,19 @@ impl ListingTx for PgTx {
         Ok(Some(Locked { listing: row.try_into()?, now }))
     }
 
+    async fn lock_standings(&mut self, ids: &[ListingId]) -> Result<Vec<LockedStanding>, StoreError> {
+        standing::lock(&mut self.transaction, ids).await
+    }
+
+    async fn save_standings(&mut self, standings: &[Standing]) -> Result<(), StoreError> {
+        standing::save(&mut self.transaction, standings).await
+    }
+
     async fn insert(&mut self, listing: &Listing) -> Result<(), StoreError> {
         let row = Row::try_from(listing)?;
         sqlx::query!(
-            "INSERT INTO listing (id, seller, version, sequence, status, title, description, category, currency, format,
+            "WITH priced AS (INSERT INTO listing_by_price (listing_id, sort_price) VALUES ($1, $17))
+             INSERT INTO listing (id, seller, version, sequence, status, title, description, category, currency, format,
                  starts_at, ends_at, second_chance, relisted_from, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
             row.id,
@@ -88,7 +98,8 @@ impl ListingTx for PgTx {
             row.second_chance,
             row.relisted_from,
             row.created_at,
-            row.updated_at
+            row.updated_at,
+            Sort::PriceAscending.position(listing).key
         )
         .execute(&mut *self.transaction)
         .await
@@ -99,10 +110,11 @@ impl ListingTx for PgTx {
     async fn save(&mut self, listing: &Listing) -> Result<(), StoreError> {
         let row = Row::try_from(listing)?;
         let saved = sqlx::query!(
-            "UPDATE listing SET version = $2, sequence = $3, status = $4, title = $5, description = $6, category = $7,
+            "WITH priced AS (UPDATE listing_by_price SET sort_price = $24 WHERE listing_id = $1 AND sort_price <> $24)
+             UPDATE listing SET version = $2, sequence = $3, status = $4, title = $5, description = $6, category = $7,
                  currency = $8, format = $9, starts_at = $10, ends_at = $11, second_chance = $12, published_at = $13,
                  opens_at = $14, closes_at = $15, price = $16, bid_count = $17, cancellation_requested_at = $18,
-                 sale_status = $19, updated_at = $20
+                 sale_status = $19, updated_at = $20, paused_at = $21, cancelled_by = $22, cancellation_reason = $23
              WHERE id = $1",
             row.id,
             row.version,
@@ -123,7 +135,11 @@ impl ListingTx for PgTx {
             row.bid_count,
             row.cancellation_requested_at,
             row.sale_status,
-            row.updated_at
+            row.updated_at,
+            row.paused_at,
+            row.cancelled_by,
+            row.cancellation_reason,
+            Sort::PriceAscending.position(listing).key
         )
         .execute(&mut *self.transaction)
         .await

@@ -8,8 +8,8 @@ use event_contracts::listing::ListingEvent as Contract;
 use listing_adapter_postgres::{database, outbox::PgOutbox, store::PgListings};
 use listing_domain::{
     ids::{ListingId, UserId},
-    listing::Listing,
-    terms::DurationLimits,
+    listing::{Fact, Listing},
+    terms::{DurationLimits, Dutch, English, Format, Increments, Sealed, SoftClose, Tier, UniformMultiUnit},
 };
 use listing_harness::world;
 use listing_ports::{
@@ -20,7 +20,7 @@ use listing_ports::{
     retries::Retries,
     store::ListingStore,
 };
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ async fn database() -> Result<(PgPool, PgListings)> {
         .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
     let name = format!("listing_{}", Uuid::now_v7().simple());
     let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
+    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
     let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
     let host = base.rsplit_once('/').context("the URL names no database")?.0;
     let url = format!("{host}/{name}?{parameters}");
@@ -172,8 +172,142 @@ async fn an_event_that_was_buried_is_new_at_its_replay_and_only_once() -> Result
     store.buried(receipt(1).event_id, "it made no sense").await?;
     for (sequence, seen) in [(2, Seen::Gap { expected: 1 }), (1, Seen::New), (1, Seen::Duplicate)] {
         let mut tx = store.begin().await?;
-        assert_eq!(tx.receive(&receipt(sequence)).await?, seen, "sequence {sequence}");
+        assert_eq!(tx.receive(&[receipt(sequence)]).await?, [seen], "sequence {sequence}");
         tx.commit().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_buried_is_new_once_in_a_run_of_events_too() -> Result<()> {
+    let (_, store) = database().await?;
+    let receipt = |sequence: u64| world::receipt("/outcry/bidding-service", ListingId(Uuid::nil()), sequence);
+    store.buried(receipt(2).event_id, "it made no sense").await?;
+    let mut tx = store.begin().await?;
+    let run = [1, 3, 2, 2, 1].map(receipt);
+    let seen = [Seen::New, Seen::Gap { expected: 2 }, Seen::New, Seen::Duplicate, Seen::Duplicate];
+    assert_eq!(tx.receive(&run).await?, seen);
+    tx.commit().await?;
+    assert_eq!(store.begin().await?.receive(&[receipt(2)]).await?, [Seen::Duplicate]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_consumers_of_one_key_do_not_both_take_its_first_event() -> Result<()> {
+    let (_, store) = database().await?;
+    let receipt = world::receipt("/outcry/bidding-service", ListingId(Uuid::nil()), 1);
+    let mut first = store.begin().await?;
+    assert_eq!(first.receive(std::slice::from_ref(&receipt)).await?, [Seen::New]);
+    let second = tokio::spawn({
+        let (store, receipt) = (store.clone(), receipt.clone());
+        async move { store.begin().await?.receive(&[receipt]).await }
+    });
+    first.commit().await?;
+    let seen = second.await?;
+    assert!(matches!(&seen, Err(StoreError::Conflict)) || seen == Ok(vec![Seen::Duplicate]), "{seen:?}");
+    assert_eq!(store.begin().await?.receive(&[receipt]).await?, [Seen::Duplicate]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn runs_that_meet_in_other_orders_wait_and_do_not_deadlock() -> Result<()> {
+    let (_, store) = database().await?;
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(publish(&store, &draft(&store).await?).await?.id);
+    }
+    let tasks: Vec<_> = (0..8)
+        .map(|n| {
+            let (store, mut ids) = (store.clone(), ids.clone());
+            if n % 2 == 1 {
+                ids.reverse();
+            }
+            tokio::spawn(async move {
+                let mut tx = store.begin().await?;
+                let locked = tx.lock_standings(&ids).await?;
+                let standings: Vec<_> = locked.into_iter().rev().map(|locked| locked.standing).collect();
+                tx.save_standings(&standings).await?;
+                tx.commit().await
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bid_rewrites_its_listing_in_place_and_touches_one_index() -> Result<()> {
+    let (pool, store) = database().await?;
+    let listing = publish(&store, &draft(&store).await?).await?;
+    let mut standing = listing.follow(Fact::AuctionOpened, listing_now(&store).await?)?.standing();
+    for bid_count in 1..=20 {
+        let price = Some(100 + i64::try_from(bid_count)?);
+        standing = standing.follow(Fact::PriceMoved { price, bid_count }, listing_now(&store).await?)?;
+        let mut tx = store.begin().await?;
+        tx.save_standings(std::slice::from_ref(&standing)).await?;
+        tx.commit().await?;
+    }
+    // The statistics follow within moments.
+    for _ in 0..500 {
+        let row = sqlx::query_as::<_, (i64, i64)>(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'listing'",
+        );
+        let (updated, in_place) = row.fetch_one(&pool).await?;
+        if updated >= 20 {
+            anyhow::ensure!(in_place >= 18, "only {in_place} of {updated} updates were in place");
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("the statistics do not follow")
+}
+
+async fn listing_now(store: &PgListings) -> Result<chrono::DateTime<chrono::Utc>> {
+    Ok(store.begin().await?.now().await?)
+}
+
+#[tokio::test]
+async fn every_format_goes_out_as_the_contract_has_it() -> Result<()> {
+    let increments = || Increments::Table(vec![Tier { from: 0, increment: 50 }, Tier { from: 1_000, increment: 100 }]);
+    let soft_close = SoftClose::Add { window_s: 60, extension_s: 90, hard_stop_s: 1_800 };
+    let sealed = Sealed { start_price: 100, reserve_price: Some(200) };
+    let formats = [
+        Format::English(English {
+            start_price: 100,
+            reserve_price: None,
+            buy_now_price: Some(130),
+            increments: increments(),
+            soft_close,
+        }),
+        Format::SealedFirstPrice(sealed.clone()),
+        Format::Vickrey(sealed),
+        Format::Dutch(Dutch { start_price: 500, floor_price: 100, step: 10, step_every_s: 5 }),
+        Format::UniformMultiUnit(UniformMultiUnit {
+            start_price: 100,
+            quantity: 5,
+            increments: increments(),
+            soft_close,
+            decline_within_s: 60,
+        }),
+    ];
+    for format in formats {
+        let (pool, store) = database().await?;
+        let terms = world::terms_of(listing_now(&store).await?, format.clone());
+        let id = ListingId(Uuid::now_v7());
+        let now = listing_now(&store).await?;
+        let listing = Listing::draft(id, UserId("anna".into()), world::description(), terms, now, LIMITS)?;
+        let mut tx = store.begin().await?;
+        tx.insert(&listing).await?;
+        tx.commit().await?;
+        publish(&store, &listing).await?;
+        let record = PgOutbox::new(pool).batch(1).await?.remove(0);
+        let event = Contract::decode(&record.event_type, &serde_json::to_vec(&record.data)?)?;
+        let Some(Contract::Published(event)) = event else { anyhow::bail!("not a publication: {record:?}") };
+        // Read back from the contract: nothing was lost on the way.
+        let read: Format = serde_json::from_value(serde_json::to_value(&event.format)?)?;
+        assert_eq!(read, format);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use listing_application::{Caller, error::UseError};
 use listing_domain::{
     event::Happening,
-    listing::{Fact, Refusal, Revision},
+    listing::{Cancellation, Fact, Refusal, Revision},
 };
 use listing_harness::{
     faults::When,
@@ -180,6 +180,6 @@ async fn a_cancellation_is_asked_of_bidding_by_an_event() {
     assert_eq!(asked.status(), "live");
     let told = world.store.contents().outbox;
     assert!(matches!(told.last().map(|event| &event.what), Some(Happening::CancellationRequested { .. })));
-    assert_eq!(world.hear(live.id, 2, Fact::AuctionCancelled).await, Ok(Handled::Done));
+    assert_eq!(world.hear(live.id, 2, Fact::AuctionCancelled(Cancellation::by_seller())).await, Ok(Handled::Done));
     assert_eq!(world.listings.find(&anna, live.id).await.expect("found").status(), "cancelled");
 }

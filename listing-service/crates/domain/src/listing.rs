@@ -8,14 +8,9 @@
 //! | draft              | cancel                 | cancelled           |                     |
 //! | scheduled, live    | revise (description)   | same                | revised             |
 //! | scheduled, live    | cancel                 | same, asked         | cancellation asked  |
-//! | scheduled          | auction opened         | live                |                     |
-//! | live               | bid, extension         | live, not asked     |                     |
-//! | scheduled, live    | auction cancelled      | cancelled           |                     |
-//! | live               | auction closed         | sold or unsold      |                     |
-//! | published or later | sale status            | same                |                     |
 //!
-//! Whether an auction can be taken back is bidding's knowledge: a bid that comes after the seller
-//! asked is bidding's refusal.
+//! From publication on its [`Standing`] follows what bidding and settlement say. Whether an auction can
+//! be taken back is bidding's knowledge: a bid that comes after the seller asked is bidding's refusal.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,9 +19,10 @@ use crate::{
     event::{Happening, ListingEvent},
     fault::{Fault, Faults},
     ids::{ListingId, UserId},
-    money::Amount,
     terms::{DurationLimits, Terms},
 };
+
+pub use crate::standing::{Cancellation, CancelledBy, Fact, OnSale, Standing, State};
 
 /// Longest title, characters.
 pub const MAX_TITLE: usize = 200;
@@ -71,75 +67,6 @@ pub struct Description {
     pub text: String,
     /// A slug: lower-case letters, digits and hyphens, 1–64.
     pub category: String,
-}
-
-/// Where a listing stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
-pub enum State {
-    /// Only its seller sees it.
-    Draft,
-    /// Published; bidding has not opened.
-    Scheduled(OnSale),
-    /// Bidding is open.
-    Live(OnSale),
-    /// A bidder won it.
-    Sold(OnSale),
-    /// It ended without a sale.
-    Unsold(OnSale),
-    /// Taken back.
-    Cancelled,
-}
-
-/// What is known of a published lot's auction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OnSale {
-    /// When the terms became final.
-    pub published_at: DateTime<Utc>,
-    /// When bidding opens.
-    pub starts_at: DateTime<Utc>,
-    /// When it ends, extensions included.
-    pub ends_at: DateTime<Utc>,
-    /// None before the first bid.
-    pub price: Option<Amount>,
-    /// Accepted bids.
-    pub bid_count: u64,
-    /// Since when the seller waits for bidding to take it back.
-    pub cancellation_requested_at: Option<DateTime<Utc>>,
-}
-
-/// What bidding and settlement say of a lot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
-    /// Bidding opened.
-    AuctionOpened,
-    /// The price moved: by a bid or a retraction.
-    PriceMoved {
-        /// The price now.
-        price: Option<Amount>,
-        /// Accepted bids now.
-        bid_count: u64,
-    },
-    /// The end moved.
-    EndMoved {
-        /// The end now.
-        ends_at: DateTime<Utc>,
-    },
-    /// Bidding is over.
-    AuctionClosed {
-        /// Whether a bidder won.
-        sold: bool,
-        /// The last price.
-        price: Option<Amount>,
-        /// Accepted bids.
-        bid_count: u64,
-        /// When it ended.
-        ended_at: DateTime<Utc>,
-    },
-    /// Bidding took it back.
-    AuctionCancelled,
-    /// The settlement moved on.
-    SaleStatus(String),
 }
 
 /// A change that the seller asks for; `None` leaves a member as it is.
@@ -207,14 +134,7 @@ impl Listing {
     /// The state's name in the API.
     #[must_use]
     pub fn status(&self) -> &'static str {
-        match self.state {
-            State::Draft => "draft",
-            State::Scheduled(_) => "scheduled",
-            State::Live(_) => "live",
-            State::Sold(_) => "sold",
-            State::Unsold(_) => "unsold",
-            State::Cancelled => "cancelled",
-        }
+        self.state.name()
     }
 
     /// Whether it was ever published: then everybody sees it.
@@ -226,10 +146,7 @@ impl Listing {
     /// What is known of the auction, once published.
     #[must_use]
     pub fn on_sale(&self) -> Option<&OnSale> {
-        match &self.state {
-            State::Draft | State::Cancelled => None,
-            State::Scheduled(sale) | State::Live(sale) | State::Sold(sale) | State::Unsold(sale) => Some(sale),
-        }
+        self.state.on_sale()
     }
 
     /// Changes what the seller says; a draft's terms too.
@@ -240,10 +157,12 @@ impl Listing {
         let published = match self.state {
             State::Draft => false,
             State::Scheduled(_) | State::Live(_) => true,
-            _ => return Err(self.refuse("revised")),
+            _ => return Err(self.state.refuse("revised")),
         };
         if published && revision.terms.is_some() {
-            return Err(self.refuse("given other terms (format, currency, times): they are final from publication on"));
+            return Err(self
+                .state
+                .refuse("given other terms (format, currency, times): they are final from publication on"));
         }
         self.description.title = revision.title.unwrap_or(self.description.title);
         self.description.text = revision.text.unwrap_or(self.description.text);
@@ -274,7 +193,7 @@ impl Listing {
         match self.state {
             State::Draft => {}
             State::Scheduled(_) | State::Live(_) => return Ok((self, vec![])),
-            _ => return Err(self.refuse("published")),
+            _ => return Err(self.state.refuse("published")),
         }
         self.terms.check_schedule(now, limits).map_err(Refusal::Invalid)?;
         let starts_at = self.terms.starts_at.unwrap_or(now);
@@ -285,6 +204,7 @@ impl Listing {
             price: None,
             bid_count: 0,
             cancellation_requested_at: None,
+            paused_at: None,
         });
         let published = Happening::Published {
             seller: self.seller.clone(),
@@ -303,9 +223,9 @@ impl Listing {
     /// [`Refusal`] once it has a bid, or is over.
     pub fn cancel(mut self, now: DateTime<Utc>) -> Result<Step, Refusal> {
         let told = match &mut self.state {
-            State::Cancelled => return Ok((self, vec![])),
+            State::Cancelled(_) => return Ok((self, vec![])),
             State::Draft => {
-                self.state = State::Cancelled;
+                self.state = State::Cancelled(Cancellation::by_seller());
                 vec![]
             }
             State::Scheduled(sale) | State::Live(sale) if sale.bid_count == 0 => {
@@ -315,43 +235,39 @@ impl Listing {
                 sale.cancellation_requested_at = Some(now);
                 vec![Happening::CancellationRequested { seller: self.seller.clone() }]
             }
-            State::Live(_) => return Err(self.refuse("cancelled: it has bids")),
-            _ => return Err(self.refuse("cancelled")),
+            State::Live(_) => return Err(self.state.refuse("cancelled: it has bids")),
+            _ => return Err(self.state.refuse("cancelled")),
         };
         Ok(self.changed(now).telling(told, now))
+    }
+
+    /// The part that follows bidding and settlement.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            id: self.id,
+            version: self.version,
+            sealed: self.terms.format.is_sealed(),
+            state: self.state.clone(),
+            sale_status: self.sale_status.clone(),
+            updated_at: self.updated_at,
+        }
+    }
+
+    /// The listing with that part replaced.
+    #[must_use]
+    pub fn standing_as(self, standing: Standing) -> Self {
+        let Standing { version, state, sale_status, updated_at, .. } = standing;
+        Self { version, state, sale_status, updated_at, ..self }
     }
 
     /// Follows what bidding and settlement say.
     ///
     /// # Errors
     /// [`Refusal::State`] for a fact that cannot be true of this state.
-    pub fn follow(mut self, fact: Fact, now: DateTime<Utc>) -> Result<Self, Refusal> {
-        self.state = match (self.state, fact) {
-            (State::Scheduled(sale), Fact::AuctionOpened) => State::Live(sale),
-            (State::Live(sale), Fact::PriceMoved { price, bid_count }) => {
-                State::Live(OnSale { price, bid_count, cancellation_requested_at: None, ..sale })
-            }
-            (State::Live(sale), Fact::EndMoved { ends_at }) => State::Live(OnSale { ends_at, ..sale }),
-            (State::Live(sale), Fact::AuctionClosed { sold, price, bid_count, ended_at }) => {
-                let over = OnSale { price, bid_count, ends_at: ended_at, cancellation_requested_at: None, ..sale };
-                if sold { State::Sold(over) } else { State::Unsold(over) }
-            }
-            (State::Scheduled(_) | State::Live(_), Fact::AuctionCancelled) => State::Cancelled,
-            // Settlement's topic may run ahead of bidding's, so its word counts in any published state.
-            (state, Fact::SaleStatus(status)) if !matches!(state, State::Draft | State::Cancelled) => {
-                self.sale_status = Some(status);
-                state
-            }
-            (state, fact) => {
-                self.state = state;
-                return Err(self.refuse(fact.name()));
-            }
-        };
-        Ok(self.changed(now))
-    }
-
-    fn refuse(&self, event: &str) -> Refusal {
-        Refusal::State { state: self.status().to_owned(), event: event.to_owned() }
+    pub fn follow(self, fact: Fact, now: DateTime<Utc>) -> Result<Self, Refusal> {
+        let standing = self.standing().follow(fact, now)?;
+        Ok(self.standing_as(standing))
     }
 
     fn changed(mut self, now: DateTime<Utc>) -> Self {
@@ -398,19 +314,6 @@ impl Description {
             format!("is 1 to {MAX_CATEGORY} lower-case letters, digits and hyphens, like watches"),
         );
         faults.or(())
-    }
-}
-
-impl Fact {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::AuctionOpened => "opened for bids",
-            Self::PriceMoved { .. } => "bid on",
-            Self::EndMoved { .. } => "extended",
-            Self::AuctionClosed { .. } => "closed",
-            Self::AuctionCancelled => "cancelled by bidding",
-            Self::SaleStatus(_) => "settled",
-        }
     }
 }
 

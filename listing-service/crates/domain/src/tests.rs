@@ -1,5 +1,6 @@
 //! What holds for listings, in the trade's words.
 
+mod formats;
 mod lifecycle;
 mod terms;
 
@@ -10,7 +11,7 @@ use crate::{
     fault::Fault,
     ids::{ListingId, UserId},
     listing::{Description, Listing, Refusal},
-    terms::{DurationLimits, English, Format, Increments, Preset, SoftClose, Terms},
+    terms::{DurationLimits, Dutch, English, Format, Increments, Preset, Sealed, SoftClose, Terms, UniformMultiUnit},
 };
 
 const LIMITS: DurationLimits = DurationLimits { min: TimeDelta::seconds(5), max: TimeDelta::days(30) };
@@ -27,6 +28,20 @@ fn english() -> English {
         increments: Increments::Preset(Preset::EbayUs),
         soft_close: SoftClose::Reset { window_s: 120, hard_stop_s: 3600 },
     }
+}
+
+fn sealed() -> Sealed {
+    Sealed { start_price: 100, reserve_price: None }
+}
+
+fn dutch() -> Dutch {
+    Dutch { start_price: 5_000, floor_price: 1_000, step: 250, step_every_s: 30 }
+}
+
+fn units() -> UniformMultiUnit {
+    let increments = Increments::Preset(Preset::EbayUk);
+    let soft_close = SoftClose::Add { window_s: 60, extension_s: 90, hard_stop_s: 1_800 };
+    UniformMultiUnit { start_price: 2_000, quantity: 5, increments, soft_close, decline_within_s: 86_400 }
 }
 
 fn terms() -> Terms {

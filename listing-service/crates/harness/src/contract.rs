@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use listing_domain::{
     event::{Happening, ListingEvent},
     ids::{ListingId, UserId},
-    listing::{Fact, Listing},
-    terms::{DurationLimits, Format},
+    listing::{Cancellation, CancelledBy, Fact, Listing},
+    terms::{DurationLimits, Dutch, Format, Sealed},
 };
 use listing_ports::{
     error::StoreError,
@@ -38,6 +38,9 @@ pub async fn holds(store: &dyn ListingStore) -> Result<(), StoreError> {
     keys_of_other_principals_do_not_meet(store).await?;
     a_key_of_an_open_unit_of_work_is_free_again_when_that_is_dropped(store).await?;
     an_event_is_new_once_and_gaps_are_named(store).await?;
+    events_that_come_together_are_judged_as_if_they_came_one_by_one(store).await?;
+    standings_are_locked_and_saved_together_and_leave_the_rest_of_a_listing_alone(store).await?;
+    every_format_and_state_is_read_back(store).await?;
     pages_have_every_listing_once_in_every_order(store).await?;
     filters_narrow_and_strangers_see_no_drafts(store).await
 }
@@ -174,13 +177,139 @@ async fn an_event_is_new_once_and_gaps_are_named(store: &dyn ListingStore) -> Re
         (6, Seen::New),
     ] {
         let mut tx = store.begin().await?;
-        assert_eq!(tx.receive(&receipt(sequence)).await?, seen, "sequence {sequence}");
+        assert_eq!(tx.receive(&[receipt(sequence)]).await?, [seen], "sequence {sequence}");
         tx.commit().await?;
     }
     let mut tx = store.begin().await?;
-    assert_eq!(tx.receive(&receipt(7)).await?, Seen::New);
+    assert_eq!(tx.receive(&[receipt(7)]).await?, [Seen::New]);
     drop(tx);
-    assert_eq!(store.begin().await?.receive(&receipt(7)).await?, Seen::New, "a dropped effect was not seen");
+    assert_eq!(store.begin().await?.receive(&[receipt(7)]).await?, [Seen::New], "a dropped effect was not seen");
+    Ok(())
+}
+
+async fn events_that_come_together_are_judged_as_if_they_came_one_by_one(
+    store: &dyn ListingStore,
+) -> Result<(), StoreError> {
+    let (one, other) = (fresh("auction"), fresh("auction"));
+    let receipt = |key: &str, sequence| Receipt {
+        event_id: Uuid::now_v7(),
+        source: "/outcry/bidding-service".into(),
+        key: key.to_owned(),
+        sequence,
+    };
+    let mut tx = store.begin().await?;
+    assert_eq!(tx.receive(&[]).await?, []);
+    assert_eq!(tx.receive(&[receipt(&one, 1)]).await?, [Seen::New]);
+    tx.commit().await?;
+    let batch = [(&one, 2), (&other, 1), (&one, 2), (&one, 5), (&other, 2), (&one, 4), (&one, 6), (&one, 1)];
+    let batch = batch.map(|(key, sequence)| receipt(key, sequence));
+    let seen = [
+        Seen::New,
+        Seen::New,
+        Seen::Duplicate,
+        Seen::Gap { expected: 3 },
+        Seen::New,
+        Seen::Duplicate,
+        Seen::New,
+        Seen::Duplicate,
+    ];
+    let mut tx = store.begin().await?;
+    assert_eq!(tx.receive(&batch).await?, seen);
+    drop(tx);
+    let mut tx = store.begin().await?;
+    assert_eq!(tx.receive(&batch).await?, seen, "what was dropped was never received");
+    tx.commit().await?;
+    let mut tx = store.begin().await?;
+    assert_eq!(tx.receive(&batch).await?, [Seen::Duplicate; 8]);
+    assert_eq!(tx.receive(&[receipt(&one, 7), receipt(&other, 3)]).await?, [Seen::New; 2]);
+    Ok(())
+}
+
+/// A listing that is open for bids, in the store.
+async fn live(store: &dyn ListingStore, format: Format) -> Result<Listing, StoreError> {
+    let mut listing = draft(store, "anna").await?;
+    listing.terms.format = format;
+    insert(store, &listing).await?;
+    let mut tx = store.begin().await?;
+    let locked = tx.lock(listing.id).await?.expect("it is there");
+    let (scheduled, _) = locked.listing.publish(locked.now, LIMITS).expect("publishable");
+    let live = scheduled.follow(Fact::AuctionOpened, locked.now).expect("opens");
+    tx.save(&live).await?;
+    tx.commit().await?;
+    Ok(live)
+}
+
+fn sealed() -> Format {
+    Format::SealedFirstPrice(Sealed { start_price: 100, reserve_price: Some(200) })
+}
+
+async fn standings_are_locked_and_saved_together_and_leave_the_rest_of_a_listing_alone(
+    store: &dyn ListingStore,
+) -> Result<(), StoreError> {
+    let english = world::terms(store.begin().await?.now().await?).format;
+    let (first, second) = (live(store, english).await?, live(store, sealed()).await?);
+    let mut tx = store.begin().await?;
+    let mut locked = tx.lock_standings(&[second.id, fresh_id(), first.id]).await?;
+    locked.sort_by_key(|locked| locked.standing.id);
+    let standings: Vec<_> = locked.iter().map(|locked| locked.standing.clone()).collect();
+    assert_eq!(standings, [first.standing(), second.standing()], "what is not there is left out");
+    assert!(locked.iter().all(|locked| locked.now >= first.updated_at), "time does not run backwards");
+
+    let now = locked[0].now;
+    let bid = first.clone().follow(Fact::PriceMoved { price: Some(250), bid_count: 3 }, now).expect("bid on");
+    let sold = Fact::AuctionClosed { sold: true, price: Some(700), bid_count: 2, ended_at: now };
+    let sold = second.clone().follow(sold, now).expect("closes");
+    tx.save_standings(&[sold.standing(), bid.standing()]).await?;
+    tx.save_standings(&[]).await?;
+    tx.commit().await?;
+    assert_eq!(store.find(first.id).await?.as_ref(), Some(&bid));
+    assert_eq!(store.find(second.id).await?.as_ref(), Some(&sold));
+
+    // The order of prices follows.
+    let mut query = by_seller("anna", Sort::PriceDescending);
+    query.limit = 100;
+    let listed = store.browse(&query).await?.listings;
+    let place = |id| listed.iter().position(|listing| listing.id == id);
+    assert!(place(second.id).is_some() && place(second.id) < place(first.id));
+
+    let mut tx = store.begin().await?;
+    tx.save_standings(&[first.standing()]).await?;
+    drop(tx);
+    assert_eq!(store.find(first.id).await?, Some(bid), "dropped");
+    Ok(())
+}
+
+async fn every_format_and_state_is_read_back(store: &dyn ListingStore) -> Result<(), StoreError> {
+    let dutch = Format::Dutch(Dutch { start_price: 500, floor_price: 100, step: 10, step_every_s: 5 });
+    let cancelled = Fact::AuctionCancelled(Cancellation {
+        by: Some(CancelledBy::Operator),
+        reason: Some("not the seller's to sell".into()),
+    });
+    for (format, by_standing) in [(dutch.clone(), false), (dutch, true), (sealed(), true)] {
+        let mut stored = live(store, format).await?;
+        let (paused_at, ends_at) = (stored.updated_at, stored.updated_at + TimeDelta::days(9));
+        let facts = [
+            Fact::AuctionPaused { paused_at },
+            Fact::AuctionResumed { ends_at },
+            Fact::EndMoved { ends_at: ends_at + TimeDelta::seconds(30) },
+            Fact::SaleStatus("escrowed".into()),
+            cancelled.clone(),
+        ];
+        for fact in facts {
+            let next = stored.follow(fact, paused_at).expect("a true fact");
+            let mut tx = store.begin().await?;
+            if by_standing {
+                tx.save_standings(&[next.standing()]).await?;
+            } else {
+                tx.save(&next).await?;
+            }
+            tx.commit().await?;
+            assert_eq!(store.find(next.id).await?.as_ref(), Some(&next));
+            let locked = store.begin().await?.lock_standings(&[next.id]).await?;
+            assert_eq!(locked[0].standing, next.standing());
+            stored = next;
+        }
+    }
     Ok(())
 }
 
@@ -201,8 +330,7 @@ async fn pages_have_every_listing_once_in_every_order(store: &dyn ListingStore) 
     let seller = fresh("seller");
     for price in [300, 100, 200, 100, 500] {
         let mut listing = draft(store, &seller).await?;
-        let Format::English(english) = &mut listing.terms.format;
-        english.start_price = price;
+        listing.terms.format = Format::Vickrey(Sealed { start_price: price, reserve_price: None });
         listing.terms.ends_at += TimeDelta::seconds(price % 7);
         insert(store, &listing).await?;
     }

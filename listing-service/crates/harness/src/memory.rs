@@ -12,12 +12,13 @@ use listing_domain::{
     event::ListingEvent,
     ids::{ListingId, UserId},
     listing::Listing,
+    standing::Standing,
 };
 use listing_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
     inbox::{Receipt, Seen},
-    store::{Browse, ListingStore, ListingTx, Locked, Page, Sort},
+    store::{Browse, ListingStore, ListingTx, Locked, LockedStanding, Page, Sort},
 };
 use serde_json::Value;
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
@@ -157,16 +158,19 @@ impl ListingTx for MemoryTx {
         call.done(())
     }
 
-    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
+    async fn receive(&mut self, receipts: &[Receipt]) -> Result<Vec<Seen>, StoreError> {
         let call = self.store.faults.enter("receive")?;
-        let last = self.contents.inbox.entry((receipt.source.clone(), receipt.key.clone())).or_default();
-        let expected = *last + 1;
-        let seen = match receipt.sequence {
-            sequence if sequence < expected => Seen::Duplicate,
-            sequence if sequence == expected => Seen::New,
-            _ => Seen::Gap { expected },
-        };
-        *last = (*last).max(receipt.sequence);
+        let mut seen = Vec::new();
+        for receipt in receipts {
+            let last = self.contents.inbox.entry((receipt.source.clone(), receipt.key.clone())).or_default();
+            let expected = *last + 1;
+            seen.push(match receipt.sequence {
+                sequence if sequence < expected => Seen::Duplicate,
+                sequence if sequence == expected => Seen::New,
+                _ => Seen::Gap { expected },
+            });
+            *last = (*last).max(receipt.sequence);
+        }
         call.done(seen)
     }
 
@@ -174,6 +178,23 @@ impl ListingTx for MemoryTx {
         let call = self.store.faults.enter("lock")?;
         let now = self.store.now();
         call.done(self.contents.listings.get(&id).cloned().map(|listing| Locked { listing, now }))
+    }
+
+    async fn lock_standings(&mut self, ids: &[ListingId]) -> Result<Vec<LockedStanding>, StoreError> {
+        let call = self.store.faults.enter("lock_standings")?;
+        let now = self.store.now();
+        let found = ids.iter().filter_map(|id| self.contents.listings.get(id));
+        call.done(found.map(|listing| LockedStanding { standing: listing.standing(), now }).collect())
+    }
+
+    async fn save_standings(&mut self, standings: &[Standing]) -> Result<(), StoreError> {
+        let call = self.store.faults.enter("save_standings")?;
+        for standing in standings {
+            let stored = self.contents.listings.get_mut(&standing.id);
+            let stored = stored.ok_or_else(|| StoreError::Corrupt("saved what was never inserted".into()))?;
+            *stored = stored.clone().standing_as(standing.clone());
+        }
+        call.done(())
     }
 
     async fn insert(&mut self, listing: &Listing) -> Result<(), StoreError> {

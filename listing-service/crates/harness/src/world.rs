@@ -10,7 +10,7 @@ use listing_domain::{
     terms::{DurationLimits, English, Format, Increments, Preset, SoftClose, Terms},
 };
 use listing_ports::{
-    fact::{FactHandler, HandleError, Handled, News},
+    fact::{FactHandler, HandleError, Handled, Incoming, News},
     idempotency::RequestKey,
     inbox::Receipt,
 };
@@ -60,9 +60,15 @@ impl World {
     /// # Errors
     /// As the use case.
     pub async fn hear(&self, id: ListingId, sequence: u64, fact: Fact) -> Result<Handled, HandleError> {
-        let news = News { listing: id, fact };
-        self.listings.handle(receipt("/outcry/bidding-service", id, sequence), Some(news)).await
+        let handled = self.listings.handle_all(&[said(id, sequence, fact)]).await?;
+        Ok(handled[0])
     }
+}
+
+/// Bidding's event number `sequence` of the auction `id`.
+#[must_use]
+pub fn said(id: ListingId, sequence: u64, fact: Fact) -> Incoming {
+    Incoming { receipt: receipt("/outcry/bidding-service", id, sequence), news: Some(News { listing: id, fact }) }
 }
 
 /// A caller with the role `seller`.
@@ -99,14 +105,23 @@ pub fn description() -> Description {
 /// Sound terms of an auction of seven days.
 #[must_use]
 pub fn terms(now: DateTime<Utc>) -> Terms {
-    let english = English {
+    terms_of(now, Format::English(english()))
+}
+
+/// Sound terms of an auction of seven days in another format.
+#[must_use]
+pub fn terms_of(now: DateTime<Utc>, format: Format) -> Terms {
+    let currency = "USD".parse().unwrap_or_else(|_| unreachable!("USD is in ISO 4217"));
+    let ends_at = now + TimeDelta::days(7);
+    Terms { currency, format, starts_at: None, ends_at, second_chance: false }
+}
+
+fn english() -> English {
+    English {
         start_price: 100,
         reserve_price: None,
         buy_now_price: None,
         increments: Increments::Preset(Preset::EbayUs),
         soft_close: SoftClose::Off,
-    };
-    let currency = "USD".parse().unwrap_or_else(|_| unreachable!("USD is in ISO 4217"));
-    let ends_at = now + TimeDelta::days(7);
-    Terms { currency, format: Format::English(english), starts_at: None, ends_at, second_chance: false }
+    }
 }

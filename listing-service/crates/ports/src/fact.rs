@@ -1,7 +1,7 @@
 //! What other contexts say comes in through this door.
 
 use async_trait::async_trait;
-use listing_domain::{ids::ListingId, listing::Fact};
+use listing_domain::{ids::ListingId, standing::Fact};
 
 use crate::inbox::Receipt;
 
@@ -12,6 +12,15 @@ pub struct News {
     pub listing: ListingId,
     /// What is so now.
     pub fact: Fact,
+}
+
+/// An event that came, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// Which event.
+    pub receipt: Receipt,
+    /// What it says; `None` for an event that this service does not follow: only its place in the sequence is noted.
+    pub news: Option<News>,
 }
 
 /// What became of a fact.
@@ -43,7 +52,8 @@ pub enum HandleError {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait FactHandler: Send + Sync {
-    /// MUST have its effect at most once per receipt, in one unit of work with the inbox.
-    /// `None` is an event that this service does not follow: only its place in the sequence is noted.
-    async fn handle(&self, receipt: Receipt, news: Option<News>) -> Result<Handled, HandleError>;
+    /// MUST have the effect of each, in order, as if they had come one by one: at most once per receipt, all in one
+    /// unit of work with the inbox. Answers for each, in order. A failure MUST leave no effect of any; which of
+    /// several is to blame is found by handing them over one by one.
+    async fn handle_all(&self, batch: &[Incoming]) -> Result<Vec<Handled>, HandleError>;
 }

@@ -6,6 +6,7 @@ use listing_domain::{
     event::ListingEvent,
     ids::{ListingId, UserId},
     listing::Listing,
+    standing::Standing,
 };
 
 use crate::{
@@ -19,6 +20,15 @@ use crate::{
 pub struct Locked {
     /// What is stored.
     pub listing: Listing,
+    /// The database's time, read after the lock was granted.
+    pub now: DateTime<Utc>,
+}
+
+/// What follows bidding and settlement of a listing, under the listing's row lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedStanding {
+    /// What is stored.
+    pub standing: Standing,
     /// The database's time, read after the lock was granted.
     pub now: DateTime<Utc>,
 }
@@ -45,10 +55,16 @@ pub trait ListingTx: Send {
     async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError>;
     /// Keeps the answer of a claimed key for its replays.
     async fn answer(&mut self, key: &RequestKey, answer: &serde_json::Value) -> Result<(), StoreError>;
-    /// Notes an incoming event. A sequence not above the last one seen of its key MUST be a duplicate.
-    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError>;
+    /// Notes incoming events, and answers for each, in order, as if they had come one by one. A sequence not above the
+    /// last one seen of its key MUST be a duplicate.
+    async fn receive(&mut self, receipts: &[Receipt]) -> Result<Vec<Seen>, StoreError>;
     /// Reads a listing under its row lock; waits for another unit of work that has it.
     async fn lock(&mut self, id: ListingId) -> Result<Option<Locked>, StoreError>;
+    /// Reads the standings of listings under their row locks, in any order; waits for other units of work that have
+    /// one. What is not there is left out. MUST NOT deadlock with another call of it.
+    async fn lock_standings(&mut self, ids: &[ListingId]) -> Result<Vec<LockedStanding>, StoreError>;
+    /// Replaces locked standings, at most one of each listing.
+    async fn save_standings(&mut self, standings: &[Standing]) -> Result<(), StoreError>;
     /// Adds a listing.
     async fn insert(&mut self, listing: &Listing) -> Result<(), StoreError>;
     /// Replaces a locked listing.
@@ -116,14 +132,13 @@ impl Sort {
     /// Where a listing stands in this order.
     #[must_use]
     pub fn position(self, listing: &Listing) -> Position {
-        let listing_domain::terms::Format::English(english) = &listing.terms.format;
         let key = match self {
             Self::Newest => listing.created_at.timestamp_micros(),
             Self::EndsSoonest => {
                 listing.on_sale().map_or(listing.terms.ends_at, |sale| sale.ends_at).timestamp_micros()
             }
             Self::PriceAscending | Self::PriceDescending => {
-                listing.on_sale().and_then(|sale| sale.price).unwrap_or(english.start_price)
+                listing.on_sale().and_then(|sale| sale.price).unwrap_or(listing.terms.format.start_price())
             }
         };
         Position { key, id: listing.id }

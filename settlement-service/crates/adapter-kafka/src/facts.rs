@@ -1,7 +1,7 @@
 //! What bidding says, in settlement's own words.
 
 use event_contracts::{
-    bidding::{AuctionClosed, BiddingEvent, CloseOutcome},
+    bidding::{AuctionClosed, Award, BiddingEvent, CloseOutcome},
     envelope::Envelope,
     event::{DataError, EventData},
 };
@@ -30,20 +30,32 @@ pub(crate) fn read(envelope: &Envelope, data: &[u8]) -> Result<Option<Fact>, Fac
     }
     match BiddingEvent::decode(&envelope.event_type, data)? {
         Some(BiddingEvent::AuctionClosed(closed)) if closed.outcome == CloseOutcome::Sold => {
-            sale(closed).map(|sale| Some(Fact::AuctionSold(sale)))
+            sales(closed).map(|sales| Some(Fact::AuctionSold(sales)))
         }
         _ => Ok(None),
     }
 }
 
-fn sale(closed: AuctionClosed) -> Result<Sale, FactError> {
-    let user = |id: Option<String>| id.and_then(|id| UserId::try_from(id).ok());
+/// One sale, or of a lot of many units one for each winner.
+fn sales(closed: AuctionClosed) -> Result<Vec<Sale>, FactError> {
     let currency = closed.currency.parse().map_err(|_| FactError::NoSale("in which currency"))?;
-    let price = closed.price.and_then(|price| Money::new(price, currency).ok());
-    Ok(Sale {
-        auction_id: AuctionId::from(closed.auction_id),
-        seller_id: user(Some(closed.seller_id)).ok_or(FactError::NoSale("by whom"))?,
-        buyer_id: user(closed.winner_id).ok_or(FactError::NoSale("to whom"))?,
-        price: price.ok_or(FactError::NoSale("for how much"))?,
-    })
+    let seller_id = user(Some(closed.seller_id)).ok_or(FactError::NoSale("by whom"))?;
+    let sale = |buyer: Option<String>, price: Option<i64>| {
+        let price = price.and_then(|price| Money::new(price, currency).ok());
+        Ok(Sale {
+            auction_id: AuctionId::from(closed.auction_id),
+            seller_id: seller_id.clone(),
+            buyer_id: user(buyer).ok_or(FactError::NoSale("to whom"))?,
+            price: price.ok_or(FactError::NoSale("for how much"))?,
+        })
+    };
+    if closed.awards.is_empty() {
+        return Ok(vec![sale(closed.winner_id.clone(), closed.price)?]);
+    }
+    let award = |award: Award| sale(Some(award.bidder_id), award.price.checked_mul(award.quantity.into()));
+    closed.awards.iter().cloned().map(award).collect()
+}
+
+fn user(id: Option<String>) -> Option<UserId> {
+    id.and_then(|id| UserId::try_from(id).ok())
 }

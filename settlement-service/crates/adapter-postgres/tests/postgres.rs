@@ -22,7 +22,7 @@ use settlement_harness::{contract, terms};
 use settlement_ports::{
     ListFilter, Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, SettlementTx, StoreError, Viewer,
 };
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 /// A migrated database of its own, and its store.
@@ -41,7 +41,7 @@ async fn create() -> Result<String> {
         .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
     let name = format!("settlement_{}", Uuid::now_v7().simple());
     let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
+    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
     let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
     let host = base.rsplit_once('/').context("the URL names no database")?.0;
     let url = format!("{host}/{name}?{parameters}");
@@ -213,14 +213,14 @@ async fn the_database_itself_refuses_a_transaction_that_does_not_balance() -> Re
         entry(3) + &line(1, "USD", 10, 0) + &line(2, "USD", 0, 10),
     ];
     for sql in unbalanced {
-        let refused = sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {sql} COMMIT"))).execute(&pool).await;
+        let refused = sqlx::raw_sql(&format!("BEGIN; {sql} COMMIT")).execute(&pool).await;
         let refused = refused.expect_err(&sql).to_string();
         assert!(refused.contains("does not balance"), "{sql}: {refused}");
     }
     let balanced = entry(2) + &line(1, "USD", 10, 0) + &line(2, "USD", 0, 10);
-    sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {balanced} COMMIT"))).execute(&pool).await?;
+    sqlx::raw_sql(&format!("BEGIN; {balanced} COMMIT")).execute(&pool).await?;
     let later = line(3, "USD", 5, 0) + &line(4, "USD", 0, 5);
-    let refused = sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {later} COMMIT"))).execute(&pool).await;
+    let refused = sqlx::raw_sql(&format!("BEGIN; {later} COMMIT")).execute(&pool).await;
     assert!(refused.expect_err("none can be added later").to_string().contains("does not balance"));
     Ok(())
 }
@@ -287,7 +287,7 @@ async fn due_timers_and_calls_are_found_by_their_index() -> Result<()> {
     ] {
         let mut tx = pool.begin().await?;
         sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").execute(&mut *tx).await?;
-        let explain = AssertSqlSafe(format!("EXPLAIN {query} LIMIT 32 FOR UPDATE SKIP LOCKED"));
+        let explain = &format!("EXPLAIN {query} LIMIT 32 FOR UPDATE SKIP LOCKED");
         let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut *tx).await?;
         let plan = plan.join("\n");
         assert!(plan.contains(index) && plan.contains("Index Cond") && !plan.contains("Sort"), "{plan}");

@@ -1,4 +1,4 @@
-//! What other services tell: a lot was sold, so a settlement starts, once for each auction and winner.
+//! What other services tell: a lot was sold, so a settlement starts for each winner, once.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Facts {
         Self { store, terms }
     }
 
-    async fn sold(&self, receipt: &Receipt, sale: &Sale) -> Result<Result<Handled, HandleError>, StoreError> {
+    async fn sold(&self, receipt: &Receipt, sales: &[Sale]) -> Result<Result<Handled, HandleError>, StoreError> {
         let mut tx = self.store.begin().await?;
         // A gap is no news here: this service takes in only some of an auction's events.
         match tx.receive(receipt).await? {
@@ -33,17 +33,17 @@ impl Facts {
             Seen::New | Seen::Gap { .. } => {}
         }
         let now = tx.now().await?;
-        let (settlement, started) = match Settlement::start(new_id(now), sale.clone(), self.terms, now) {
-            Ok(begun) => begun,
-            Err(error) => return Ok(Err(HandleError::Poison(error.to_string()))),
-        };
-        let handled = match tx.insert(&settlement).await? {
-            Inserted::New => {
+        let mut handled = Handled::Duplicate;
+        for sale in sales {
+            let (settlement, started) = match Settlement::start(new_id(now), sale.clone(), self.terms, now) {
+                Ok(begun) => begun,
+                Err(error) => return Ok(Err(HandleError::Poison(error.to_string()))),
+            };
+            if let Inserted::New = tx.insert(&settlement).await? {
                 tx.record(&[started]).await?;
-                Handled::Applied
+                handled = Handled::Applied;
             }
-            Inserted::Exists => Handled::Duplicate,
-        };
+        }
         tx.commit().await?;
         Ok(Ok(handled))
     }
@@ -52,8 +52,8 @@ impl Facts {
 #[async_trait]
 impl FactHandler for Facts {
     async fn handle(&self, receipt: Receipt, fact: Fact) -> Result<Handled, HandleError> {
-        let Fact::AuctionSold(sale) = &fact;
-        on_conflict(|| self.sold(&receipt, sale))
+        let Fact::AuctionSold(sales) = &fact;
+        on_conflict(|| self.sold(&receipt, sales))
             .await
             .unwrap_or_else(|error| Err(HandleError::Retry(error.to_string())))
     }

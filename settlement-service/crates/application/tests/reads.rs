@@ -120,14 +120,32 @@ fn receipt() -> Receipt {
 #[test]
 fn a_sale_that_makes_no_sense_is_poison_and_a_store_that_is_away_is_not() {
     let scene = Scene::new(12_050, "USD");
-    let free = block_on(scene.facts.handle(receipt(), Fact::AuctionSold(sale(0))));
+    let free = block_on(scene.facts.handle(receipt(), Fact::AuctionSold(vec![sale(0)])));
     assert!(matches!(free, Err(HandleError::Poison(_))));
 
     let mut store = MockSettlementStore::new();
     store.expect_begin().returning(|| Err(StoreError::Conflict));
     let facts = Facts::new(Arc::new(store), terms());
-    let raced = block_on(facts.handle(receipt(), Fact::AuctionSold(sale(1))));
+    let raced = block_on(facts.handle(receipt(), Fact::AuctionSold(vec![sale(1)])));
     assert!(matches!(raced, Err(HandleError::Retry(_))));
+}
+
+#[test]
+fn every_winner_of_a_lot_of_many_units_has_a_settlement_of_the_own_and_only_one() {
+    let scene = Scene::new(12_050, "USD");
+    let won = |buyer: &str, price| Sale { buyer_id: buyer.parse().unwrap(), ..sale(price) };
+    let sales = vec![won("ann", 8_000), won("bob", 2_000)];
+    let sold = |sequence| {
+        let receipt = Receipt { sequence, ..receipt() };
+        block_on(scene.facts.handle(receipt, Fact::AuctionSold(sales.clone())))
+    };
+    assert_eq!(sold(1), Ok(Handled::Applied));
+    assert_eq!(sold(2), Ok(Handled::Duplicate), "told again under another number");
+    for (buyer, price) in [("ann", 8_000), ("bob", 2_000)] {
+        let mine = block_on(scene.settlements.list(&viewer(buyer, false), &ListFilter::default(), 10)).unwrap();
+        assert_eq!(mine.items.len(), 1, "{buyer}");
+        assert_eq!(mine.items[0].price.amount(), price);
+    }
 }
 
 #[test]
@@ -139,7 +157,7 @@ fn a_duplicate_receipt_is_the_end_of_it() {
         Ok(Box::new(tx) as Box<dyn SettlementTx>)
     });
     let facts = Facts::new(Arc::new(store), terms());
-    assert_eq!(block_on(facts.handle(receipt(), Fact::AuctionSold(sale(1)))), Ok(Handled::Duplicate));
+    assert_eq!(block_on(facts.handle(receipt(), Fact::AuctionSold(vec![sale(1)]))), Ok(Handled::Duplicate));
 }
 
 #[test]

@@ -99,13 +99,13 @@ impl Scene {
 
     /// Bidding tells once that the lot was sold.
     pub async fn hear_of_sale(&self) -> Result<Handled, HandleError> {
-        self.facts.handle(self.receipt.clone(), Fact::AuctionSold(self.sale.clone())).await
+        self.facts.handle(self.receipt.clone(), Fact::AuctionSold(vec![self.sale.clone()])).await
     }
 
     /// Bidding tells it in another event.
     pub async fn hear_of_sale_in_another_event(&self) -> Result<Handled, HandleError> {
         let receipt = Receipt { event_id: Uuid::now_v7(), sequence: 8, ..self.receipt.clone() };
-        self.facts.handle(receipt, Fact::AuctionSold(self.sale.clone())).await
+        self.facts.handle(receipt, Fact::AuctionSold(vec![self.sale.clone()])).await
     }
 
     /// The buyer pays by a method.

@@ -8,8 +8,8 @@ use crate::Receipt;
 /// Something another service made known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// An auction closed with a winner (`auction.closed` with outcome `sold`).
-    AuctionSold(Sale),
+    /// An auction closed with a winner, or with several of a lot of many units (`auction.closed` with outcome `sold`).
+    AuctionSold(Vec<Sale>),
 }
 
 /// How a fact was handled.

@@ -6,7 +6,7 @@ use bidding_domain::{
     bid::BidOutcome,
     format::ReserveStatus,
     money::Amount,
-    views::{AuctionView, BidView, EventView, HappeningView, ResultOutcome, ResultView},
+    views::{AuctionView, AwardView, BidView, EventView, HappeningView, ResultOutcome, ResultView},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,71 @@ pub struct NewBid {
     /// The most that the bidder would pay; the price rises only as far as others make it.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 12050)]
     pub max_amount: i64,
+    /// Units wanted; only a lot of many units has more than one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schema(minimum = 1, maximum = 100, default = 1)]
+    pub quantity: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+// Left out when it is one: the request's fingerprint is the same whether it was sent or not.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_one(quantity: &u32) -> bool {
+    *quantity == 1
+}
+
+/// An order to buy at once, at the seller's price for that.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BuyNow {}
+
+/// A bid to be taken back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRetraction {
+    /// Kept with the auction's log. Up to 1,000 characters.
+    #[schema(min_length = 1, max_length = 1000, example = "one nought too many")]
+    pub reason: Option<String>,
+}
+
+/// A partial lot to be declined.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDecline {}
+
+/// Bids that were taken back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Retraction {
+    /// With much time to go all bids of the bidder, else the one that was named.
+    pub retracted: Vec<Uuid>,
+    /// The auction after it, as the bidder sees it.
+    pub auction: Auction,
+}
+
+/// Why the operator acts.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// Kept with the auction, and shown. 1 to 1,000 characters.
+    #[schema(min_length = 1, max_length = 1000, example = "the photographs show another watch")]
+    pub reason: String,
+}
+
+/// Bidding goes on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {}
+
+/// Whether all auctions rest.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct House {
+    /// `true` when this request changed it.
+    pub changed: bool,
+    /// Whether all auctions are paused now.
+    pub paused: bool,
 }
 
 /// An accepted bid.
@@ -42,8 +107,12 @@ pub enum Outcome {
     Leading,
     /// Another bidder's maximum answered it.
     Outbid,
-    /// The leader raised the own maximum.
+    /// The bidder raised the own maximum.
     MaxRaised,
+    /// It is secret until the close.
+    Sealed,
+    /// It ended the auction: the lot is the bidder's.
+    Bought,
 }
 
 /// An auction as the caller sees it.
@@ -56,14 +125,20 @@ pub struct Auction {
     /// ISO 4217.
     #[schema(example = "USD")]
     pub currency: &'static str,
-    /// Null before the first bid.
+    /// The way of selling.
+    pub format: AuctionFormat,
+    /// Units for sale.
+    pub quantity: u32,
+    /// Null before the first bid, and while bids are sealed. Of one unit; of a falling price the one that is asked.
     #[schema(example = 9950)]
     pub price: Option<i64>,
-    /// Accepted bids.
-    pub bid_count: u64,
+    /// Accepted bids; null while bids are sealed.
+    pub bid_count: Option<u64>,
     /// The lowest bid that is accepted from who does not lead.
     #[schema(example = 10050)]
     pub next_minimum: i64,
+    /// At this price the lot is the caller's at once; null when that is not, or no longer, offered.
+    pub buy_now_price: Option<i64>,
     /// How the price stands to the hidden reserve.
     pub reserve: Reserve,
     /// Who leads: a name that is the same throughout this auction and tells nothing elsewhere.
@@ -75,6 +150,8 @@ pub struct Auction {
     pub starts_at: DateTime<Utc>,
     /// When it ends, extensions included.
     pub ends_at: DateTime<Utc>,
+    /// Since when bidding rests; the time is given back. Null while it does not.
+    pub paused_at: Option<DateTime<Utc>>,
     /// The clock that decides what is late.
     pub server_time: DateTime<Utc>,
     /// Number of the last event of the stream.
@@ -97,6 +174,22 @@ pub enum AuctionStatus {
     Cancelled,
 }
 
+/// The ways of selling.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuctionFormat {
+    /// Ascending, with proxy bidding.
+    English,
+    /// Sealed; the highest bid wins and pays itself.
+    SealedFirstPrice,
+    /// Sealed; the highest bid wins and pays the second highest.
+    Vickrey,
+    /// The price falls until somebody takes it.
+    Dutch,
+    /// Many units at one price.
+    UniformMultiUnit,
+}
+
 /// How the price stands to the reserve.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -111,12 +204,30 @@ pub enum Reserve {
 }
 
 /// How an auction ended.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AuctionResult {
     /// How.
     outcome: AuctionOutcome,
-    /// The hammer price when sold, else the last price; null without bids.
+    /// The hammer price when sold (of one unit), else the last price; null without bids.
     price: Option<i64>,
+    /// Of a lot of many units: who won how many. Empty else.
+    awards: Vec<Award>,
+}
+
+/// What a bidder won of a lot of many units.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = AuctionAward)]
+pub struct Award {
+    /// Who, by the name in this auction.
+    bidder: String,
+    /// Whether the caller did.
+    yours: bool,
+    /// Units won.
+    quantity: u32,
+    /// Units bid for.
+    wanted: u32,
+    /// Whether the winner took nothing instead of less than was wanted.
+    declined: bool,
 }
 
 /// The ways in which an auction ends.
@@ -142,11 +253,13 @@ pub struct Bid {
     bidder: String,
     /// Whether the caller did.
     yours: bool,
+    /// Units wanted.
+    quantity: u32,
     /// What it did.
     outcome: Outcome,
-    /// The price after it.
-    price: i64,
-    /// Its number among the auction's events.
+    /// The price after it; of a bid that was sealed at first price the bid itself, at second price null.
+    price: Option<i64>,
+    /// The number of the auction's last event after it.
     sequence: u64,
     /// When it was decided.
     placed_at: DateTime<Utc>,
@@ -179,6 +292,8 @@ pub enum StreamHappening {
     /// Bidding is open.
     #[serde(rename = "auction.opened")]
     Opened {
+        /// The way of selling.
+        format: String,
         /// The lowest first bid.
         next_minimum: i64,
         /// When it ends unless extended.
@@ -193,6 +308,8 @@ pub enum StreamHappening {
         bidder: String,
         /// Whether the caller did.
         yours: bool,
+        /// Units wanted.
+        quantity: u32,
         /// What it did.
         outcome: Outcome,
         /// The price after it.
@@ -218,7 +335,51 @@ pub enum StreamHappening {
         /// The end now.
         ends_at: DateTime<Utc>,
     },
-    /// The auction is over; nothing follows.
+    /// Bids were taken back; the price follows from those that remain.
+    #[serde(rename = "bid.retracted")]
+    Retracted {
+        /// Which bids.
+        bid_ids: Vec<Uuid>,
+        /// Whose they were.
+        bidder: String,
+        /// Whether they were the caller's.
+        yours: bool,
+        /// The price now; null without bids.
+        price: Option<i64>,
+        /// The lowest next bid.
+        next_minimum: i64,
+        /// Accepted bids that remain.
+        bid_count: u64,
+        /// Who leads now; null without bids.
+        leader: Option<String>,
+        /// Whether the caller leads.
+        you_lead: bool,
+        /// How the price stands to the reserve.
+        reserve: Reserve,
+    },
+    /// Bidding rests; the time is given back.
+    #[serde(rename = "auction.paused")]
+    Paused {
+        /// Why.
+        reason: String,
+    },
+    /// Bidding goes on, or time that was lost was given back.
+    #[serde(rename = "auction.resumed")]
+    Resumed {
+        /// Milliseconds that were given back.
+        paused_for_ms: u64,
+        /// When the auction ends now.
+        ends_at: DateTime<Utc>,
+    },
+    /// A winner of less than was wanted took nothing.
+    #[serde(rename = "award.declined")]
+    Declined {
+        /// Who.
+        bidder: String,
+        /// Units that are not sold.
+        quantity: u32,
+    },
+    /// The auction is over; only a declined award may follow.
     #[serde(rename = "auction.closed")]
     Closed {
         /// How it ended.
@@ -234,7 +395,10 @@ pub enum StreamHappening {
     },
     /// The auction was taken back; nothing follows.
     #[serde(rename = "auction.cancelled")]
-    Cancelled,
+    Cancelled {
+        /// The operator's reason; null when the seller took it back.
+        reason: Option<String>,
+    },
 }
 
 impl StreamEvent {
@@ -245,7 +409,11 @@ impl StreamEvent {
             StreamHappening::BidPlaced { .. } => "bid.placed",
             StreamHappening::Extended { .. } => "auction.extended",
             StreamHappening::Closed { .. } => "auction.closed",
-            StreamHappening::Cancelled => "auction.cancelled",
+            StreamHappening::Retracted { .. } => "bid.retracted",
+            StreamHappening::Paused { .. } => "auction.paused",
+            StreamHappening::Resumed { .. } => "auction.resumed",
+            StreamHappening::Declined { .. } => "award.declined",
+            StreamHappening::Cancelled { .. } => "auction.cancelled",
         }
     }
 }
@@ -256,6 +424,8 @@ impl From<BidOutcome> for Outcome {
             BidOutcome::Leading => Self::Leading,
             BidOutcome::Outbid => Self::Outbid,
             BidOutcome::MaxRaised => Self::MaxRaised,
+            BidOutcome::Sealed => Self::Sealed,
+            BidOutcome::Bought => Self::Bought,
         }
     }
 }
@@ -278,7 +448,15 @@ impl From<ResultView> for AuctionResult {
             ResultOutcome::NoBids => AuctionOutcome::NoBids,
             ResultOutcome::Cancelled => AuctionOutcome::Cancelled,
         };
-        Self { outcome, price: view.price.map(Amount::minor) }
+        let award = |award: AwardView| Award {
+            bidder: award.bidder.to_string(),
+            yours: award.yours,
+            quantity: award.quantity,
+            wanted: award.wanted,
+            declined: award.declined,
+        };
+        let awards = view.awards.into_iter().map(award).collect();
+        Self { outcome, price: view.price.map(Amount::minor), awards }
     }
 }
 
@@ -288,23 +466,39 @@ impl From<AuctionView> for Auction {
             id: view.id.0,
             status: match view.status {
                 Status::Scheduled => AuctionStatus::Scheduled,
-                Status::Open => AuctionStatus::Open,
+                // A pause shows by `paused_at`.
+                Status::Open | Status::Paused => AuctionStatus::Open,
                 Status::Closed => AuctionStatus::Closed,
                 Status::Cancelled => AuctionStatus::Cancelled,
             },
             currency: view.currency.code(),
+            format: format_of(&view.format),
+            quantity: view.quantity,
             price: view.price.map(Amount::minor),
             bid_count: view.bid_count,
             next_minimum: view.next_minimum.minor(),
+            buy_now_price: view.buy_now_price.map(Amount::minor),
             reserve: view.reserve.into(),
             leader: view.leader.map(|alias| alias.to_string()),
             you_lead: view.you_lead,
             starts_at: view.starts_at,
             ends_at: view.ends_at,
+            paused_at: view.paused_at,
             server_time: view.server_time,
             sequence: view.sequence,
             result: view.result.map(AuctionResult::from),
         }
+    }
+}
+
+/// By the name that the domain gives it.
+pub(super) fn format_of(kind: &str) -> AuctionFormat {
+    match kind {
+        "sealed_first_price" => AuctionFormat::SealedFirstPrice,
+        "vickrey" => AuctionFormat::Vickrey,
+        "dutch" => AuctionFormat::Dutch,
+        "uniform_multi_unit" => AuctionFormat::UniformMultiUnit,
+        _ => AuctionFormat::English,
     }
 }
 
@@ -314,8 +508,9 @@ impl From<BidView> for Bid {
             bid_id: view.bid_id.0,
             bidder: view.bidder.to_string(),
             yours: view.yours,
+            quantity: view.quantity,
             outcome: view.outcome.into(),
-            price: view.price.minor(),
+            price: view.price.map(Amount::minor),
             sequence: view.sequence,
             placed_at: view.placed_at,
         }
@@ -325,13 +520,14 @@ impl From<BidView> for Bid {
 impl From<EventView> for StreamEvent {
     fn from(view: EventView) -> Self {
         let what = match view.what {
-            HappeningView::Opened { next_minimum, ends_at } => {
-                StreamHappening::Opened { next_minimum: next_minimum.minor(), ends_at }
+            HappeningView::Opened { next_minimum, ends_at, format } => {
+                StreamHappening::Opened { format, next_minimum: next_minimum.minor(), ends_at }
             }
             HappeningView::BidPlaced {
                 bid_id,
                 bidder,
                 yours,
+                quantity,
                 outcome,
                 price,
                 next_minimum,
@@ -344,6 +540,7 @@ impl From<EventView> for StreamEvent {
                 bid_id: bid_id.0,
                 bidder: bidder.to_string(),
                 yours,
+                quantity,
                 outcome: outcome.into(),
                 price: price.minor(),
                 next_minimum: next_minimum.minor(),
@@ -361,7 +558,33 @@ impl From<EventView> for StreamEvent {
                 bid_count,
                 ended_at,
             },
-            HappeningView::Cancelled => StreamHappening::Cancelled,
+            HappeningView::Retracted {
+                bid_ids,
+                bidder,
+                yours,
+                price,
+                next_minimum,
+                bid_count,
+                leader,
+                you_lead,
+                reserve,
+            } => StreamHappening::Retracted {
+                bid_ids: bid_ids.into_iter().map(|bid| bid.0).collect(),
+                bidder: bidder.to_string(),
+                yours,
+                price: price.map(Amount::minor),
+                next_minimum: next_minimum.minor(),
+                bid_count,
+                leader: leader.map(|leader| leader.to_string()),
+                you_lead,
+                reserve: reserve.into(),
+            },
+            HappeningView::Paused { reason, .. } => StreamHappening::Paused { reason },
+            HappeningView::Resumed { paused_for_ms, ends_at } => StreamHappening::Resumed { paused_for_ms, ends_at },
+            HappeningView::Declined { bidder, quantity } => {
+                StreamHappening::Declined { bidder: bidder.to_string(), quantity }
+            }
+            HappeningView::Cancelled { reason } => StreamHappening::Cancelled { reason },
         };
         Self { sequence: view.sequence, at: view.at, what }
     }

@@ -1,7 +1,9 @@
 //! Auctions over HTTP: the routes, what they take and give ([`dto`]), and the live stream.
 
 pub mod dto;
+mod operator;
 mod query;
+pub mod receipt;
 pub mod routes;
 mod stream;
 
@@ -10,9 +12,17 @@ use std::sync::Arc;
 use bidding_application::Auctions;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::receipt::Signer;
 
 /// Most streams at once.
 const MAX_STREAMS: usize = 10_000;
+
+/// All routes under `/v1`.
+pub(crate) fn router() -> OpenApiRouter<Api> {
+    routes::router().merge(receipt::router()).merge(operator::router())
+}
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -20,10 +30,11 @@ pub(crate) struct Api {
     auctions: Auctions,
     end_streams: CancellationToken,
     streams: Arc<Semaphore>,
+    signer: Signer,
 }
 
 impl Api {
-    pub(crate) fn new(auctions: Auctions, end_streams: CancellationToken) -> Self {
-        Self { auctions, end_streams, streams: Arc::new(Semaphore::new(MAX_STREAMS)) }
+    pub(crate) fn new(auctions: Auctions, end_streams: CancellationToken, signer: Signer) -> Self {
+        Self { auctions, end_streams, streams: Arc::new(Semaphore::new(MAX_STREAMS)), signer }
     }
 }

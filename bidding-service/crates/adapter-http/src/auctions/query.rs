@@ -1,5 +1,6 @@
 //! How the history is asked for: pages, the latest bid first.
 
+use bidding_ports::store::LogPlace;
 use event_contracts::problem::FieldError;
 
 use crate::problem::ApiError;
@@ -10,8 +11,8 @@ const DEFAULT_LIMIT: u32 = 20;
 /// Which page.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HistoryQuery {
-    /// Only bids whose sequence lies below it.
-    pub before: Option<u64>,
+    /// Only bids before it.
+    pub before: Option<LogPlace>,
     /// 1–100.
     pub limit: u32,
 }
@@ -44,14 +45,18 @@ pub(super) fn parse(query: &str) -> Result<HistoryQuery, ApiError> {
     if faults.is_empty() { Ok(history) } else { Err(ApiError::validation(faults)) }
 }
 
-/// An opaque cursor: the sequence of the last bid of the page.
-pub(super) fn encode(before: u64) -> String {
-    format!("b{before:x}")
+/// An opaque cursor: the place of the last bid of the page.
+pub(super) fn encode(before: LogPlace) -> String {
+    format!("b{:x}.{:x}", before.sequence, before.number)
 }
 
-fn decode(cursor: &str) -> Option<u64> {
-    let hex = cursor.strip_prefix('b').filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
-    u64::from_str_radix(hex, 16).ok()
+fn decode(cursor: &str) -> Option<LogPlace> {
+    let hex = |digits: &str| {
+        let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if plain { u64::from_str_radix(digits, 16).ok() } else { None }
+    };
+    let (sequence, number) = cursor.strip_prefix('b')?.split_once('.')?;
+    Some(LogPlace { sequence: hex(sequence)?, number: hex(number)? })
 }
 
 #[cfg(test)]
@@ -60,8 +65,9 @@ mod tests {
 
     #[test]
     fn a_cursor_continues_where_the_page_ended() {
-        let read = parse(&format!("cursor={}&limit=7", encode(300))).expect("sound");
-        assert_eq!(read, HistoryQuery { before: Some(300), limit: 7 });
+        let place = LogPlace { sequence: 300, number: 17 };
+        let read = parse(&format!("cursor={}&limit=7", encode(place))).expect("sound");
+        assert_eq!(read, HistoryQuery { before: Some(place), limit: 7 });
     }
 
     #[test]
@@ -70,7 +76,7 @@ mod tests {
         for name in ["?limit", "?cursor", "?colour", "twice"] {
             assert!(told.contains(name), "{name}: {told}");
         }
-        for cursor in ["", "b", "x1", "b+1", "b-1", "bfffffffffffffffff", "%00"] {
+        for cursor in ["", "b", "b1", "b.", "x1.1", "b+1.1", "b1.-1", "bfffffffffffffffff.1", "%00"] {
             assert!(parse(&format!("cursor={cursor}")).is_err(), "{cursor}");
         }
     }

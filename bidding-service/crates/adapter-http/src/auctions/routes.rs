@@ -1,25 +1,31 @@
-//! The routes of auctions.
+//! The routes of bidders.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{RawQuery, State},
+    extract::{Path, RawQuery, State},
     http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use bidding_application::place_bid::BidReply;
-use bidding_domain::{ids::AuctionId, money::Amount};
+use bidding_application::{error::UseError, place_bid::BidReply};
+use bidding_domain::{
+    bid::Ask,
+    ids::{AuctionId, BidId},
+    money::Amount,
+};
+use bidding_ports::idempotency::RequestKey;
 use tracing::Instrument;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
-    dto::{Auction, BidPage, NewBid, PlacedBid, StreamEvent},
+    dto::{Auction, BidPage, BuyNow, NewBid, NewDecline, NewRetraction, PlacedBid, Retraction, StreamEvent},
+    operator::checked_reason,
     query, stream,
 };
 use crate::{
-    auth::Authenticated,
+    auth::{Authenticated, Caller},
     idempotency::request_key,
     input::{ApiId, ApiJson, bad_request},
     metrics::DECISIONS,
@@ -27,9 +33,15 @@ use crate::{
     problem::ApiError,
 };
 
-/// All routes under `/v1`.
+/// What bidders do.
 pub(crate) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(find)).routes(routes!(bids, place_bid)).routes(routes!(follow))
+    OpenApiRouter::new()
+        .routes(routes!(find))
+        .routes(routes!(bids, place_bid))
+        .routes(routes!(buy_now))
+        .routes(routes!(retract))
+        .routes(routes!(decline))
+        .routes(routes!(follow))
 }
 
 /// Reads an auction.
@@ -79,25 +91,43 @@ async fn place_bid(
     headers: HeaderMap,
     ApiJson(body): ApiJson<NewBid>,
 ) -> Result<Response, ApiError> {
-    if !caller.bidder {
-        let title = "The caller may not do this";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", title, "only a bidder may bid"));
-    }
+    only_bidders(&caller)?;
     let max = Amount::new(body.max_amount).ok().filter(|max| *max > Amount::ZERO).ok_or_else(|| {
         ApiError::invalid("/max_amount", format!("must lie between 1 and {} minor units", Amount::MAX.minor()))
     })?;
+    if body.quantity == 0 {
+        return Err(ApiError::invalid("/quantity", "must be at least 1"));
+    }
     let key = request_key(&headers, &caller.id, &format!("POST /v1/auctions/{id}/bids"), &body)?;
-    let auctions = api.auctions.clone();
-    // Runs to its end even if the client hangs up: a transaction is never cut in half.
-    let placed = tokio::spawn(async move { auctions.place_bid(&key, AuctionId(id), max).await }.in_current_span());
-    let answered = placed.await.map_err(|error| {
-        tracing::error!(%error, "a bid ended abnormally");
-        ApiError::internal()
-    })??;
+    decided(&api, key, AuctionId(id), Ask::Bid { max, quantity: body.quantity }).await
+}
+
+/// Buys the lot at once, at the seller's price for that. Decided and kept like a bid.
+#[utoipa::path(post, path = "/v1/auctions/{id}/buy-now", operation_id = "buyNow", tag = "auctions",
+    params(("id" = uuid::Uuid, Path, description = "The auction"),
+        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    request_body = BuyNow,
+    responses((status = 201, description = "The lot is the caller's", body = PlacedBid, headers(
+        ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
+        WriteProblems))]
+async fn buy_now(
+    State(api): State<Api>,
+    Authenticated(caller): Authenticated,
+    ApiId(id): ApiId,
+    headers: HeaderMap,
+    ApiJson(body): ApiJson<BuyNow>,
+) -> Result<Response, ApiError> {
+    only_bidders(&caller)?;
+    let key = request_key(&headers, &caller.id, &format!("POST /v1/auctions/{id}/buy-now"), &body)?;
+    decided(&api, key, AuctionId(id), Ask::BuyNow).await
+}
+
+async fn decided(api: &Api, key: RequestKey, auction: AuctionId, ask: Ask) -> Result<Response, ApiError> {
+    let answered = api.auctions.place_bid(key, auction, ask).await?;
     let mut response = match answered.outcome {
         BidReply::Accepted { bid_id, outcome, auction } => {
             DECISIONS.with_label_values(&["accepted"]).inc();
-            let placed = PlacedBid { bid_id: bid_id.0, outcome: outcome.into(), auction: auction.into() };
+            let placed = PlacedBid { bid_id: bid_id.0, outcome: outcome.into(), auction: (*auction).into() };
             (StatusCode::CREATED, Json(placed)).into_response()
         }
         BidReply::Refused { refusal } => {
@@ -110,6 +140,63 @@ async fn place_bid(
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Takes a bid back: with more than 12 hours to go all bids of the caller, else only one of the last hour.
+#[utoipa::path(post, path = "/v1/auctions/{id}/bids/{bid}/retract", operation_id = "retractBid", tag = "auctions",
+    params(("id" = uuid::Uuid, Path, description = "The auction"), ("bid" = uuid::Uuid, Path, description = "The bid")),
+    request_body = NewRetraction,
+    responses((status = 200, description = "Taken back", body = Retraction), WriteProblems))]
+async fn retract(
+    State(api): State<Api>,
+    Authenticated(caller): Authenticated,
+    Path((id, bid)): Path<(String, String)>,
+    ApiJson(body): ApiJson<NewRetraction>,
+) -> Result<Json<Retraction>, ApiError> {
+    only_bidders(&caller)?;
+    let id_of =
+        |text: String| text.parse().map_err(|_| ApiError::not_found("there is nothing by this id; ids are UUIDs"));
+    let reason = body.reason.as_deref().map(checked_reason).transpose()?;
+    let (id, bid) = (AuctionId(id_of(id)?), BidId(id_of(bid)?));
+    let auctions = api.auctions;
+    let retraction = to_its_end(async move { auctions.retract(&caller.id, id, bid, reason.as_deref()).await }).await?;
+    let retracted = retraction.gone.into_iter().map(|bid| bid.0).collect();
+    Ok(Json(Retraction { retracted, auction: retraction.auction.into() }))
+}
+
+/// Declines a lot of which the caller won less than was wanted.
+#[utoipa::path(post, path = "/v1/auctions/{id}/decline", operation_id = "declineAward", tag = "auctions",
+    params(("id" = uuid::Uuid, Path, description = "The auction")),
+    request_body = NewDecline,
+    responses((status = 200, description = "Declined", body = Auction), WriteProblems))]
+async fn decline(
+    State(api): State<Api>,
+    Authenticated(caller): Authenticated,
+    ApiId(id): ApiId,
+    ApiJson(NewDecline {}): ApiJson<NewDecline>,
+) -> Result<Json<Auction>, ApiError> {
+    only_bidders(&caller)?;
+    let auctions = api.auctions;
+    Ok(Json(to_its_end(async move { auctions.decline(&caller.id, AuctionId(id)).await }).await?.into()))
+}
+
+fn only_bidders(caller: &Caller) -> Result<(), ApiError> {
+    if caller.bidder {
+        return Ok(());
+    }
+    let title = "The caller may not do this";
+    Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", title, "only a bidder may bid"))
+}
+
+/// Runs a write to its end even if the client hangs up: a transaction is never cut in half.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, UseError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::spawn(work.in_current_span()).await.map_err(|error| {
+        tracing::error!(%error, "a write ended abnormally");
+        ApiError::internal()
+    })?;
+    Ok(done?)
 }
 
 /// Streams the auction's events from the first, or after `Last-Event-ID`, and then as they happen.

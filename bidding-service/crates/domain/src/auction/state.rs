@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::format::{Book, Outcome};
+use crate::{
+    chain::Link,
+    format::{Book, Outcome},
+};
 
 /// Where an auction stands, with what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,9 +17,15 @@ pub enum State {
     /// Published; bidding opens at `starts_at`.
     Scheduled,
     /// Takes bids.
-    Open {
-        /// The end, extensions included.
-        ends_at: DateTime<Utc>,
+    Open(Timing),
+    /// Takes no bids for now; the time is given back.
+    Paused {
+        /// As it was when the pause began.
+        timing: Timing,
+        /// When it began.
+        since: DateTime<Utc>,
+        /// The pause of all auctions that this one follows; none when it alone is paused.
+        halt: Option<u64>,
     },
     /// Over.
     Closed {
@@ -26,6 +35,8 @@ pub enum State {
         closed_at: DateTime<Utc>,
         /// How it ended.
         outcome: Outcome,
+        /// Until when a partial lot may be declined; none when there is none.
+        decline_until: Option<DateTime<Utc>>,
     },
     /// Taken back.
     Cancelled {
@@ -36,13 +47,42 @@ pub enum State {
     },
 }
 
+/// When an auction that takes bids ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// The end, extensions included.
+    pub ends_at: DateTime<Utc>,
+    /// Since when bidding was not interrupted.
+    pub open_since: DateTime<Utc>,
+    /// Pauses that were given back in all, milliseconds.
+    pub given_back_ms: u64,
+}
+
+impl Timing {
+    pub(super) fn given_back(self) -> TimeDelta {
+        TimeDelta::milliseconds(i64::try_from(self.given_back_ms).unwrap_or(i64::MAX))
+    }
+
+    /// With `lost` given back, and bidding open again from `until` on.
+    pub(super) fn giving_back(self, lost: TimeDelta, until: DateTime<Utc>) -> Self {
+        // A clock that was set back gives nothing, and takes nothing away.
+        let lost_ms = lost.num_milliseconds().max(0);
+        Self {
+            ends_at: self.ends_at + TimeDelta::milliseconds(lost_ms),
+            open_since: until.max(self.open_since),
+            given_back_ms: self.given_back_ms + lost_ms.unsigned_abs(),
+        }
+    }
+}
+
 impl State {
     /// The state's name.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
             Self::Scheduled => Status::Scheduled,
-            Self::Open { .. } => Status::Open,
+            Self::Open(_) => Status::Open,
+            Self::Paused { .. } => Status::Paused,
             Self::Closed { .. } => Status::Closed,
             Self::Cancelled { .. } => Status::Cancelled,
         }
@@ -57,6 +97,8 @@ pub enum Status {
     Scheduled,
     /// Takes bids.
     Open,
+    /// Takes no bids for now.
+    Paused,
     /// Over.
     Closed,
     /// Taken back.
@@ -68,6 +110,7 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Self::Scheduled => "scheduled",
             Self::Open => "open",
+            Self::Paused => "paused",
             Self::Closed => "closed",
             Self::Cancelled => "cancelled",
         })
@@ -80,6 +123,18 @@ impl fmt::Display for Status {
 pub enum CancelledBy {
     /// The seller, before the first bid.
     Seller,
+    /// The operator.
+    Operator,
+}
+
+/// Why bidding rested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PausedBy {
+    /// The operator paused it.
+    Operator,
+    /// The service was down.
+    Downtime,
 }
 
 /// What changes in an auction, in the shape in which it is kept.
@@ -87,6 +142,12 @@ pub enum CancelledBy {
 pub struct Snapshot {
     /// Number of the last event.
     pub sequence: u64,
+    /// Number of the last entry of the log.
+    pub number: u64,
+    /// The last link of the log's chain.
+    pub link: Link,
+    /// The last halt that was followed.
+    pub halt: u64,
     /// Where it stands.
     pub state: State,
     /// The bids so far.
@@ -102,6 +163,14 @@ pub enum Attempt {
     Close,
     /// To take the lot back.
     Cancel,
+    /// To pause bidding.
+    Pause,
+    /// To go on with bidding.
+    Resume,
+    /// To take bids back.
+    Retract,
+    /// To decline a partial lot.
+    Decline,
 }
 
 impl fmt::Display for Attempt {
@@ -110,6 +179,10 @@ impl fmt::Display for Attempt {
             Self::Open => "open",
             Self::Close => "close",
             Self::Cancel => "cancel",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Retract => "take bids back",
+            Self::Decline => "let a lot be declined",
         })
     }
 }
@@ -135,6 +208,18 @@ pub enum Objection {
     /// Only the seller may.
     #[error("only its seller may")]
     NotTheSeller,
+    /// Too little time is left, and the bid is too old.
+    #[error("with less than 12 hours to go only a bid of the last hour can be taken back")]
+    TooLate,
+    /// The bidder has no such bid, or took it back before.
+    #[error("the bidder has no such bid")]
+    NoSuchBid,
+    /// The bidder won all that was wanted, or nothing, or declined before.
+    #[error("the bidder won no partial lot")]
+    NothingToDecline,
+    /// All auctions are paused, which only ends for all.
+    #[error("all auctions are paused; it goes on with them")]
+    AllPaused,
 }
 
 /// A transition that did not happen; nothing changed.

@@ -8,16 +8,16 @@ use bidding_domain::{
 };
 use bidding_ports::{
     error::StoreError,
-    store::{AuctionStore, AuctionTx},
+    store::{AuctionStore, AuctionTx, Changes},
 };
 use chrono::TimeDelta;
 
-use super::{insert, open, scheduled, soon};
+use super::{change, close, insert, open, scheduled, soon};
 
 /// More than any test leaves behind.
 const ALL: u32 = 10_000;
 
-async fn due_ids(tx: &mut dyn AuctionTx) -> Result<Vec<AuctionId>, StoreError> {
+pub(super) async fn due_ids(tx: &mut dyn AuctionTx) -> Result<Vec<AuctionId>, StoreError> {
     Ok(tx.lock_due(ALL).await?.iter().map(|locked| locked.auction.id()).collect())
 }
 
@@ -37,7 +37,8 @@ pub(super) async fn an_auction_is_due_at_its_start_and_then_at_its_end(
     assert!(due.contains(&to_open.id()) && due.contains(&to_close.id()));
     for auction in [&to_open, &to_close] {
         let locked = tx.lock(auction.id()).await?.expect("it is there");
-        tx.save(&locked.auction.open(locked.now).expect("its start has come").auction, &[]).await?;
+        let opened = locked.auction.open(locked.now).expect("its start has come");
+        tx.save(Changes::of(opened.auction, opened.entries)).await?;
     }
     tx.commit().await?;
 
@@ -47,7 +48,8 @@ pub(super) async fn an_auction_is_due_at_its_start_and_then_at_its_end(
     assert!(find(to_open.id()).is_none(), "it is open, and its end has not come");
     let locked = find(to_close.id()).expect("its end has come").clone();
     assert_eq!(locked.auction.status(), Status::Open);
-    tx.save(&locked.auction.close(locked.now).expect("its end has come").auction, &[]).await?;
+    let closed = locked.auction.close(locked.now).expect("its end has come");
+    tx.save(Changes::of(closed.auction, closed.entries)).await?;
     tx.commit().await?;
     assert!(!due_ids(&mut *store.begin().await?).await?.contains(&to_close.id()), "it is over");
     Ok(())
@@ -81,17 +83,38 @@ pub(super) async fn the_longest_due_come_first_and_no_more_than_asked_for(
     Ok(())
 }
 
+pub(super) async fn a_paused_auction_is_not_due(store: &dyn AuctionStore) -> Result<(), StoreError> {
+    let auction = scheduled(store, -TimeDelta::hours(2)).await?;
+    insert(store, &auction).await?;
+    change(store, auction.id(), Auction::open).await?;
+    assert!(due_ids(&mut *store.begin().await?).await?.contains(&auction.id()));
+    let before_its_end = auction.ends_at() - TimeDelta::minutes(1);
+    change(store, auction.id(), |auction, _| auction.pause("a fault", before_its_end)).await?;
+    assert!(!due_ids(&mut *store.begin().await?).await?.contains(&auction.id()));
+    let resumed = change(store, auction.id(), |auction, _| auction.resume(before_its_end)).await?;
+    assert_eq!(resumed.due_at(), Some(auction.ends_at()));
+    assert!(due_ids(&mut *store.begin().await?).await?.contains(&auction.id()));
+    Ok(())
+}
+
 pub(super) async fn the_wait_is_until_the_next_one_due(store: &dyn AuctionStore) -> Result<(), StoreError> {
     // Opens and closes whatever other promises left due, and may still hold for a moment.
     soon(async || {
         let mut tx = store.begin().await?;
         for locked in tx.lock_due(ALL).await? {
-            let opened = match locked.auction.status() {
-                Status::Scheduled => locked.auction.open(locked.now).expect("due").auction,
-                _ => locked.auction,
+            let (auction, now) = (locked.auction, locked.now);
+            let mut entries = Vec::new();
+            let auction = match auction.status() {
+                Status::Scheduled => {
+                    let opened = auction.open(now).expect("due");
+                    entries.extend(opened.entries);
+                    opened.auction
+                }
+                _ => auction,
             };
-            let end = opened.ends_at().max(locked.now);
-            tx.save(&opened.close(end).expect("over").auction, &[]).await?;
+            let closed = close(auction, now).expect("over");
+            entries.extend(closed.entries);
+            tx.save(Changes::of(closed.auction, entries)).await?;
         }
         tx.commit().await?;
         Ok(store.next_due().await? != Some(Duration::ZERO))

@@ -4,54 +4,42 @@ use bidding_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
     inbox::{Receipt, Seen},
-    store::AuctionStore,
+    store::{AuctionStore, Changes, Request},
 };
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{fresh, soon};
+use super::{fresh, fresh_id, fresh_key};
 use crate::world::user;
 
-fn key() -> RequestKey {
-    RequestKey { principal: user("ann"), key: fresh("key"), fingerprint: [1; 32] }
-}
-
-/// Claims a key and gives it up again.
 async fn claim(store: &dyn AuctionStore, key: &RequestKey) -> Result<Claim, StoreError> {
-    store.begin().await?.claim(key).await
+    let asked = [Request { auction: fresh_id(), key: key.clone() }];
+    let floor = store.begin().await?.enter(&asked).await?;
+    Ok(floor.known.into_iter().next().expect("one request, one answer").claim)
 }
 
 async fn answered(store: &dyn AuctionStore, key: &RequestKey) -> Result<(), StoreError> {
+    assert_eq!(claim(store, key).await?, Claim::New);
     let mut tx = store.begin().await?;
-    assert_eq!(tx.claim(key).await?, Claim::New);
-    tx.answer(key, &json!({"answer": [1, null, "ü"]})).await?;
+    let answers = vec![(key.clone(), json!({"answer": [1, null, "ü"]}))];
+    tx.save(Changes { answers, ..Changes::default() }).await?;
     tx.commit().await
 }
 
 pub(super) async fn an_answer_is_replayed_to_the_same_request_only(store: &dyn AuctionStore) -> Result<(), StoreError> {
-    let key = key();
+    let key = fresh_key();
     answered(store, &key).await?;
     assert_eq!(claim(store, &key).await?, Claim::Replay(json!({"answer": [1, null, "ü"]})));
-    assert_eq!(claim(store, &RequestKey { fingerprint: [2; 32], ..key }).await?, Claim::Mismatch);
+    assert_eq!(claim(store, &RequestKey { fingerprint: [2; 32], ..key.clone() }).await?, Claim::Mismatch);
+    assert_eq!(claim(store, &RequestKey { key: fresh("key"), ..key }).await?, Claim::New);
     Ok(())
 }
 
 pub(super) async fn keys_of_other_principals_do_not_meet(store: &dyn AuctionStore) -> Result<(), StoreError> {
-    let key = key();
+    let key = fresh_key();
     answered(store, &key).await?;
     assert_eq!(claim(store, &RequestKey { principal: user("bob"), ..key }).await?, Claim::New);
     Ok(())
-}
-
-pub(super) async fn a_key_in_use_is_running_and_free_again_when_its_unit_of_work_is_dropped(
-    store: &dyn AuctionStore,
-) -> Result<(), StoreError> {
-    let key = key();
-    let mut holder = store.begin().await?;
-    assert_eq!(holder.claim(&key).await?, Claim::New);
-    assert_eq!(claim(store, &key).await?, Claim::Running);
-    drop(holder);
-    soon(async || Ok(claim(store, &key).await? == Claim::New)).await
 }
 
 fn receipt(key: &str, sequence: u64) -> Receipt {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bidding_domain::ids::AuctionId;
+use bidding_domain::{english::EnglishTerms, ids::AuctionId, soft_close::SoftClose};
 use bidding_ports::{
     error::StoreError,
     outbox::{Outbox, OutboxRecord},
@@ -10,7 +10,11 @@ use bidding_ports::{
 };
 use uuid::Uuid;
 
-use super::{bid, decide, open};
+use super::{bid, changes, decide, open, open_lot};
+use crate::{
+    lots::{lot, vickrey},
+    world::one,
+};
 
 /// More than any test leaves behind.
 const ALL: u32 = 10_000;
@@ -39,7 +43,9 @@ pub(super) async fn events_wait_in_order_until_they_are_deleted(
     assert_eq!(records[1].event_type, "outcry.bidding.bid.placed.v1");
     let times: Vec<_> = store.events(id, 0, 10).await?.iter().map(|event| event.at).collect();
     assert_eq!(records.iter().map(|record| record.time).collect::<Vec<_>>(), times);
-    assert_eq!(relay.batch(1).await?.len(), 1);
+    assert_eq!(waiting(relay, id).await?, records, "read again they are the same");
+    let first = relay.batch(1).await?;
+    assert!(!first.is_empty() && first.iter().all(|record| record.id == first[0].id), "those of one decision");
     assert!(relay.age_s().await? >= 0.0);
 
     relay.delete(epoch, &[records[1].id]).await?;
@@ -52,6 +58,42 @@ pub(super) async fn events_wait_in_order_until_they_are_deleted(
     Ok(())
 }
 
+pub(super) async fn events_of_one_decision_wait_and_go_together(
+    store: &dyn AuctionStore,
+    relay: &dyn Outbox,
+) -> Result<(), StoreError> {
+    let holder = Uuid::now_v7();
+    let epoch = relay.lease(holder, MINUTE).await?.expect("nobody has the lease");
+    let soft_close = SoftClose::Reset { window_s: 7_200, hard_stop_s: 86_400 };
+    let id = open_lot(store, EnglishTerms { soft_close, ..lot() }).await?.id();
+    bid(store, id, "ann", 900).await?.expect("accepted");
+    bid(store, id, "bob", 2_000).await?.expect("accepted");
+    let records = waiting(relay, id).await?;
+    assert_eq!(records.iter().map(|record| record.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    let ids: Vec<_> = records.iter().map(|record| record.id).collect();
+    assert!(ids[0] < ids[1] && ids[1] == ids[2] && ids[2] < ids[3] && ids[3] == ids[4], "{ids:?}");
+    assert_eq!(records[2].event_type, "outcry.bidding.auction.extended.v1");
+    assert_ne!(records[1].event_id, records[2].event_id);
+    relay.delete(epoch, &[ids[0], ids[1]]).await?;
+    let left: Vec<_> = waiting(relay, id).await?.iter().map(|record| record.sequence).collect();
+    assert_eq!(left, [4, 5]);
+    relay.delete(epoch, &[ids[3]]).await?;
+    relay.lease(holder, Duration::ZERO).await?;
+    Ok(())
+}
+
+pub(super) async fn a_decision_that_tells_nothing_leaves_nothing(
+    store: &dyn AuctionStore,
+    relay: &dyn Outbox,
+) -> Result<(), StoreError> {
+    let id = open_lot(store, vickrey()).await?.id();
+    bid(store, id, "ann", 900).await?.expect("accepted");
+    bid(store, id, "bob", 2_000).await?.expect("accepted");
+    let sequences: Vec<_> = waiting(relay, id).await?.iter().map(|record| record.sequence).collect();
+    assert_eq!(sequences, [1], "it opened");
+    Ok(())
+}
+
 pub(super) async fn events_of_a_dropped_unit_of_work_never_wait(
     store: &dyn AuctionStore,
     relay: &dyn Outbox,
@@ -59,8 +101,8 @@ pub(super) async fn events_of_a_dropped_unit_of_work_never_wait(
     let id = open(store).await?.id();
     let before = waiting(relay, id).await?;
     let mut tx = store.begin().await?;
-    let decision = decide(tx.lock(id).await?.expect("it is there"), "ann", 900);
-    tx.record(&decision.events).await?;
+    let locked = tx.lock(id).await?.expect("it is there");
+    tx.save(changes(decide(locked.auction, locked.now, "ann", one(900)))).await?;
     assert_eq!(waiting(relay, id).await?, before, "nothing waits before the commit");
     drop(tx);
     assert_eq!(waiting(relay, id).await?, before);

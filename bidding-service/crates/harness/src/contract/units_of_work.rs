@@ -1,11 +1,21 @@
 //! Units of work: all or nothing, and one after the other on the same auction.
 
-use bidding_domain::{auction::Auction, ids::AuctionId};
-use bidding_ports::{error::StoreError, store::AuctionStore};
+use bidding_domain::auction::Auction;
+use bidding_ports::{
+    error::StoreError,
+    store::{AuctionStore, Changes, Request},
+};
 use chrono::TimeDelta;
+use serde_json::json;
 
-use super::{bid, decide, fresh, fresh_id, insert, open, read, scheduled};
-use crate::world::{SELLER, user};
+use super::{
+    ask, bid, change, changes, close, decide, fresh, fresh_id, fresh_key, insert, open, open_lot, read, request,
+    scheduled,
+};
+use crate::{
+    lots::{of_each_format, uniform},
+    world::{SELLER, one, units, user},
+};
 
 pub(super) async fn what_is_committed_is_read_back(store: &dyn AuctionStore) -> Result<(), StoreError> {
     let auction = scheduled(store, TimeDelta::hours(1)).await?;
@@ -20,59 +30,56 @@ pub(super) async fn what_is_committed_is_read_back(store: &dyn AuctionStore) -> 
     Ok(())
 }
 
-async fn save(
-    store: &dyn AuctionStore,
-    change: impl FnOnce(Auction) -> Auction,
-    id: AuctionId,
-) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
-    let locked = tx.lock(id).await?.expect("it is there");
-    let changed = change(locked.auction);
-    tx.save(&changed, &[]).await?;
-    tx.commit().await?;
-    assert_eq!(read(store, id).await?, Some(changed));
-    Ok(())
-}
-
 pub(super) async fn every_state_is_read_back(store: &dyn AuctionStore) -> Result<(), StoreError> {
-    let with_bids = open(store).await?.id();
-    bid(store, with_bids, "ann", 900).await?.expect("accepted");
-    let close = |auction: Auction| {
-        let end = auction.ends_at();
-        auction.close(end).expect("its end has come").auction
+    let same = async |kept: Auction| {
+        assert_eq!(read(store, kept.id()).await?, Some(kept));
+        Ok::<_, StoreError>(())
     };
-    save(store, close, with_bids).await?;
-    let without_bids = open(store).await?.id();
-    save(store, close, without_bids).await?;
-    let cancelled = open(store).await?;
-    let cancel = |auction: Auction| {
-        let now = auction.sale().starts_at;
-        auction.cancel(&user(SELLER), now).expect("it has no bids").auction
-    };
-    save(store, cancel, cancelled.id()).await
+    for format in of_each_format() {
+        let id = open_lot(store, format).await?.id();
+        same(change(store, id, |auction, now| auction.pause("a fault", now)).await?).await?;
+        same(change(store, id, Auction::resume).await?).await?;
+        bid(store, id, "ann", 2_000).await?.expect("accepted");
+        let auction = read(store, id).await?.expect("it is there");
+        if !auction.is_over() {
+            same(change(store, id, close).await?).await?;
+        }
+        let without_bids = open(store).await?.id();
+        same(change(store, without_bids, close).await?).await?;
+    }
+    let units_id = open_lot(store, uniform()).await?.id();
+    ask(store, units_id, "ann", units(900, 2)).await?.expect("accepted");
+    ask(store, units_id, "bob", units(800, 2)).await?.expect("accepted");
+    same(change(store, units_id, |auction, _| auction.clone().close(auction.ends_at())).await?).await?;
+    same(change(store, units_id, |auction, now| auction.decline(&user("bob"), now)).await?).await?;
+    let by_seller = open(store).await?.id();
+    same(change(store, by_seller, |auction, now| auction.cancel(&user(SELLER), now)).await?).await?;
+    let by_operator = open(store).await?.id();
+    same(change(store, by_operator, |auction, now| auction.cancel_by_operator("stolen", now)).await?).await
 }
 
 pub(super) async fn what_is_dropped_leaves_nothing(store: &dyn AuctionStore) -> Result<(), StoreError> {
     let never = scheduled(store, TimeDelta::hours(1)).await?;
     let auction = open(store).await?;
-    let before = store.events(auction.id(), 0, 100).await?;
-    let bidder = user(&fresh("bidder"));
+    let before = store.log(auction.id()).await?;
+    let asked = Request { auction: auction.id(), key: fresh_key() };
     {
         let mut tx = store.begin().await?;
         tx.insert(&never).await?;
         let locked = tx.lock(auction.id()).await?.expect("it is there");
-        let decision = decide(locked, "ann", 900);
-        tx.save(&decision.auction, &[decision.answer.expect("accepted")]).await?;
-        tx.record(&decision.events).await?;
-        tx.set_suspended(&bidder, true).await?;
+        let answers = vec![(asked.key.clone(), json!(1))];
+        let bid = changes(decide(locked.auction, locked.now, "ann", one(900)));
+        tx.save(Changes { answers, ..bid }).await?;
+        tx.set_suspended(&asked.key.principal, true).await?;
     }
     assert_eq!(read(store, never.id()).await?, None);
     assert_eq!(read(store, auction.id()).await?, Some(auction.clone()));
     assert_eq!(store.bids(auction.id(), None, 10).await?, []);
-    assert_eq!(store.events(auction.id(), 0, 100).await?, before);
-    let mut tx = store.begin().await?;
-    assert!(!tx.is_suspended(&bidder).await?);
-    assert!(tx.lock(auction.id()).await?.is_some(), "its lock is free again");
+    assert_eq!(store.log(auction.id()).await?, before);
+    let floor = store.begin().await?.enter(std::slice::from_ref(&asked)).await?;
+    assert_eq!(floor.known[0].claim, bidding_ports::idempotency::Claim::New, "the key is free");
+    assert!(!floor.known[0].suspended);
+    assert!(floor.auctions.contains_key(&auction.id()), "its lock was free again");
     Ok(())
 }
 
@@ -119,13 +126,16 @@ pub(super) async fn two_bids_are_never_read_and_then_both_inserted(store: &dyn A
 }
 
 pub(super) async fn a_bidder_is_suspended_until_reinstated(store: &dyn AuctionStore) -> Result<(), StoreError> {
-    let bidder = user(&fresh("bidder"));
+    let id = open(store).await?.id();
+    let mut asked = request(id);
+    asked.key.principal = user(&fresh("bidder"));
+    let asked = [asked];
     for suspended in [false, true, true, false, false] {
         let mut tx = store.begin().await?;
-        tx.set_suspended(&bidder, suspended).await?;
-        assert_eq!(tx.is_suspended(&bidder).await?, suspended, "a unit of work sees what it wrote");
+        tx.set_suspended(&asked[0].key.principal, suspended).await?;
+        assert_eq!(tx.enter(&asked).await?.known[0].suspended, suspended, "a unit of work sees what it wrote");
         tx.commit().await?;
-        assert_eq!(store.begin().await?.is_suspended(&bidder).await?, suspended);
+        assert_eq!(store.begin().await?.enter(&asked).await?.known[0].suspended, suspended);
     }
     Ok(())
 }

@@ -5,14 +5,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use bidding_domain::ids::{AuctionId, UserId};
+use bidding_domain::ids::AuctionId;
 use tokio::sync::{Mutex as Lock, OwnedMutexGuard};
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Row {
     Auction(AuctionId),
-    Key(UserId, String),
     Inbox(String, String),
 }
 

@@ -1,9 +1,12 @@
 //! The outbox in memory, with its lease.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
-use bidding_domain::event::{AuctionEvent, Happening};
+use bidding_domain::{
+    event::{AuctionEvent, Happening},
+    log::Entry,
+};
 use bidding_ports::{
     error::StoreError,
     outbox::{Epoch, Outbox, OutboxRecord},
@@ -39,8 +42,10 @@ impl Outbox for MemoryStore {
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
         let call = self.enter("batch").await?;
         let mut records = self.committed().outbox.clone();
-        records.sort_by_key(|record| record.id);
-        records.truncate(limit as usize);
+        records.sort_by_key(|record| (record.id, record.sequence));
+        let decisions: BTreeSet<_> = records.iter().map(|record| record.id).collect();
+        let decisions: BTreeSet<_> = decisions.into_iter().take(limit as usize).collect();
+        records.retain(|record| decisions.contains(&record.id));
         call.done(records)
     }
 
@@ -61,13 +66,22 @@ impl Outbox for MemoryStore {
     }
 }
 
+/// The events of an entry as they wait, under one id.
+pub(super) fn records_of(entry: &Entry, id: i64) -> impl Iterator<Item = OutboxRecord> {
+    entry.events().map(move |event| record_of(&event, id))
+}
+
 /// An event as it waits. The payload is the domain's, not the contract's.
-pub(super) fn record_of(event: &AuctionEvent, id: i64) -> OutboxRecord {
+fn record_of(event: &AuctionEvent, id: i64) -> OutboxRecord {
     let name = match event.what {
         Happening::Opened { .. } => "auction.opened",
         Happening::BidPlaced { .. } => "bid.placed",
         Happening::Extended { .. } => "auction.extended",
+        Happening::Retracted { .. } => "bid.retracted",
+        Happening::Paused { .. } => "auction.paused",
+        Happening::Resumed { .. } => "auction.resumed",
         Happening::Closed { .. } => "auction.closed",
+        Happening::Declined { .. } => "award.declined",
         Happening::Cancelled { .. } => "auction.cancelled",
     };
     OutboxRecord {

@@ -1,31 +1,31 @@
 //! A unit of work in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicI64, Ordering},
 };
 
 use async_trait::async_trait;
 use bidding_domain::{
     auction::Auction,
-    bid::Bid,
-    event::AuctionEvent,
     ids::{AuctionId, UserId},
+    log::Entry,
 };
 use bidding_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
     inbox::{Receipt, Seen},
     outbox::OutboxRecord,
-    store::{AuctionTx, Locked},
+    store::{AuctionTx, Changes, Floor, Known, Locked, Request},
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
     MemoryStore,
+    contents::{Contents, Place},
     locks::{Held, Row},
-    outbox::record_of,
+    outbox::records_of,
 };
 
 /// Numbers of outbox records are given when written, not when committed, as a database sequence does.
@@ -35,11 +35,10 @@ static NEXT_RECORD: AtomicI64 = AtomicI64::new(1);
 #[derive(Default)]
 struct Writes {
     auctions: BTreeMap<AuctionId, Auction>,
-    bids: Vec<Bid>,
-    events: Vec<AuctionEvent>,
+    entries: Vec<Entry>,
     outbox: Vec<OutboxRecord>,
     suspended: BTreeMap<UserId, bool>,
-    answers: BTreeMap<(UserId, String), ([u8; 32], Value)>,
+    answers: BTreeMap<Place, ([u8; 32], Value)>,
     inbox: BTreeMap<(String, String), u64>,
 }
 
@@ -54,11 +53,47 @@ impl MemoryTx {
         Self { store, held: Held::default(), writes: Writes::default() }
     }
 
-    fn read(&self, id: AuctionId) -> Option<Locked> {
-        let written = self.writes.auctions.get(&id).cloned();
-        let auction = written.or_else(|| self.store.committed().auctions.get(&id).cloned())?;
-        Some(Locked { auction, now: self.store.now() })
+    async fn take(&mut self, id: AuctionId) {
+        self.held.take(&self.store.locks, Row::Auction(id)).await;
     }
+
+    fn read(&self, id: AuctionId) -> Result<Option<Auction>, StoreError> {
+        match self.writes.auctions.get(&id) {
+            Some(written) => Ok(Some(written.clone())),
+            None => self.store.committed().auction(id),
+        }
+    }
+
+    fn locked(&self, id: AuctionId) -> Result<Option<Locked>, StoreError> {
+        let auction = self.read(id)?;
+        let halts = self.store.committed().halts();
+        Ok(auction.map(|auction| Locked { auction, halts, now: self.store.now() }))
+    }
+
+    fn known(&self, key: &RequestKey) -> Known {
+        let committed = self.store.committed();
+        let claim = match committed.answers.get(&place(key)) {
+            None => Claim::New,
+            Some((fingerprint, _)) if *fingerprint != key.fingerprint => Claim::Mismatch,
+            Some((_, answer)) => Claim::Replay(answer.clone()),
+        };
+        let written = self.writes.suspended.get(&key.principal).copied();
+        Known { claim, suspended: written.unwrap_or_else(|| committed.suspended.contains(&key.principal)) }
+    }
+
+    fn log_of(&self, id: AuctionId) -> Vec<Entry> {
+        let mut log = self.store.committed().log(id);
+        log.extend(self.writes.entries.iter().filter(|entry| entry.auction_id == id).cloned());
+        log
+    }
+}
+
+fn place(key: &RequestKey) -> Place {
+    (key.principal.clone(), key.key.clone())
+}
+
+fn corrupt(what: String) -> StoreError {
+    StoreError::Corrupt(what)
 }
 
 #[async_trait]
@@ -67,25 +102,21 @@ impl AuctionTx for MemoryTx {
         self.store.enter("now").await?.done(self.store.now())
     }
 
-    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError> {
-        let call = self.store.enter("claim").await?;
-        let place = (key.principal.clone(), key.key.clone());
-        let row = Row::Key(place.0.clone(), place.1.clone());
-        if self.held.has(&row) || !self.held.try_take(&self.store.locks, row) {
-            return call.done(Claim::Running);
+    async fn enter(&mut self, requests: &[Request]) -> Result<Floor, StoreError> {
+        let call = self.store.enter("enter").await?;
+        let ids: BTreeSet<_> = requests.iter().map(|request| request.auction).collect();
+        for id in &ids {
+            self.take(*id).await;
         }
-        call.done(match self.store.committed().answers.get(&place) {
-            None => Claim::New,
-            Some((fingerprint, _)) if *fingerprint != key.fingerprint => Claim::Mismatch,
-            Some((_, answer)) => Claim::Replay(answer.clone()),
-        })
-    }
-
-    async fn answer(&mut self, key: &RequestKey, answer: &Value) -> Result<(), StoreError> {
-        let call = self.store.enter("answer").await?;
-        let place = (key.principal.clone(), key.key.clone());
-        self.writes.answers.insert(place, (key.fingerprint, answer.clone()));
-        call.done(())
+        let mut auctions = BTreeMap::new();
+        for id in ids {
+            if let Some(auction) = self.read(id).transpose() {
+                auctions.insert(id, auction);
+            }
+        }
+        let known = requests.iter().map(|request| self.known(&request.key)).collect();
+        let halts = self.store.committed().halts();
+        call.done(Floor { auctions, known, halts, now: self.store.now() })
     }
 
     async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
@@ -106,8 +137,8 @@ impl AuctionTx for MemoryTx {
 
     async fn lock(&mut self, id: AuctionId) -> Result<Option<Locked>, StoreError> {
         let call = self.store.enter("lock").await?;
-        self.held.take(&self.store.locks, Row::Auction(id)).await;
-        call.done(self.read(id))
+        self.take(id).await;
+        call.done(self.locked(id)?)
     }
 
     async fn lock_due(&mut self, limit: u32) -> Result<Vec<Locked>, StoreError> {
@@ -120,7 +151,9 @@ impl AuctionTx for MemoryTx {
         let mut locked = Vec::new();
         for (_, id) in due {
             if locked.len() < limit as usize && self.held.try_take(&self.store.locks, Row::Auction(id)) {
-                locked.extend(self.read(id).filter(|locked| is_due(&locked.auction).is_some()));
+                // What cannot be read is left out.
+                let readable = self.locked(id).ok().flatten();
+                locked.extend(readable.filter(|locked| is_due(&locked.auction).is_some()));
             }
         }
         call.done(locked)
@@ -128,36 +161,40 @@ impl AuctionTx for MemoryTx {
 
     async fn insert(&mut self, auction: &Auction) -> Result<(), StoreError> {
         let call = self.store.enter("insert").await?;
-        self.held.take(&self.store.locks, Row::Auction(auction.id())).await;
-        if self.read(auction.id()).is_some() {
+        self.take(auction.id()).await;
+        if self.read(auction.id())?.is_some() {
             return Err(StoreError::Conflict);
         }
         self.writes.auctions.insert(auction.id(), auction.clone());
         call.done(())
     }
 
-    async fn save(&mut self, auction: &Auction, bids: &[Bid]) -> Result<(), StoreError> {
+    async fn save(&mut self, changes: Changes) -> Result<(), StoreError> {
         let call = self.store.enter("save").await?;
-        if !self.held.has(&Row::Auction(auction.id())) || self.read(auction.id()).is_none() {
-            return Err(StoreError::Corrupt("saved what was not locked".to_owned()));
+        let Changes { auctions, entries, answers } = changes;
+        for auction in auctions {
+            let id = auction.id();
+            if !self.held.has(&Row::Auction(id)) || self.read(id)?.is_none() {
+                return Err(corrupt(format!("auction {id} was saved and not locked")));
+            }
+            self.writes.auctions.insert(id, auction);
         }
-        self.writes.auctions.insert(auction.id(), auction.clone());
-        self.writes.bids.extend_from_slice(bids);
+        for caused in entries {
+            // An entry that tells nothing leaves nothing in the outbox.
+            let id = NEXT_RECORD.fetch_add(1, Ordering::Relaxed);
+            self.writes.outbox.extend(records_of(&caused.entry, id));
+            self.writes.entries.push(caused.entry);
+        }
+        for (key, answer) in answers {
+            if self.writes.answers.insert(place(&key), (key.fingerprint, answer)).is_some() {
+                return Err(StoreError::Conflict);
+            }
+        }
         call.done(())
     }
 
-    async fn record(&mut self, events: &[AuctionEvent]) -> Result<(), StoreError> {
-        let call = self.store.enter("record").await?;
-        let waiting = |event| record_of(event, NEXT_RECORD.fetch_add(1, Ordering::Relaxed));
-        self.writes.outbox.extend(events.iter().map(waiting));
-        self.writes.events.extend_from_slice(events);
-        call.done(())
-    }
-
-    async fn is_suspended(&mut self, bidder: &UserId) -> Result<bool, StoreError> {
-        let call = self.store.enter("is_suspended").await?;
-        let written = self.writes.suspended.get(bidder).copied();
-        call.done(written.unwrap_or_else(|| self.store.committed().suspended.contains(bidder)))
+    async fn log(&mut self, id: AuctionId) -> Result<Vec<Entry>, StoreError> {
+        self.store.enter("log").await?.done(self.log_of(id))
     }
 
     async fn set_suspended(&mut self, bidder: &UserId, suspended: bool) -> Result<(), StoreError> {
@@ -168,24 +205,15 @@ impl AuctionTx for MemoryTx {
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         let call = self.store.enter("commit").await?;
-        let Self { store, held, writes } = *self;
-        let told: Vec<_> = writes.events.iter().map(|event| (event.auction_id, event.sequence)).collect();
-        {
-            let mut committed = store.committed();
-            committed.auctions.extend(writes.auctions);
-            committed.bids.extend(writes.bids);
-            committed.events.extend(writes.events);
-            committed.outbox.extend(writes.outbox);
-            committed.answers.extend(writes.answers);
-            committed.inbox.extend(writes.inbox);
-            for (bidder, suspended) in writes.suspended {
-                if suspended {
-                    committed.suspended.insert(bidder);
-                } else {
-                    committed.suspended.remove(&bidder);
-                }
+        for (id, auction) in &self.writes.auctions {
+            let last = self.log_of(*id).last().map(|entry| (entry.number, entry.link));
+            if auction.head() != last.unwrap_or((0, auction.head().1)) {
+                return Err(corrupt(format!("the log of auction {id} does not lead to what is saved of it")));
             }
         }
+        let Self { store, held, writes } = *self;
+        let told: BTreeMap<_, _> = writes.entries.iter().map(|entry| (entry.auction_id, entry.sequence)).collect();
+        writes.commit(&mut store.committed())?;
         drop(held);
         if let Some(listener) = &store.listener {
             for (auction, sequence) in told {
@@ -193,5 +221,26 @@ impl AuctionTx for MemoryTx {
             }
         }
         call.done(())
+    }
+}
+
+impl Writes {
+    fn commit(self, committed: &mut Contents) -> Result<(), StoreError> {
+        if self.answers.keys().any(|place| committed.answers.contains_key(place)) {
+            return Err(StoreError::Conflict);
+        }
+        committed.auctions.extend(self.auctions);
+        committed.entries.extend(self.entries);
+        committed.outbox.extend(self.outbox);
+        committed.answers.extend(self.answers);
+        committed.inbox.extend(self.inbox);
+        for (bidder, suspended) in self.suspended {
+            if suspended {
+                committed.suspended.insert(bidder);
+            } else {
+                committed.suspended.remove(&bidder);
+            }
+        }
+        Ok(())
     }
 }

@@ -4,13 +4,14 @@ use chrono::{DateTime, SubsecRound, Utc};
 use listing_application::Caller;
 use listing_domain::{
     listing::{Description, Listing, Revision},
-    terms::{English, Format, Increments, Preset, SoftClose, Terms, Tier},
+    standing::CancelledBy,
+    terms::Terms,
 };
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::format::AuctionFormat;
 use crate::problem::ApiError;
 
 /// A listing to be drafted.
@@ -90,98 +91,6 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// How a lot is sold, by `kind`.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum AuctionFormat {
-    /// Ascending, with proxy bidding.
-    English(EnglishFormat),
-}
-
-/// An ascending auction with proxy bidding.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EnglishFormat {
-    /// The first bid must reach it.
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 100)]
-    start_price: i64,
-    /// Hidden from everybody but the seller; below it the lot is not sold.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = json!(null))]
-    reserve_price: Option<i64>,
-    /// Only null is available.
-    #[serde(default)]
-    #[schema(example = json!(null))]
-    buy_now_price: Option<i64>,
-    /// By how much a bid must exceed the price.
-    increments: IncrementTable,
-    /// How late bids extend the auction.
-    soft_close: SoftCloseRule,
-}
-
-/// A preset's name (`ebay-us`, `ebay-uk`, `trade-me`) or an own table.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(untagged)]
-#[schema(example = "ebay-us")]
-pub enum IncrementTable {
-    /// A published table; needs a currency with two or more decimals.
-    Preset(IncrementPreset),
-    /// Ascending tiers, the first from 0, at most 50.
-    Tiers(Vec<IncrementTier>),
-}
-
-impl<'de> Deserialize<'de> for IncrementTable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let explain = |error: serde_json::Error| D::Error::custom(error);
-        match Value::deserialize(deserializer)? {
-            name @ Value::String(_) => serde_json::from_value(name).map(Self::Preset).map_err(explain),
-            tiers @ Value::Array(_) => serde_json::from_value(tiers).map(Self::Tiers).map_err(explain),
-            _ => Err(D::Error::custom("expected a preset's name or an array of tiers")),
-        }
-    }
-}
-
-/// Published increment tables.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum IncrementPreset {
-    /// eBay, United States.
-    EbayUs,
-    /// eBay, United Kingdom.
-    EbayUk,
-    /// Trade Me, New Zealand.
-    TradeMe,
-}
-
-/// From this price on, a bid must exceed the price by this much.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct IncrementTier {
-    /// Inclusive lower bound of the price.
-    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 0)]
-    from: i64,
-    /// Positive.
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 50)]
-    increment: i64,
-}
-
-/// How late bids extend the auction, by `mode`.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
-pub enum SoftCloseRule {
-    /// The end stands.
-    Off {},
-    /// A bid in the last `window_s` seconds sets the end to the bid's time plus `window_s`.
-    Reset {
-        /// Seconds.
-        #[schema(minimum = 1, maximum = 86400, example = 120)]
-        window_s: u32,
-        /// The end is never later than the original end plus so many seconds.
-        #[schema(minimum = 1, maximum = 86400, example = 3600)]
-        hard_stop_s: u32,
-    },
-}
-
 /// A listing, and where its sale stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Listing)]
@@ -205,19 +114,26 @@ pub struct ListingView {
     has_reserve: bool,
     /// When bidding opens; null in a draft that opens at publication.
     starts_at: Option<DateTime<Utc>>,
-    /// When bidding ends, extensions included.
+    /// When bidding ends, extensions and time given back after pauses included.
     ends_at: DateTime<Utc>,
     second_chance: bool,
     /// The listing that this one repeats.
     relisted_from: Option<Uuid>,
-    /// Null before the first bid.
+    /// Null before the first bid, and before the close of a sealed auction; of one unit where several are sold.
     price: Option<i64>,
-    /// Accepted bids.
-    bid_count: u64,
+    /// Accepted bids; null before the close of a sealed auction.
+    bid_count: Option<u64>,
     /// Where the settlement stands; null before it started.
     sale_status: Option<String>,
     /// Since when the seller waits for bidding to take the auction back.
     cancellation_requested_at: Option<DateTime<Utc>>,
+    /// Since when the auction stands still; null while it runs.
+    paused_at: Option<DateTime<Utc>>,
+    /// Who took the lot back.
+    #[schema(value_type = Option<ListingCancelledBy>)]
+    cancelled_by: Option<&'static str>,
+    /// Why, if that was said.
+    cancellation_reason: Option<String>,
     published_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -240,6 +156,17 @@ pub enum ListingStatus {
     Unsold,
     /// Taken back.
     Cancelled,
+}
+
+/// Who took a lot back.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)] // only its schema is used
+pub enum ListingCancelledBy {
+    /// Its seller.
+    Seller,
+    /// The operator.
+    Operator,
 }
 
 /// A page of listings.
@@ -301,61 +228,14 @@ fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(6)
 }
 
-impl From<AuctionFormat> for Format {
-    fn from(format: AuctionFormat) -> Self {
-        let AuctionFormat::English(english) = format;
-        Self::English(English {
-            start_price: english.start_price,
-            reserve_price: english.reserve_price,
-            buy_now_price: english.buy_now_price,
-            increments: match english.increments {
-                IncrementTable::Preset(IncrementPreset::EbayUs) => Increments::Preset(Preset::EbayUs),
-                IncrementTable::Preset(IncrementPreset::EbayUk) => Increments::Preset(Preset::EbayUk),
-                IncrementTable::Preset(IncrementPreset::TradeMe) => Increments::Preset(Preset::TradeMe),
-                IncrementTable::Tiers(tiers) => Increments::Table(
-                    tiers.into_iter().map(|tier| Tier { from: tier.from, increment: tier.increment }).collect(),
-                ),
-            },
-            soft_close: match english.soft_close {
-                SoftCloseRule::Off {} => SoftClose::Off,
-                SoftCloseRule::Reset { window_s, hard_stop_s } => SoftClose::Reset { window_s, hard_stop_s },
-            },
-        })
-    }
-}
-
-impl From<&Format> for AuctionFormat {
-    fn from(format: &Format) -> Self {
-        let Format::English(english) = format;
-        Self::English(EnglishFormat {
-            start_price: english.start_price,
-            reserve_price: english.reserve_price,
-            buy_now_price: english.buy_now_price,
-            increments: match &english.increments {
-                Increments::Preset(Preset::EbayUs) => IncrementTable::Preset(IncrementPreset::EbayUs),
-                Increments::Preset(Preset::EbayUk) => IncrementTable::Preset(IncrementPreset::EbayUk),
-                Increments::Preset(Preset::TradeMe) => IncrementTable::Preset(IncrementPreset::TradeMe),
-                Increments::Table(tiers) => IncrementTable::Tiers(
-                    tiers.iter().map(|tier| IncrementTier { from: tier.from, increment: tier.increment }).collect(),
-                ),
-            },
-            soft_close: match english.soft_close {
-                SoftClose::Off => SoftCloseRule::Off {},
-                SoftClose::Reset { window_s, hard_stop_s } => SoftCloseRule::Reset { window_s, hard_stop_s },
-            },
-        })
-    }
-}
-
 impl ListingView {
     /// As `caller` may see it.
     pub(crate) fn of(listing: &Listing, caller: &Caller) -> Self {
         let sale = listing.on_sale();
-        let AuctionFormat::English(mut english) = AuctionFormat::from(&listing.terms.format);
-        let has_reserve = english.reserve_price.is_some();
-        if listing.seller != caller.id {
-            english.reserve_price = None;
-        }
+        let format = &listing.terms.format;
+        let own = listing.seller == caller.id;
+        let cancellation = listing.state.cancellation();
+        let hidden = format.is_sealed() && !listing.state.is_over();
         Self {
             id: listing.id.0,
             status: listing.status(),
@@ -365,16 +245,19 @@ impl ListingView {
             description: listing.description.text.clone(),
             category: listing.description.category.clone(),
             currency: listing.terms.currency.to_string(),
-            format: AuctionFormat::English(english),
-            has_reserve,
+            format: if own { format.into() } else { (&format.clone().without_reserve()).into() },
+            has_reserve: format.reserve_price().is_some(),
             starts_at: sale.map(|sale| sale.starts_at).or(listing.terms.starts_at),
             ends_at: sale.map_or(listing.terms.ends_at, |sale| sale.ends_at),
             second_chance: listing.terms.second_chance,
             relisted_from: listing.relisted_from.map(|id| id.0),
             price: sale.and_then(|sale| sale.price),
-            bid_count: sale.map_or(0, |sale| sale.bid_count),
+            bid_count: if hidden { None } else { Some(sale.map_or(0, |sale| sale.bid_count)) },
             sale_status: listing.sale_status.clone(),
             cancellation_requested_at: sale.and_then(|sale| sale.cancellation_requested_at),
+            paused_at: sale.and_then(|sale| sale.paused_at),
+            cancelled_by: cancellation.and_then(|cancellation| cancellation.by).map(CancelledBy::name),
+            cancellation_reason: cancellation.and_then(|cancellation| cancellation.reason.clone()),
             published_at: sale.map(|sale| sale.published_at),
             created_at: listing.created_at,
             updated_at: listing.updated_at,

@@ -1,5 +1,9 @@
-//! Listings over HTTP: the routes, what they take ([`dto`]) and how lists are asked for ([`query`]).
+//! Listings over HTTP: the routes, what they take ([`dto`], [`format`]) and how lists are asked for ([`query`]).
 
 pub mod dto;
+pub mod format;
 pub mod query;
 pub mod routes;
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 use chrono::TimeDelta;
 
-use super::{LIMITS, description, draft, draft_with, now, pointers, terms};
+use super::{LIMITS, description, draft, draft_with, now, pointers, sealed, terms, units};
 use crate::{
     event::Happening,
-    listing::{Fact, Listing, Refusal, Revision, State},
+    listing::{Cancellation, CancelledBy, Fact, Listing, Refusal, Revision, State},
+    terms::Format,
 };
 
 fn scheduled() -> Listing {
@@ -20,6 +21,17 @@ fn bid() -> Fact {
 
 fn sold() -> Fact {
     Fact::AuctionClosed { sold: true, price: Some(150), bid_count: 1, ended_at: now() }
+}
+
+fn cancelled_by_bidding() -> Fact {
+    Fact::AuctionCancelled(Cancellation::by_seller())
+}
+
+fn live_as(format: Format) -> Listing {
+    let terms = crate::terms::Terms { format, ..terms() };
+    let draft = draft_with(description(), terms).expect("a sound draft");
+    let scheduled = draft.publish(now(), LIMITS).expect("publishable").0;
+    scheduled.follow(Fact::AuctionOpened, now()).expect("opens")
 }
 
 fn all_states() -> Vec<Listing> {
@@ -97,7 +109,7 @@ fn a_draft_is_cancelled_at_once_and_a_published_listing_asks_bidding() {
     assert!(matches!(told[0].what, Happening::CancellationRequested { .. }));
     assert_eq!(asked.clone().cancel(now()).expect("asked already"), (asked.clone(), vec![]));
 
-    let cancelled = asked.follow(Fact::AuctionCancelled, now()).expect("bidding agrees");
+    let cancelled = asked.follow(cancelled_by_bidding(), now()).expect("bidding agrees");
     assert_eq!(cancelled.status(), "cancelled");
 }
 
@@ -129,12 +141,22 @@ fn settlement_may_speak_before_bidding_has_closed_the_auction() {
 
 #[test]
 fn every_transition_that_the_table_lacks_is_refused_naming_state_and_event() {
-    let facts = [Fact::AuctionOpened, bid(), Fact::EndMoved { ends_at: now() }, sold(), Fact::AuctionCancelled];
+    let facts = [
+        Fact::AuctionOpened,
+        bid(),
+        Fact::EndMoved { ends_at: now() },
+        sold(),
+        cancelled_by_bidding(),
+        Fact::AuctionPaused { paused_at: now() },
+        Fact::AuctionResumed { ends_at: now() },
+    ];
     let legal = |state: &State, fact: &Fact| {
         matches!(
             (state, fact),
-            (State::Scheduled(_) | State::Live(_), Fact::AuctionCancelled)
-                | (State::Scheduled(_), Fact::AuctionOpened)
+            (
+                State::Scheduled(_) | State::Live(_),
+                Fact::AuctionCancelled(_) | Fact::AuctionPaused { .. } | Fact::AuctionResumed { .. }
+            ) | (State::Scheduled(_), Fact::AuctionOpened)
                 | (State::Live(_), Fact::PriceMoved { .. } | Fact::EndMoved { .. } | Fact::AuctionClosed { .. })
         )
     };
@@ -158,4 +180,55 @@ fn what_is_over_stays_as_it_is() {
         assert!(listing.clone().publish(now(), LIMITS).is_err());
         assert_eq!(listing.clone().cancel(now()).is_ok(), listing.status() == "cancelled");
     }
+}
+
+#[test]
+fn the_operator_takes_an_auction_back_though_it_has_bids_and_says_why() {
+    let reason = Some("not the seller's to sell".to_owned());
+    let cancellation = Cancellation { by: Some(CancelledBy::Operator), reason };
+    let listing = live().follow(bid(), now()).expect("a bid");
+    let over = listing.follow(Fact::AuctionCancelled(cancellation.clone()), now()).expect("cancelled");
+    assert_eq!((over.status(), over.state.cancellation()), ("cancelled", Some(&cancellation)));
+}
+
+#[test]
+fn a_retraction_moves_price_and_bid_count_back_and_the_last_one_leaves_none() {
+    let listing = live().follow(bid(), now()).expect("a bid");
+    let listing = listing.follow(Fact::PriceMoved { price: None, bid_count: 0 }, now()).expect("taken back");
+    assert_eq!(listing.on_sale().map(|sale| (sale.price, sale.bid_count)), Some((None, 0)));
+}
+
+#[test]
+fn a_pause_is_shown_until_the_resumption_gives_the_time_back() {
+    let later = now() + TimeDelta::days(8);
+    for listing in [scheduled(), live()] {
+        let status = listing.status();
+        let paused = listing.follow(Fact::AuctionPaused { paused_at: now() }, now()).expect("pauses");
+        assert_eq!(paused.on_sale().and_then(|sale| sale.paused_at), Some(now()));
+        let resumed = paused.follow(Fact::AuctionResumed { ends_at: later }, now()).expect("goes on");
+        let sale = resumed.on_sale().expect("on sale");
+        assert_eq!((resumed.status(), sale.paused_at, sale.ends_at), (status, None, later));
+    }
+    let paused = live().follow(Fact::AuctionPaused { paused_at: now() }, now()).expect("pauses");
+    let over = paused.follow(cancelled_by_bidding(), now()).expect("the operator ends it in its pause");
+    assert_eq!(over.status(), "cancelled");
+}
+
+#[test]
+fn a_sealed_auction_shows_nothing_of_its_bids_before_the_close() {
+    for format in [Format::SealedFirstPrice(sealed()), Format::Vickrey(sealed())] {
+        let live = live_as(format);
+        let after = live.clone().follow(bid(), now()).expect("whoever said so");
+        assert_eq!(after, live, "not even a new version");
+        let sold = after.follow(sold(), now()).expect("closes");
+        let sale = sold.on_sale().expect("sold");
+        assert_eq!((sold.status(), sale.price, sale.bid_count), ("sold", Some(150), 1));
+    }
+}
+
+#[test]
+fn several_units_are_sold_at_the_price_of_one() {
+    let closed = Fact::AuctionClosed { sold: true, price: Some(2_000), bid_count: 2, ended_at: now() };
+    let sold = live_as(Format::UniformMultiUnit(units())).follow(closed, now()).expect("closes");
+    assert_eq!((sold.status(), sold.on_sale().and_then(|sale| sale.price)), ("sold", Some(2_000)));
 }

@@ -77,12 +77,37 @@ fn own_increment_tables_ascend_from_zero_with_positive_steps_and_have_at_most_50
         draft_with(description(), with(English { increments: Increments::Table(tiers), ..english() }))
     };
     assert!(table(&[(0, 5), (100, 25)]).is_ok());
-    for bad in [vec![], vec![(1, 5)], vec![(0, 0)], vec![(0, -5)], vec![(0, 5), (0, 6)], vec![(0, 5), (9, 5), (8, 5)]] {
-        assert_eq!(pointers(table(&bad)), ["/format/increments"], "{bad:?}");
+    for (bad, place) in [
+        (vec![], ""),
+        (vec![(1, 5)], "/0/from"),
+        (vec![(0, 0)], "/0/increment"),
+        (vec![(0, -5)], "/0/increment"),
+        (vec![(0, 5), (0, 6)], "/1/from"),
+        (vec![(0, 5), (9, 5), (8, 5)], "/2/from"),
+        (vec![(0, 5), (MAX_AMOUNT + 1, 5)], "/1/from"),
+    ] {
+        assert_eq!(pointers(table(&bad)), [format!("/format/increments{place}")], "{bad:?}");
     }
+    let told = pointers(table(&[(3, 0), (2, -1)]));
+    let places = ["/0/from", "/0/increment", "/1/from", "/1/increment"];
+    assert_eq!(told, places.map(|place| format!("/format/increments{place}")), "every tier's faults at once");
     let tiers = |count: i64| (0..count).map(|n| (n, 1)).collect::<Vec<_>>();
     assert!(table(&tiers(50)).is_ok());
     assert_eq!(pointers(table(&tiers(51))), ["/format/increments"]);
+}
+
+#[test]
+fn the_start_price_plus_the_largest_increment_stays_an_amount() {
+    let table = |start_price, increment| {
+        let increments = Increments::Table(vec![Tier { from: 0, increment: 1 }, Tier { from: 10, increment }]);
+        draft_with(description(), with(English { start_price, increments, ..english() }))
+    };
+    assert!(table(1_000, MAX_AMOUNT - 1_000).is_ok());
+    for (start_price, increment) in [(1_000, MAX_AMOUNT - 999), (1_000, MAX_AMOUNT), (1, i64::MAX), (MAX_AMOUNT - 1, 2)]
+    {
+        assert_eq!(pointers(table(start_price, increment)), ["/format/increments/1/increment"], "{start_price}");
+    }
+    assert_eq!(pointers(table(0, i64::MAX)), ["/format/start_price", "/format/increments/1/increment"]);
 }
 
 #[test]
@@ -116,6 +141,18 @@ fn soft_close_windows_have_bounds() {
 }
 
 #[test]
+fn a_soft_close_that_adds_bounds_its_extension_too() {
+    let close = |window_s, extension_s, hard_stop_s| {
+        let soft_close = SoftClose::Add { window_s, extension_s, hard_stop_s };
+        draft_with(description(), with(English { soft_close, ..english() }))
+    };
+    let members = ["window_s", "extension_s", "hard_stop_s"].map(|member| format!("/format/soft_close/{member}"));
+    assert_eq!(pointers(close(0, 0, 0)), members);
+    assert_eq!(pointers(close(86_401, 86_401, 86_401)), members);
+    assert!(close(60, 90, 1_800).is_ok() && close(1, 86_400, 1).is_ok());
+}
+
+#[test]
 fn an_auction_lasts_from_five_seconds_to_thirty_days() {
     let lasting = |seconds| {
         let starts_at = now() + TimeDelta::hours(1);
@@ -140,9 +177,13 @@ fn starts_and_ends_lie_neither_in_the_past_nor_in_the_far_future() {
 
 proptest! {
     #[test]
-    fn no_terms_make_the_checks_panic(start: i64, reserve: Option<i64>, from: i64, step: i64, end in -1_000_000_000_000i64..1_000_000_000_000) {
+    fn no_terms_make_the_checks_panic(
+        start: i64, reserve: Option<i64>, buy_now: Option<i64>, from: i64, step: i64,
+        end in -1_000_000_000_000i64..1_000_000_000_000
+    ) {
         let increments = Increments::Table(vec![Tier { from: 0, increment: step }, Tier { from, increment: step }]);
-        let mut terms = with(English { start_price: start, reserve_price: reserve, increments, ..english() });
+        let mut terms =
+            with(English { start_price: start, reserve_price: reserve, buy_now_price: buy_now, increments, ..english() });
         terms.ends_at = now() + TimeDelta::seconds(end);
         let _ = draft_with(description(), terms);
     }

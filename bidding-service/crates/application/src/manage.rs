@@ -1,0 +1,143 @@
+//! What happens to an auction besides bids: bids are taken back, partial lots declined, and the operator
+//! pauses, resumes and cancels.
+
+use bidding_domain::{
+    auction::{Auction, Objection, Refused, Transition},
+    ids::{AuctionId, BidId, UserId},
+    log::{Decided, standing_bids},
+    views::AuctionView,
+};
+use bidding_ports::store::{Changes, Locked};
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Auctions,
+    error::{UseError, retrying},
+};
+
+/// Bids that were taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retraction {
+    /// Which.
+    pub gone: Vec<BidId>,
+    /// The auction after it, as the bidder sees it.
+    pub auction: AuctionView,
+}
+
+/// What the operator does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Bidding rests.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// Bidding goes on.
+    Resume,
+    /// The lot is taken back, whoever bid.
+    Cancel {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Auctions {
+    /// Takes a bid of `bidder` back, and with much time to go all of them.
+    ///
+    /// # Errors
+    /// [`UseError::NotFound`] also when the bid is not the bidder's; [`UseError::Refused`]; the store's.
+    pub async fn retract(
+        &self,
+        bidder: &UserId,
+        id: AuctionId,
+        bid_id: BidId,
+        reason: Option<&str>,
+    ) -> Result<Retraction, UseError> {
+        retrying(|| self.retract_once(bidder, id, bid_id, reason)).await
+    }
+
+    async fn retract_once(
+        &self,
+        bidder: &UserId,
+        id: AuctionId,
+        bid_id: BidId,
+        reason: Option<&str>,
+    ) -> Result<Retraction, UseError> {
+        let mut tx = self.store.begin().await?;
+        let Locked { auction, halts, now } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
+        let bids = standing_bids(&tx.log(id).await?);
+        let Transition { auction, mut entries } = auction.catch_up(&halts, now);
+        let transition = match auction.retract(bid_id, bidder, reason, &bids, now) {
+            Err(Refused { objection: Objection::NoSuchBid, .. }) => return Err(UseError::NotFound),
+            decided => decided?,
+        };
+        let gone = transition.entries.iter().find_map(|entry| match &entry.record.decided {
+            Decided::Retracted { gone, .. } => Some(gone.clone()),
+            _ => None,
+        });
+        entries.extend(transition.entries);
+        let view = AuctionView::of(&transition.auction, now, bidder, &self.aliases);
+        tx.save(Changes::of(transition.auction, entries)).await?;
+        tx.commit().await?;
+        Ok(Retraction { gone: gone.unwrap_or_default(), auction: view })
+    }
+
+    /// `bidder` takes nothing instead of less than was wanted.
+    ///
+    /// # Errors
+    /// [`UseError::NotFound`], [`UseError::Refused`], the store's.
+    pub async fn decline(&self, bidder: &UserId, id: AuctionId) -> Result<AuctionView, UseError> {
+        retrying(|| self.change(bidder, id, |auction, now| auction.decline(bidder, now))).await
+    }
+
+    /// The operator acts on one auction.
+    ///
+    /// # Errors
+    /// [`UseError::NotFound`], [`UseError::Refused`], the store's.
+    pub async fn operate(
+        &self,
+        operator: &UserId,
+        id: AuctionId,
+        operation: &Operation,
+    ) -> Result<AuctionView, UseError> {
+        let apply = |auction: Auction, now| match operation {
+            Operation::Pause { reason } => auction.pause(reason, now),
+            Operation::Resume => auction.resume(now),
+            Operation::Cancel { reason } => auction.cancel_by_operator(reason, now),
+        };
+        retrying(|| self.change(operator, id, apply)).await
+    }
+
+    /// The operator pauses all auctions, now and those that open meanwhile. `true` unless they were.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn pause_all(&self, reason: &str) -> Result<bool, UseError> {
+        Ok(self.store.pause_all(reason).await?)
+    }
+
+    /// The operator lets all auctions go on; each gets the time back. `true` unless none was paused.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn resume_all(&self) -> Result<bool, UseError> {
+        Ok(self.store.resume_all().await?)
+    }
+
+    async fn change(
+        &self,
+        viewer: &UserId,
+        id: AuctionId,
+        apply: impl FnOnce(Auction, DateTime<Utc>) -> Result<Transition, Refused>,
+    ) -> Result<AuctionView, UseError> {
+        let mut tx = self.store.begin().await?;
+        let Locked { auction, halts, now } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
+        let Transition { auction, mut entries } = auction.catch_up(&halts, now);
+        let transition = apply(auction, now)?;
+        entries.extend(transition.entries);
+        let view = AuctionView::of(&transition.auction, now, viewer, &self.aliases);
+        tx.save(Changes::of(transition.auction, entries)).await?;
+        tx.commit().await?;
+        Ok(view)
+    }
+}

@@ -1,0 +1,96 @@
+//! The receipt of an auction that is over: what anybody needs to hold the house to its result.
+
+use bidding_domain::{
+    alias::Alias,
+    auction::{Auction, State},
+    chain::Link,
+    format::Outcome,
+    ids::{AuctionId, UserId},
+    replay::{Difference, replay},
+    views::{AuctionView, ResultView},
+};
+use bidding_ports::store::Found;
+use chrono::{DateTime, Utc};
+
+use crate::{Auctions, error::UseError};
+
+/// What is stated of an auction that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Which auction.
+    pub auction_id: AuctionId,
+    /// The format's name.
+    pub format: String,
+    /// ISO 4217.
+    pub currency: &'static str,
+    /// How it ended.
+    pub result: ResultView,
+    /// Who won, when one bidder did.
+    pub winner: Option<Alias>,
+    /// Accepted bids that were not taken back; none of what stays sealed.
+    pub bid_count: Option<u64>,
+    /// When it ended, extensions included.
+    pub ended_at: DateTime<Utc>,
+    /// Number of the last event.
+    pub sequence: u64,
+    /// Entries of the log.
+    pub decisions: u64,
+    /// The last link of the log's hash chain.
+    pub chain: Link,
+}
+
+impl Auctions {
+    /// What is stated of an auction that is over, the same to everybody.
+    ///
+    /// # Errors
+    /// [`UseError::NotFound`], [`UseError::NotOver`].
+    pub async fn statement(&self, id: AuctionId) -> Result<Statement, UseError> {
+        let Found { auction, now, .. } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
+        self.state(&auction, now).ok_or(UseError::NotOver)
+    }
+
+    /// Plays the log of an auction again, by the domain alone, and compares what it makes with what is kept:
+    /// the statement if both agree, else the first difference.
+    ///
+    /// # Errors
+    /// [`UseError::NotFound`], the store's.
+    pub async fn verify(&self, id: AuctionId) -> Result<Result<Option<Statement>, Difference>, UseError> {
+        let Found { auction: kept, now, .. } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
+        let log = self.store.log(id).await?;
+        let played = match replay(id, kept.terms(), &log) {
+            Ok(played) => played,
+            Err(difference) => return Ok(Err(difference)),
+        };
+        let number = log.last().map_or(0, |entry| entry.number);
+        if played.head() != kept.head() || played.state() != kept.state() || played.sequence() != kept.sequence() {
+            let (played, kept) = (played.head(), kept.head());
+            let what = format!(
+                "after it the auction is not as it is kept: the log leads to entry {} with link {}, kept is {} with {}",
+                played.0, played.1, kept.0, kept.1
+            );
+            return Ok(Err(Difference { number, what }));
+        }
+        Ok(Ok(self.state(&played, now)))
+    }
+
+    fn state(&self, auction: &Auction, now: DateTime<Utc>) -> Option<Statement> {
+        let nobody = UserId(String::new());
+        let view = AuctionView::of(auction, now, &nobody, &self.aliases);
+        let winner = match auction.state() {
+            State::Closed { outcome: Outcome::Sold { winner, .. }, .. } => Some(self.aliases.of(auction.id(), winner)),
+            _ => None,
+        };
+        Some(Statement {
+            auction_id: auction.id(),
+            format: view.format,
+            currency: view.currency.code(),
+            result: view.result?,
+            winner,
+            bid_count: view.bid_count,
+            ended_at: view.ends_at,
+            sequence: auction.sequence(),
+            decisions: auction.head().0,
+            chain: auction.head().1,
+        })
+    }
+}

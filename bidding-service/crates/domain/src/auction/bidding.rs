@@ -1,0 +1,160 @@
+//! Bids are placed and taken back.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Attempt, Auction, Decision, Objection, Refused, State, Status, Timing, Transition};
+use crate::{
+    bid::{Ask, Bid, BidOutcome, Order, Refusal},
+    event::Happening,
+    format::{Offer, Phase, Ruling, Told},
+    ids::{BidId, UserId},
+    log::{Decided, Entry},
+};
+
+/// With more time to go, all bids of a bidder can be taken back: eBay's rule.
+pub const RETRACT_ALL_BEFORE: TimeDelta = TimeDelta::hours(12);
+/// With less, only a bid that is younger than this.
+pub const RETRACT_ONE_WITHIN: TimeDelta = TimeDelta::hours(1);
+
+impl Auction {
+    /// Decides a bid.
+    #[must_use]
+    pub fn place_bid(mut self, order: &Order, now: DateTime<Utc>) -> Decision {
+        match self.accept(order, now) {
+            Ok((entry, bid)) => Decision { auction: self, entry: Some(entry), answer: Ok(bid) },
+            Err(refusal) => Decision { auction: self, entry: None, answer: Err(refusal) },
+        }
+    }
+
+    fn accept(&mut self, order: &Order, now: DateTime<Utc>) -> Result<(Entry, Bid), Refusal> {
+        let timing = match self.state {
+            State::Open(timing) if now < timing.ends_at => timing,
+            State::Open(_) => return Err(Refusal::NotOpen { status: Status::Closed }),
+            State::Paused { .. } => return Err(Refusal::Paused),
+            _ => return Err(Refusal::NotOpen { status: self.status() }),
+        };
+        if order.bidder == self.sale.seller {
+            return Err(Refusal::SellerMayNotBid);
+        }
+        if order.suspended {
+            return Err(Refusal::BidderSuspended);
+        }
+        let phase = self.phase(now);
+        let rules = self.format.rules_mut();
+        let (ruling, quantity) = match order.ask {
+            Ask::Bid { max, quantity } => {
+                let offer = Offer { bid_id: order.bid_id, bidder: order.bidder.clone(), max, quantity };
+                (rules.place(&offer, phase)?, quantity)
+            }
+            Ask::BuyNow => (rules.buy_now(&order.bidder)?, 1),
+        };
+        Ok(self.take(order, quantity, ruling, timing, now))
+    }
+
+    /// Enters a bid that the format has taken.
+    fn take(
+        &mut self,
+        order: &Order,
+        quantity: u32,
+        ruling: Ruling,
+        timing: Timing,
+        now: DateTime<Utc>,
+    ) -> (Entry, Bid) {
+        let Ruling { outcome, told, moved } = ruling;
+        let bought = outcome == BidOutcome::Bought;
+        let original_end = self.sale.ends_at + timing.given_back();
+        let soft_close = self.rules().soft_close();
+        let extended = if moved && !bought { soft_close.extended(original_end, timing.ends_at, now) } else { None };
+        let ends_at = if bought { now } else { extended.unwrap_or(timing.ends_at) };
+        self.state = State::Open(Timing { ends_at, ..timing });
+
+        let price = told.as_ref().map(|told| told.price);
+        let mut events: Vec<_> =
+            told.map(|told| self.placed(order, quantity, outcome, told, now)).into_iter().collect();
+        if extended.is_some() {
+            events.push(Happening::Extended { bid_id: order.bid_id, previous_ends_at: timing.ends_at, ends_at });
+        }
+        if bought {
+            events.push(self.end(now, now));
+        }
+        let Order { bid_id, bidder, ask, .. } = order.clone();
+        let entry = self.enter(now, Decided::Bid { bid_id, bidder, ask, outcome, price }, events);
+        let bid = entry.accepted(bid_id, &order.bidder, ask, outcome, price);
+        (entry, bid)
+    }
+
+    fn placed(&self, order: &Order, quantity: u32, outcome: BidOutcome, told: Told, now: DateTime<Utc>) -> Happening {
+        let standing = self.standing(now);
+        Happening::BidPlaced {
+            bid_id: order.bid_id,
+            bidder: order.bidder.clone(),
+            quantity,
+            outcome,
+            price: told.price,
+            currency: self.sale.currency,
+            next_minimum: standing.next_minimum,
+            bid_count: self.rules().bid_count(),
+            leader: told.leader,
+            displaced: told.displaced,
+            reserve: standing.reserve,
+            ends_at: self.ends_at(),
+        }
+    }
+
+    /// Takes a bidder's bids back: all of them with more than [`RETRACT_ALL_BEFORE`] to go, else only the one
+    /// named, if it is younger than [`RETRACT_ONE_WITHIN`]. The price follows from the maxima that remain.
+    /// `reason` is kept, `bids` are the accepted bids that were not taken back, in order.
+    pub fn retract(
+        mut self,
+        bid_id: BidId,
+        bidder: &UserId,
+        reason: Option<&str>,
+        bids: &[Bid],
+        now: DateTime<Utc>,
+    ) -> Result<Transition, Refused> {
+        let no = |auction: &Self, objection| Err(auction.refused(Attempt::Retract, objection));
+        let State::Open(timing) = self.state else { return no(&self, Objection::WrongState) };
+        if now >= timing.ends_at {
+            return no(&self, Objection::Over);
+        }
+        let Some(named) = bids.iter().find(|bid| bid.id == bid_id && bid.bidder == *bidder) else {
+            return no(&self, Objection::NoSuchBid);
+        };
+        let all = timing.ends_at - now > RETRACT_ALL_BEFORE;
+        if !all && now - named.placed_at >= RETRACT_ONE_WITHIN {
+            return no(&self, Objection::TooLate);
+        }
+        let goes = |bid: &&Bid| if all { bid.bidder == *bidder } else { bid.id == bid_id };
+        let (gone, remain): (Vec<_>, Vec<_>) = bids.iter().partition(goes);
+        let gone: Vec<_> = gone.iter().map(|bid| bid.id).collect();
+        self.place_again(&remain);
+
+        let told = if self.rules().is_sealed() {
+            Vec::new()
+        } else {
+            let standing = self.standing(now);
+            vec![Happening::Retracted {
+                bid_ids: gone.clone(),
+                bidder: bidder.clone(),
+                price: standing.price,
+                currency: self.sale.currency,
+                next_minimum: standing.next_minimum,
+                bid_count: self.rules().bid_count(),
+                leader: standing.leader.cloned(),
+                reserve: standing.reserve,
+            }]
+        };
+        let (bidder, reason) = (bidder.clone(), reason.map(str::to_owned));
+        Ok(self.entered(now, Decided::Retracted { bid_id, bidder, gone, reason }, told))
+    }
+
+    /// Counts only the remaining bids, each as of its own time.
+    fn place_again(&mut self, bids: &[&Bid]) {
+        let again = |bid: &&Bid| {
+            let offer = Offer { bid_id: bid.id, bidder: bid.bidder.clone(), max: bid.max, quantity: bid.quantity };
+            (offer, Phase::Open(bid.placed_at - self.sale.starts_at))
+        };
+        let offers: Vec<_> = bids.iter().map(again).collect();
+        self.format.rules_mut().place_again(&offers);
+    }
+}

@@ -1,0 +1,43 @@
+//! Halts: times in which no auction could be bid on, because the operator paused them all or because the
+//! service was down. An outage must not decide a sale, so the time is given back.
+//!
+//! After a pause by the operator every auction that was open gets the whole pause back. After an outage
+//! only those get it back that would have ended during it or within [`LAST_MINUTES`] after it: the others
+//! have time left in which to bid.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::auction::PausedBy;
+
+/// An auction's last minutes: an outage that touches them extends it.
+pub const LAST_MINUTES: TimeDelta = TimeDelta::minutes(5);
+
+/// A time in which bidding rested everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    /// 1, 2, 3 … in the order in which they began.
+    pub number: u64,
+    /// Its cause.
+    pub by: PausedBy,
+    /// Why.
+    pub reason: String,
+    /// When it began.
+    pub since: DateTime<Utc>,
+    /// When it was over; none while it lasts.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Halt {
+    /// What an auction gets back that was open from `open_since` and would end at `ends_at`.
+    #[must_use]
+    pub fn gives_back(&self, open_since: DateTime<Utc>, ends_at: DateTime<Utc>) -> Option<TimeDelta> {
+        let until = self.until?;
+        let since = self.since.max(open_since);
+        let touched = match self.by {
+            PausedBy::Operator => since < ends_at,
+            PausedBy::Downtime => since < ends_at && ends_at <= until + LAST_MINUTES,
+        };
+        Some(until - since).filter(|lost| touched && *lost > TimeDelta::zero())
+    }
+}

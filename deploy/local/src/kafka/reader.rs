@@ -1,0 +1,137 @@
+//! Reads a topic from one set of places to another, as a service of the marketplace may.
+
+use anyhow::{Context, Result, ensure};
+use bytes::{Buf, Bytes};
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::{
+    ApiKey, FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::records::{Record, RecordBatchDecoder};
+
+use super::access;
+use super::wire::{self, Connection, Exchange};
+use crate::ca::{Identity, Purpose};
+use crate::endpoints::Endpoints;
+use crate::files;
+use crate::layout::{DataDir, Service};
+
+impl Exchange for FetchRequest {
+    const KEY: ApiKey = ApiKey::Fetch;
+    type Answer = FetchResponse;
+}
+
+impl Exchange for ListOffsetsRequest {
+    const KEY: ApiKey = ApiKey::ListOffsets;
+    type Answer = ListOffsetsResponse;
+}
+
+/// The newest version that calls topics by name.
+const FETCH: i16 = 12;
+const LIST_OFFSETS: i16 = 7;
+/// Kafka's number for "where the next record will be".
+const LATEST: i64 = -1;
+const ANSWER_BYTES: i32 = 8 * 1024 * 1024;
+const PARTITION_BYTES: i32 = 2 * 1024 * 1024;
+const WAIT_MS: i32 = 500;
+/// What comes before a batch's length, and the length itself.
+const BATCH_LENGTH_AT: usize = 8;
+const BATCH_HEAD: usize = 12;
+
+/// A reader of one topic.
+pub struct Reader {
+    connection: Connection,
+    topic: TopicName,
+    partitions: i32,
+}
+
+impl Reader {
+    /// A reader of the topic that `service` publishes to, with the rights of that service.
+    pub async fn open(data_dir: &DataDir, endpoints: &Endpoints, service: Service) -> Result<Self> {
+        let identity = Identity::of(data_dir, &service.name(), Purpose::Client);
+        let tls = wire::tls(&files::read(&endpoints.ca_file)?, &identity)?;
+        let connection = Connection::open(&endpoints.kafka, tls).await?;
+        let topic = access::topics().into_iter().find(|topic| topic.name == service.topic());
+        let topic = topic.with_context(|| format!("{service} has no topic"))?;
+        let name = TopicName(StrBytes::from_string(topic.name));
+        Ok(Self { connection, topic: name, partitions: topic.partitions })
+    }
+
+    /// Where the next record of each partition will be.
+    pub async fn ends(&mut self) -> Result<Vec<i64>> {
+        let partition = |index| ListOffsetsPartition::default().with_partition_index(index).with_timestamp(LATEST);
+        let partitions = (0..self.partitions).map(partition).collect();
+        let topic = ListOffsetsTopic::default().with_name(self.topic.clone()).with_partitions(partitions);
+        let request = ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic]);
+        let mut ends = vec![0; usize::try_from(self.partitions)?];
+        for partition in
+            self.connection.ask(&request, LIST_OFFSETS).await?.topics.into_iter().flat_map(|t| t.partitions)
+        {
+            sound(partition.error_code)?;
+            let end = ends
+                .get_mut(usize::try_from(partition.partition_index)?)
+                .context("Kafka tells of another partition")?;
+            *end = partition.offset;
+        }
+        Ok(ends)
+    }
+
+    /// Shows every record at or after `from` and before `to`, in order within each partition.
+    pub async fn read(&mut self, from: &[i64], to: &[i64], mut each: impl FnMut(&Record) -> Result<()>) -> Result<()> {
+        let mut next = from.to_vec();
+        loop {
+            let behind = (0..).zip(next.iter().zip(to)).filter(|(_, (next, to))| next < to);
+            let partition = |(index, (&next, _))| {
+                FetchPartition::default()
+                    .with_partition(index)
+                    .with_fetch_offset(next)
+                    .with_partition_max_bytes(PARTITION_BYTES)
+            };
+            let behind: Vec<FetchPartition> = behind.map(partition).collect();
+            if behind.is_empty() {
+                return Ok(());
+            }
+            let topic = FetchTopic::default().with_topic(self.topic.clone()).with_partitions(behind);
+            let request = FetchRequest::default()
+                .with_max_wait_ms(WAIT_MS)
+                .with_min_bytes(1)
+                .with_max_bytes(ANSWER_BYTES)
+                .with_topics(vec![topic]);
+            let answer = self.connection.ask(&request, FETCH).await?;
+            sound(answer.error_code)?;
+            for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
+                sound(partition.error_code)?;
+                let index = usize::try_from(partition.partition_index)?;
+                let (next, to) = (next.get_mut(index).context("Kafka tells of another partition")?, to[index]);
+                for record in records(partition.records.unwrap_or_default())? {
+                    if (*next..to).contains(&record.offset) {
+                        each(&record)?;
+                    }
+                    *next = (*next).max(record.offset + 1);
+                }
+            }
+        }
+    }
+}
+
+/// The records of all batches that are whole; the broker cuts the last one off anywhere.
+fn records(mut batches: Bytes) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    while batches.len() > BATCH_HEAD {
+        let length = BATCH_HEAD + usize::try_from((&batches[BATCH_LENGTH_AT..]).get_i32())?;
+        if batches.len() < length {
+            break;
+        }
+        let set = RecordBatchDecoder::decode(&mut batches.split_to(length));
+        records.extend(set.context("a batch of records cannot be read")?.records);
+    }
+    Ok(records)
+}
+
+fn sound(code: i16) -> Result<()> {
+    let why = ResponseError::try_from_code(code).map_or_else(|| format!("error {code}"), |error| error.to_string());
+    ensure!(code == 0, "Kafka does not give the records: {why}");
+    Ok(())
+}
