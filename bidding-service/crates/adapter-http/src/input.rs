@@ -42,7 +42,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
 
 /// The whole text is read before its shape: what is no JSON is told so wherever that shows. And an object it must be:
 /// serde would read a struct from an array, too.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice::<IgnoredAny>(body).map_err(|error| malformed(&error))?;
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(ApiError::invalid("", "is not a JSON object"));

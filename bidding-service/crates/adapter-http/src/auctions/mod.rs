@@ -1,6 +1,8 @@
 //! Auctions over HTTP: the routes, what they take and give ([`dto`]), and the live stream.
 
 pub mod dto;
+#[cfg(test)]
+mod fuzz;
 mod operator;
 mod query;
 pub mod receipt;

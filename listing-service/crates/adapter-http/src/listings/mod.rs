@@ -6,4 +6,6 @@ pub mod query;
 pub mod routes;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
