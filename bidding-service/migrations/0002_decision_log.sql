@@ -42,7 +42,7 @@ CREATE TABLE outbox (
 -- Answers come in the order of time: a block range index finds the old ones, and costs a bid nothing.
 ALTER TABLE idempotency ALTER COLUMN answer TYPE json;
 DROP INDEX idempotency_age;
-CREATE INDEX idempotency_age ON idempotency USING brin (created_at);
+CREATE INDEX idempotency_age ON idempotency USING brin (created_at) WITH (autosummarize = on);
 
 -- Times in which no auction took bids.
 CREATE TABLE halt (

@@ -8,8 +8,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// Made from Debian's packages and Kafka's published jars; they change with their files only.
-const STAND_INS: [&str; 3] = ["bootstrap", "postgres", "kafka"];
+/// Made from Debian's packages and Kafka's published jars: made once.
+const STAND_INS: [&str; 2] = ["postgres", "kafka"];
+/// Made of a script that changes with what the services need: made anew each time, in a moment.
+const BOOTSTRAP: &str = "bootstrap";
 const SERVICES: [&str; 3] = ["listing-service", "bidding-service", "settlement-service"];
 /// Name and tag of an image.
 pub const TAG: &str = "dev";
@@ -24,6 +26,7 @@ pub fn build() -> Result<()> {
     for name in STAND_INS.into_iter().filter(|name| !exists(name)) {
         script(&[name])?;
     }
+    script(&[BOOTSTRAP])?;
     // Tests are in <target>/<profile>/deps.
     let own = env::current_exe()?;
     let profile = own.ancestors().nth(2).and_then(Path::file_name).context("this program is in no target directory")?;

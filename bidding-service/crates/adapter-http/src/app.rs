@@ -29,8 +29,9 @@ use crate::{
     telemetry,
 };
 
-/// Most requests that are answered at once; more are told to come again.
-const MAX_IN_FLIGHT: usize = 1024;
+/// Most requests that are answered at once; more are told to come again. More than the bids that wait in a lane, so
+/// that one hot auction leaves room for everything else.
+const MAX_IN_FLIGHT: usize = 6_144;
 /// A request that takes longer is answered 503; its write, once begun, still ends.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 

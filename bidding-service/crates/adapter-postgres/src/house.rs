@@ -16,8 +16,6 @@ use crate::{
 
 /// A sign of life is written so often at most.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
-/// No auction lasts longer, extensions included: older halts concern none.
-const HALTS_KEPT_DAYS: i32 = 60;
 /// The reason of a halt by an outage.
 const DOWN: &str = "the service was down";
 
@@ -32,14 +30,10 @@ impl Halts {
         if let Some((_, halts)) = known.filter(|(of, _)| *of == revision) {
             return Ok(halts);
         }
-        let rows = sqlx::query!(
-            "SELECT number, by, reason, since, until FROM halt
-             WHERE until IS NULL OR until > clock_timestamp() - make_interval(days => $1) ORDER BY number",
-            HALTS_KEPT_DAYS
-        )
-        .fetch_all(on)
-        .await
-        .map_err(store_error)?;
+        let rows = sqlx::query!("SELECT number, by, reason, since, until FROM halt ORDER BY number")
+            .fetch_all(on)
+            .await
+            .map_err(store_error)?;
         let halts = rows.into_iter().map(|row| {
             let by = serde_json::from_value::<PausedBy>(row.by.into()).map_err(corrupt)?;
             Ok(Halt { number: count(row.number)?, by, reason: row.reason, since: row.since, until: row.until })
@@ -71,9 +65,10 @@ pub(crate) async fn beat(pool: &PgPool, downtime: Duration) -> Result<bool, Stor
 
 pub(crate) async fn pause_all(pool: &PgPool, reason: &str) -> Result<bool, StoreError> {
     let paused = sqlx::query!(
-        "WITH began AS (
-             INSERT INTO halt (by, reason, since) VALUES ('operator', $1, clock_timestamp())
-             ON CONFLICT ((true)) WHERE until IS NULL DO NOTHING RETURNING 1)
+        "WITH alone AS MATERIALIZED (SELECT one FROM house FOR UPDATE),
+              began AS (
+                  INSERT INTO halt (by, reason, since) SELECT 'operator', $1, clock_timestamp() FROM alone
+                  ON CONFLICT ((true)) WHERE until IS NULL DO NOTHING RETURNING 1)
          UPDATE house SET halts = halts + 1 FROM began",
         reason
     );

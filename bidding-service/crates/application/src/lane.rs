@@ -34,7 +34,7 @@ pub struct LaneLimits {
 
 impl Default for LaneLimits {
     fn default() -> Self {
-        Self { batch: 512, waiting: 4_096, waiting_of_one: 2_048 }
+        Self { batch: 512, waiting: 4_096, waiting_of_one: 1_024 }
     }
 }
 

@@ -10,7 +10,7 @@ use bidding_ports::{change::ChangeListener, error::StoreError, store::AuctionSto
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 /// Most events of an auction that are kept at hand; a reader further behind reads the store itself.
-const AT_HAND: usize = 1_024;
+const AT_HAND: usize = 256;
 /// Most entries that one read brings.
 pub const PAGE: u32 = 256;
 
@@ -147,6 +147,20 @@ impl Watch {
         if last.max(in_vain) >= word {
             return Ok(());
         }
+        self.read(store, last, word).await
+    }
+
+    /// Reads from `store` what is not at hand, whether there is word of it or not. Safe to cancel.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn look(&self, store: &dyn AuctionStore) -> Result<(), StoreError> {
+        let _reading = self.watched.reading.lock().await;
+        let (word, last) = (*self.watched.word.borrow(), self.watched.tail().last.unwrap_or_default());
+        self.read(store, last, word).await
+    }
+
+    async fn read(&self, store: &dyn AuctionStore, last: u64, word: u64) -> Result<(), StoreError> {
         let events = store.events(self.auction, last, PAGE).await?;
         let mut tail = self.watched.tail();
         if events.is_empty() {

@@ -83,14 +83,14 @@ impl Auctions {
         let answers = match self.decide_together(&jobs).await {
             Ok(answers) => answers,
             // Something in one of them spoils it for all: each for itself.
-            Err(StoreError::Corrupt(_)) if jobs.len() > 1 => {
+            Err(StoreError::Corrupt(_) | StoreError::Conflict) if jobs.len() > 1 => {
                 for job in jobs {
                     let answer = self.decide_together(std::slice::from_ref(&job)).await;
-                    job.answer(answer.map_or_else(|error| Err(error.into()), only));
+                    job.answer(answer.map_or_else(|error| Err(given_up(error)), only));
                 }
                 return;
             }
-            Err(error) => jobs.iter().map(|_| Err(error.clone().into())).collect(),
+            Err(error) => jobs.iter().map(|_| Err(given_up(error.clone()))).collect(),
         };
         for (job, answer) in jobs.into_iter().zip(answers) {
             job.answer(answer);
@@ -104,7 +104,7 @@ impl Auctions {
                 decided => return decided,
             }
         }
-        Err(StoreError::Unavailable(format!("{ATTEMPTS} attempts ran into conflicts")))
+        Err(StoreError::Conflict)
     }
 
     async fn decide_once(&self, jobs: &[Job]) -> Result<Vec<Answer>, StoreError> {
@@ -119,6 +119,14 @@ impl Auctions {
             tx.commit().await?;
         }
         Ok(answers)
+    }
+}
+
+/// A conflict that does not end is told as what it is to the caller: try again later.
+fn given_up(error: StoreError) -> UseError {
+    match error {
+        StoreError::Conflict => StoreError::Unavailable(format!("{ATTEMPTS} attempts ran into conflicts")).into(),
+        other => other.into(),
     }
 }
 

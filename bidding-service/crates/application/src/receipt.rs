@@ -33,9 +33,9 @@ pub struct Statement {
     pub ended_at: DateTime<Utc>,
     /// Number of the last event.
     pub sequence: u64,
-    /// Entries of the log.
-    pub decisions: u64,
-    /// The last link of the log's hash chain.
+    /// Entries of the log; none where bids stay secret.
+    pub decisions: Option<u64>,
+    /// The last link of the log's hash chain, sealed.
     pub chain: Link,
 }
 
@@ -87,10 +87,10 @@ impl Auctions {
             result: view.result?,
             winner,
             bid_count: view.bid_count,
-            ended_at: view.ends_at,
+            ended_at: if let State::Cancelled { at, .. } = auction.state() { *at } else { view.ends_at },
             sequence: auction.sequence(),
-            decisions: auction.head().0,
-            chain: auction.head().1,
+            decisions: Some(auction.head().0).filter(|_| !auction.keeps_bids_secret()),
+            chain: self.aliases.sealed(auction.head().1),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The live stream of an auction: every event once and in order, from wherever the reader left off.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bidding_domain::{
     alias::Aliases,
@@ -8,13 +8,16 @@ use bidding_domain::{
     ids::{AuctionId, UserId},
     views::EventView,
 };
-use bidding_ports::store::AuctionStore;
+use bidding_ports::{change::ChangeListener, store::AuctionStore};
 
 use crate::{
     Auctions,
     error::UseError,
     live_feed::{AtHand, PAGE, Watch},
 };
+
+/// Word from other instances may get lost: the store is asked after so long without any.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 /// A reader's place in an auction's events.
 pub struct EventStream {
@@ -40,6 +43,8 @@ impl Auctions {
         let found = self.store.find(id).await?.ok_or(UseError::NotFound)?;
         let last = found.auction.sequence();
         watch.starts_at(last);
+        // Readers who came before may not have heard of it.
+        self.feed.advanced(id, last);
         Ok(EventStream {
             store: Arc::clone(&self.store),
             aliases: self.aliases.clone(),
@@ -68,10 +73,11 @@ impl EventStream {
                 self.give(&views);
                 return Ok(Some(views));
             }
-            if !self.watch.lags() {
-                self.watch.changed().await;
+            if self.watch.lags() || tokio::time::timeout(LOOK_AGAIN, self.watch.changed()).await.is_ok() {
+                self.watch.catch_up(self.store.as_ref()).await?;
+            } else {
+                self.watch.look(self.store.as_ref()).await?;
             }
-            self.watch.catch_up(self.store.as_ref()).await?;
         }
         Ok(None)
     }

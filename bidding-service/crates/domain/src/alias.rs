@@ -9,7 +9,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::ids::{AuctionId, UserId};
+use crate::{
+    chain::Link,
+    ids::{AuctionId, UserId},
+};
 
 /// Least length of the secret, bytes.
 pub const MIN_SECRET_BYTES: usize = 32;
@@ -63,6 +66,15 @@ impl Aliases {
         let bits = mac.into_bytes().iter().take(5).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
         let letters = (0..8).rev().map(|place| char::from(BASE32[(bits >> (place * 5) & 31) as usize]));
         Alias("bidder-".chars().chain(letters).collect())
+    }
+}
+
+impl Aliases {
+    /// A link of a log's chain as it may be shown: whoever does not have the secret cannot try out which reserve or
+    /// which maximum the log has.
+    #[must_use]
+    pub fn sealed(&self, link: Link) -> Link {
+        Link(self.0.clone().chain_update(b"outcry receipt v1").chain_update(link.0).finalize().into_bytes().into())
     }
 }
 

@@ -78,13 +78,14 @@ pub struct Statement {
     pub awards: Vec<StatedAward>,
     /// Accepted bids that were not taken back; null where they stay secret.
     pub bid_count: Option<u64>,
-    /// When it ended, extensions included.
+    /// When it ended, extensions included, or was taken back.
     pub ended_at: DateTime<Utc>,
     /// Number of the last event.
     pub sequence: u64,
-    /// Decisions in the auction's log.
-    pub decisions: u64,
-    /// SHA-256, hexadecimal: the last link of the log's hash chain.
+    /// Decisions in the auction's log; null where bids stay secret.
+    pub decisions: Option<u64>,
+    /// Hexadecimal: the last link of the log's hash chain, under a key of the house (HMAC-SHA-256), so that nobody can
+    /// try out what the log has.
     pub chain: String,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, RawQuery, State},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -150,10 +150,11 @@ async fn decided(api: &Api, key: RequestKey, auction: AuctionId, ask: Ask) -> Re
 async fn retract(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,
-    Path((id, bid)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     ApiJson(body): ApiJson<NewRetraction>,
 ) -> Result<Json<Retraction>, ApiError> {
     only_bidders(&caller)?;
+    let Path((id, bid)) = path.map_err(|_| ApiError::not_found("the path is not readable"))?;
     let id_of =
         |text: String| text.parse().map_err(|_| ApiError::not_found("there is nothing by this id; ids are UUIDs"));
     let reason = body.reason.as_deref().map(checked_reason).transpose()?;
