@@ -8,6 +8,7 @@ mod query;
 pub mod receipt;
 pub mod routes;
 mod stream;
+mod stream_event;
 
 use std::sync::Arc;
 

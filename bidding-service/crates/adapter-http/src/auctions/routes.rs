@@ -20,9 +20,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
-    dto::{Auction, BidPage, BuyNow, NewBid, NewDecline, NewRetraction, PlacedBid, Retraction, StreamEvent},
+    dto::{Auction, BidPage, BuyNow, NewBid, NewDecline, NewRetraction, PlacedBid, Retraction},
     operator::checked_reason,
     query, stream,
+    stream_event::StreamEvent,
 };
 use crate::{
     auth::{Authenticated, Caller},

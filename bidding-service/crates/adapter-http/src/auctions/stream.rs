@@ -9,7 +9,7 @@ use futures::{Stream, StreamExt, stream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::dto::StreamEvent;
+use super::stream_event::StreamEvent;
 
 /// A silent stream says so often that it is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
