@@ -156,6 +156,7 @@ fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
                 closed_at: event.at,
                 awards: to_awards(outcome),
                 decline_until: *decline_until,
+                second_chance_days: None,
             }
             .into()
         }
