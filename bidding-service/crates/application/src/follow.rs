@@ -16,6 +16,7 @@ use bidding_ports::{
 use crate::{
     Auctions,
     error::{UseError, retrying},
+    second_chance,
 };
 
 #[async_trait]
@@ -41,6 +42,9 @@ impl Auctions {
             Some(Fact::ListingCancelled { auction, seller }) => cancel(&mut *tx, *auction, seller).await?,
             Some(Fact::BidderSuspended(bidder)) => tx.set_suspended(bidder, true).await?,
             Some(Fact::BidderReinstated(bidder)) => tx.set_suspended(bidder, false).await?,
+            Some(Fact::SecondChanceRequested { auction, asked }) => {
+                second_chance::answer(&mut *tx, *auction, asked).await?;
+            }
             None => {}
         }
         tx.commit().await?;
