@@ -1,15 +1,21 @@
 //! The store: opens units of work, answers queries.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bidding_domain::{bid::Bid, event::AuctionEvent, ids::AuctionId, log::Entry};
+use bidding_domain::{
+    bid::Bid,
+    event::AuctionEvent,
+    ids::{AuctionId, BidId},
+    log::Entry,
+};
 use bidding_ports::{
     change::ChangeListener,
     error::StoreError,
     store::{AuctionStore, AuctionTx, Found, LogPlace},
 };
-use sqlx::{PgExecutor, PgPool};
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::{
@@ -83,6 +89,34 @@ impl AuctionStore for PgAuctions {
         Ok(entries.iter().filter_map(Entry::bid).collect())
     }
 
+    async fn bid(&self, id: AuctionId, bid: BidId) -> Result<Option<Bid>, StoreError> {
+        let row = sqlx::query_as!(
+            EntryRow,
+            r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+               WHERE auction_id = $1 AND bid_id = $2"#,
+            id.0,
+            bid.0
+        );
+        let row = row.fetch_optional(&self.pool).await.map_err(store_error)?;
+        Ok(row.map(Entry::try_from).transpose()?.and_then(|entry| entry.bid()))
+    }
+
+    async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
+        let rows = sqlx::query_as!(
+            EntryRow,
+            r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+               WHERE auction_id = $1 AND bid_id IS NULL"#,
+            id.0
+        );
+        let rows = rows.fetch_all(&self.pool).await.map_err(store_error)?;
+        let mut retracted = BTreeMap::new();
+        for row in rows {
+            let entry = Entry::try_from(row)?;
+            retracted.extend(entry.retracted().iter().map(|bid| (*bid, entry.at)));
+        }
+        Ok(retracted)
+    }
+
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError> {
         let rows = sqlx::query_as!(
             EntryRow,
@@ -100,7 +134,14 @@ impl AuctionStore for PgAuctions {
     }
 
     async fn log(&self, id: AuctionId) -> Result<Vec<Entry>, StoreError> {
-        log(id, &self.pool).await
+        let rows = sqlx::query_as!(
+            EntryRow,
+            r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+               WHERE auction_id = $1 ORDER BY sequence, number"#,
+            id.0
+        );
+        let rows = rows.fetch_all(&self.pool).await.map_err(store_error)?;
+        rows.into_iter().map(Entry::try_from).collect()
     }
 
     async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
@@ -125,20 +166,6 @@ impl AuctionStore for PgAuctions {
     async fn resume_all(&self) -> Result<bool, StoreError> {
         house::resume_all(&self.pool).await
     }
-}
-
-/// The whole log of an auction.
-pub(crate) async fn log(id: AuctionId, on: impl PgExecutor<'_>) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query_as!(
-        EntryRow,
-        r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
-           WHERE auction_id = $1 ORDER BY sequence, number"#,
-        id.0
-    )
-    .fetch_all(on)
-    .await
-    .map_err(store_error)?;
-    rows.into_iter().map(Entry::try_from).collect()
 }
 
 /// A place in a sequence that a reader names; beyond what is ever reached is just beyond.

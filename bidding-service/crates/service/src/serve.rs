@@ -97,7 +97,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         checks: Arc::clone(&checks),
     };
     servers.spawn(tls::serve(public, tls_config.clone(), public_handle.clone(), app::router(app)));
-    servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks)));
+    servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks, auctions.clone())));
 
     let mut events = JoinSet::new();
     let outbox = Arc::new(PgOutbox::new(pool.clone()));
