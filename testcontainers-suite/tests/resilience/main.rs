@@ -22,7 +22,8 @@ use testcontainers_suite::{
 static MARKETPLACE: Mutex<Option<Local>> = Mutex::new(None);
 
 fn main() -> ExitCode {
-    let trials = [paused::trials(), verified::trials(), killed::trials(), drained::trials()].into_iter().flatten().collect();
+    let trials =
+        [paused::trials(), verified::trials(), killed::trials(), drained::trials()].into_iter().flatten().collect();
     // One after the other: each needs the marketplace whole at its beginning.
     let code = run(trials, Some(1));
     if let Some(local) = MARKETPLACE.lock().unwrap_or_else(PoisonError::into_inner).take()

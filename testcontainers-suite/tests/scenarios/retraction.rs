@@ -102,7 +102,9 @@ async fn when_the_only_bid_goes_the_lot_is_as_without_bids(world: Arc<World>) ->
     Ok(())
 }
 
-async fn a_retraction_is_told_in_the_stream_and_the_history_keeps_the_bids_and_marks_them(world: Arc<World>) -> Result<()> {
+async fn a_retraction_is_told_in_the_stream_and_the_history_keeps_the_bids_and_marks_them(
+    world: Arc<World>,
+) -> Result<()> {
     let (anna, a, b) = (world.seller("anna"), world.bidder("a"), world.bidder("b"));
     let lot = anna.opens(&terms(HOUR * 13)).await?;
     let mut stream = a.watches(&lot).await?;

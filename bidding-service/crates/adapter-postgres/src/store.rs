@@ -29,6 +29,8 @@ use crate::{
 #[derive(Clone)]
 pub struct PgAuctions {
     pool: PgPool,
+    /// For units of work.
+    deciding: PgPool,
     recorded: Arc<Notify>,
     changes: Arc<dyn ChangeListener>,
     halts: Arc<Halts>,
@@ -39,7 +41,13 @@ impl PgAuctions {
     /// `changes` told which auctions moved.
     #[must_use]
     pub fn new(pool: PgPool, recorded: Arc<Notify>, changes: Arc<dyn ChangeListener>) -> Self {
-        Self { pool, recorded, changes, halts: Arc::default() }
+        Self { deciding: pool.clone(), pool, recorded, changes, halts: Arc::default() }
+    }
+
+    /// The same with a pool of its own for units of work, so that many readers never keep a decision waiting.
+    #[must_use]
+    pub fn deciding_over(self, deciding: PgPool) -> Self {
+        Self { deciding, ..self }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -50,7 +58,7 @@ impl PgAuctions {
 #[async_trait]
 impl AuctionStore for PgAuctions {
     async fn begin(&self) -> Result<Box<dyn AuctionTx>, StoreError> {
-        let transaction = self.pool.begin().await.map_err(store_error)?;
+        let transaction = self.deciding.begin().await.map_err(store_error)?;
         let (recorded, changes) = (Arc::clone(&self.recorded), Arc::clone(&self.changes));
         Ok(Box::new(PgTx::new(transaction, recorded, changes, Arc::clone(&self.halts))))
     }
@@ -156,7 +164,7 @@ impl AuctionStore for PgAuctions {
     }
 
     async fn beat(&self, downtime: Duration) -> Result<bool, StoreError> {
-        house::beat(&self.pool, downtime).await
+        house::beat(&self.deciding, downtime).await
     }
 
     async fn pause_all(&self, reason: &str) -> Result<bool, StoreError> {
