@@ -125,7 +125,7 @@ impl From<UseError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "idempotency-key-running", title, detail)
                     .header(header::RETRY_AFTER, "1")
             }
-            UseError::Store(StoreError::Conflict | StoreError::Unavailable(_)) => {
+            UseError::Store(StoreError::Conflict | StoreError::Locked | StoreError::Unavailable(_)) => {
                 tracing::error!(error = %detail, "the store is unavailable");
                 Self::unavailable("the service cannot reach its database; repeat the request with the same key", 1)
             }

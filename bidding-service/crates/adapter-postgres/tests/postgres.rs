@@ -9,7 +9,6 @@ use bidding_domain::{
     auction::Auction,
     bid::{Ask, Order},
     ids::{AuctionId, BidId, SettlementId},
-    log::standing_bids,
     second_chance::Asked,
 };
 use bidding_harness::world;
@@ -19,7 +18,7 @@ use bidding_ports::{
     inbox::{Receipt, Seen},
     outbox::Outbox,
     retries::Retries,
-    store::{AuctionStore, Changes, Locked, Request},
+    store::{AuctionStore, Changes, Locked, Request, Wait},
 };
 use chrono::TimeDelta;
 use event_contracts::bidding::{BiddingEvent, SecondChanceExhausted, SecondChanceNominated};
@@ -127,7 +126,7 @@ async fn answered(store: &PgAuctions, id: AuctionId, settlement: Uuid, excluded:
     let Locked { auction, now, .. } = tx.lock(id).await?.context("it is there")?;
     let excluded = excluded.iter().map(|name| world::user(name)).collect();
     let asked = Asked { settlement: SettlementId(settlement), excluded };
-    let bids = standing_bids(&tx.log(id).await?);
+    let bids = tx.standing_bids(id).await?;
     let answered = auction.nominate(&asked, &[], &bids, now).context("it was asked before")?;
     tx.save(Changes::of(answered.auction, answered.entries)).await?;
     tx.commit().await?;
@@ -170,17 +169,40 @@ async fn an_auction_that_cannot_be_read_does_not_keep_the_others_waiting() -> Re
     let (broken, sound) = (open(&store).await?, open(&store).await?);
     sqlx::query("UPDATE auction SET due_at = clock_timestamp() - interval '1 minute'").execute(&pool).await?;
     sqlx::query("UPDATE auction SET snapshot = '{}' WHERE id = $1").bind(broken.id().0).execute(&pool).await?;
-    let due = store.begin().await?.lock_due(10).await?;
+    let mut tx = store.begin().await?;
+    let due = tx.lock_due(10).await?;
     assert_eq!(due.iter().map(|locked| locked.auction.id()).collect::<Vec<_>>(), [sound.id()]);
+    tx.commit().await?;
+    let again = sqlx::query_scalar::<_, f64>(
+        "SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM auction WHERE id = $1",
+    );
+    let again_in = again.bind(broken.id().0).fetch_one(&pool).await?;
+    assert!((55.0..=60.0).contains(&again_in), "it stands in nobody's way for a minute: {again_in}");
     assert!(matches!(store.find(broken.id()).await, Err(StoreError::Corrupt(_))));
 
     let request = |auction: &Auction| Request {
         auction: auction.id(),
         key: world::request("ann", "k", auction.id(), Ask::BuyNow),
     };
-    let floor = store.begin().await?.enter(&[request(&broken), request(&sound)]).await?;
+    let floor = store.begin().await?.enter(&[request(&broken), request(&sound)], Wait::ForAll).await?;
     assert!(matches!(floor.auctions[&broken.id()], Err(StoreError::Corrupt(_))), "it spoils its own bids …");
     assert!(floor.auctions[&sound.id()].is_ok(), "… and no others");
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_of_a_log_that_cannot_be_read_wait_and_the_others_are_published() -> Result<()> {
+    let Database { pool, store, .. } = database().await?;
+    let (missing, broken, sound) = (open(&store).await?, open(&store).await?, open(&store).await?);
+    sqlx::query("DELETE FROM decision WHERE auction_id = $1").bind(missing.id().0).execute(&pool).await?;
+    let spoil = sqlx::query("UPDATE decision SET record = '{}' WHERE auction_id = $1").bind(broken.id().0);
+    spoil.execute(&pool).await?;
+    let outbox = PgOutbox::new(pool.clone());
+    let keys = |batch: Vec<bidding_ports::outbox::OutboxRecord>| batch.into_iter().map(|r| r.key).collect::<Vec<_>>();
+    assert_eq!(keys(outbox.batch(10).await?), [sound.id().to_string()]);
+    assert_eq!(keys(outbox.batch(1).await?), [sound.id().to_string()], "what cannot be read takes no place");
+    let waiting = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM outbox").fetch_one(&pool).await?;
+    assert_eq!(waiting, 3, "nothing is lost");
     Ok(())
 }
 

@@ -23,7 +23,9 @@ use crate::{
 impl FactHandler for Auctions {
     async fn handle(&self, receipt: Receipt, fact: Option<Fact>) -> Result<Handled, HandleError> {
         retrying(|| self.follow_once(&receipt, fact.as_ref())).await.map_err(|error| match error {
-            UseError::Store(StoreError::Unavailable(_) | StoreError::Conflict) => HandleError::Retry(error.to_string()),
+            UseError::Store(StoreError::Unavailable(_) | StoreError::Conflict | StoreError::Locked) => {
+                HandleError::Retry(error.to_string())
+            }
             other => HandleError::Poison(other.to_string()),
         })
     }

@@ -48,11 +48,13 @@ impl Auctions {
             return Ok(BidPage { bids: Vec::new(), next: None });
         }
         let mut bids = self.store.bids(id, before, limit.saturating_add(1)).await?;
+        let retracted = self.store.retracted(id).await?;
         let more = bids.len() > limit as usize;
         bids.truncate(limit as usize);
         let place = |bid: &Bid| LogPlace { sequence: bid.sequence, number: bid.number };
         let next = bids.last().filter(|_| more).map(place);
         let rules = auction.rules();
-        Ok(BidPage { bids: bids.iter().map(|bid| BidView::of(bid, rules, viewer, &self.aliases)).collect(), next })
+        let view = |bid: &Bid| BidView::of(bid, retracted.get(&bid.id).copied(), rules, viewer, &self.aliases);
+        Ok(BidPage { bids: bids.iter().map(view).collect(), next })
     }
 }

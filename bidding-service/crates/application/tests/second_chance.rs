@@ -174,7 +174,7 @@ async fn a_receipt_stays_what_it_was_and_the_log_still_proves_it() {
 
 #[tokio::test]
 async fn a_fault_at_any_port_call_leaves_no_half_answer_and_the_question_comes_again() {
-    let calls = ["begin", "receive", "lock", "log", "suspended", "save", "commit"];
+    let calls = ["begin", "receive", "lock", "standing_bids", "suspended", "save", "commit"];
     for (nth, name) in calls.into_iter().enumerate() {
         for when in [When::Before, When::After] {
             let world = World::default();

@@ -67,6 +67,11 @@ pub trait Rules {
         SoftClose::Off
     }
 
+    /// Whether the price moves by time alone, so that every interruption counts.
+    fn moves_by_time(&self) -> bool {
+        false
+    }
+
     /// Whether bids are a secret until the close.
     fn is_sealed(&self) -> bool {
         false

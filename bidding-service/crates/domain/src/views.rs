@@ -165,8 +165,11 @@ pub struct BidView {
     pub outcome: BidOutcome,
     /// Units wanted.
     pub quantity: u32,
-    /// The price after it; of a sealed bid at first price the bid itself, of one at second price nothing.
+    /// The price after it; of a sealed bid at first price the bid itself, of one at second price, or of a sealed
+    /// one that was taken back, nothing.
     pub price: Option<Amount>,
+    /// When it was taken back.
+    pub retracted_at: Option<DateTime<Utc>>,
     /// Its place among the auction's decisions.
     pub number: u64,
     /// The number of the last event after it.
@@ -178,14 +181,21 @@ pub struct BidView {
 impl BidView {
     /// What `viewer` sees of `bid`, once bids may be seen; `rules` are those of its auction.
     #[must_use]
-    pub fn of(bid: &Bid, rules: &dyn Rules, viewer: &UserId, aliases: &Aliases) -> Self {
+    pub fn of(
+        bid: &Bid,
+        retracted_at: Option<DateTime<Utc>>,
+        rules: &dyn Rules,
+        viewer: &UserId,
+        aliases: &Aliases,
+    ) -> Self {
         Self {
             bid_id: bid.id,
             bidder: aliases.of(bid.auction_id, &bid.bidder),
             yours: bid.bidder == *viewer,
             outcome: bid.outcome,
             quantity: bid.quantity,
-            price: rules.shown_price(bid),
+            price: rules.shown_price(bid).filter(|_| retracted_at.is_none() || !rules.is_sealed()),
+            retracted_at,
             number: bid.number,
             sequence: bid.sequence,
             placed_at: bid.placed_at,

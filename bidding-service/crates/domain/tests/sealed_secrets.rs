@@ -21,7 +21,7 @@ fn room(format: FormatTerms) -> Room {
 }
 
 fn history(room: &Room) -> Vec<BidView> {
-    room.bids().iter().map(|bid| BidView::of(bid, room.auction.rules(), &user("bob"), &aliases())).collect()
+    room.bids().iter().map(|bid| BidView::of(bid, None, room.auction.rules(), &user("bob"), &aliases())).collect()
 }
 
 #[test]

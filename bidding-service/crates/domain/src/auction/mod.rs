@@ -329,6 +329,12 @@ impl Auction {
 
 /// How an auction is kept: terms once, a snapshot after each transition.
 impl Auction {
+    /// With the link of its last entry as the log has it.
+    pub(crate) fn proved(mut self, link: Link) -> Self {
+        self.head.1 = link;
+        self
+    }
+
     /// The terms, which never change.
     #[must_use]
     pub fn terms(&self) -> Terms {

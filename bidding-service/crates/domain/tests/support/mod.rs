@@ -13,7 +13,7 @@ use bidding_domain::{
     format::{Outcome, ReserveStatus, Standing},
     halt::Halt,
     ids::{AuctionId, BidId, UserId},
-    log::{Entry, standing_bids},
+    log::{Entry, StandingBids},
     money::{Amount, Currency},
     terms::{Sale, Terms},
     views::AuctionView,
@@ -181,7 +181,7 @@ impl Room {
 
     /// The bids that were accepted and not taken back.
     pub fn bids(&self) -> Vec<Bid> {
-        standing_bids(&self.log)
+        self.log.iter().collect::<StandingBids>().into_vec()
     }
 
     pub fn events(&self) -> Vec<AuctionEvent> {

@@ -3,7 +3,7 @@
 use bidding_domain::{
     event::Happening,
     ids::{SettlementId, UserId},
-    log::standing_bids,
+    log::StandingBids,
     replay::replay,
     second_chance::Asked,
 };
@@ -49,7 +49,7 @@ pub(super) async fn an_answer_is_kept_in_the_log_with_what_everybody_may_know_an
     bid(store, id, "ann", 1_000).await?.expect("accepted");
     bid(store, id, "bob", 2_000).await?.expect("accepted");
     let closed = change(store, id, close).await?;
-    let bids = standing_bids(&store.log(id).await?);
+    let bids = store.log(id).await?.iter().collect::<StandingBids>().into_vec();
     let settlement = SettlementId(Uuid::now_v7());
     let asked = Asked { settlement, excluded: vec![user("bob")] };
     let answered =

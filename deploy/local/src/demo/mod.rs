@@ -1,5 +1,9 @@
-//! `outcry demo`: one auction from listing to payout over the public API, told as it happens. What was done is
+//! `outcry demo`: one auction from listing to payout over the public API, told as it happens; with `--scenario`, what
+//! happens when a sale does not go as it should. What was done in the one auction is
 //! read from the marketplace and every request carries the key of its step, so an interrupted demo continues.
+
+mod scenarios;
+mod stage;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -45,11 +49,14 @@ struct State {
 
 /// What `outcry up --demo` asks for: an unfinished demo goes on.
 pub fn again() -> DemoArgs {
-    DemoArgs { resume: true, length: Duration::from_secs(15) }
+    DemoArgs { resume: true, length: Duration::from_secs(15), scenario: None }
 }
 
 /// Runs or continues the demo of the marketplace in `data_dir`.
 pub async fn run(args: &DemoArgs, data_dir: &DataDir, console: &Console) -> Result<ExitCode> {
+    if let Some(scenario) = args.scenario {
+        return scenarios::play(scenario, data_dir, console).await;
+    }
     ensure!(args.length >= LENGTH_MIN, "--length must be at least {LENGTH_MIN:?}, or there is no time to bid");
     let api = Api::open(data_dir, PATIENCE)?;
     let file = data_dir.demo_file();
