@@ -186,3 +186,17 @@ impl From<&Refusal> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suspended_bidder_is_told_so_with_403() {
+        let problem = ApiError::from(&Refusal::BidderSuspended);
+        assert_eq!((problem.slug(), problem.problem.status), ("bidder-suspended", 403));
+        let response = problem.into_response();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
+    }
+}

@@ -174,6 +174,19 @@ impl AuctionTx for PgTx {
         Ok(())
     }
 
+    async fn suspended(&mut self, bidders: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+        let names: Vec<_> = bidders.iter().map(|bidder| bidder.0.clone()).collect();
+        let suspended = sqlx::query_scalar!(
+            r#"SELECT bidder AS "bidder!" FROM unnest($1::text[]) WITH ORDINALITY AS asked (bidder, place)
+               JOIN suspended_bidder USING (bidder) ORDER BY place"#,
+            &names
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(store_error)?;
+        Ok(suspended.into_iter().map(UserId).collect())
+    }
+
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         self.transaction.commit().await.map_err(store_error)?;
         if !self.moved.is_empty() {

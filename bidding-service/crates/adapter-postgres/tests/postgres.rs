@@ -5,7 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bidding_adapter_postgres::{database, outbox::PgOutbox, store::PgAuctions};
-use bidding_domain::{auction::Auction, bid::Ask, ids::AuctionId};
+use bidding_domain::{
+    auction::Auction,
+    bid::{Ask, Order},
+    ids::{AuctionId, BidId, SettlementId},
+    second_chance::Asked,
+};
 use bidding_harness::world;
 use bidding_ports::{
     change::ChangeListener,
@@ -13,10 +18,10 @@ use bidding_ports::{
     inbox::{Receipt, Seen},
     outbox::Outbox,
     retries::Retries,
-    store::{AuctionStore, Changes, Request, Wait},
+    store::{AuctionStore, Changes, Locked, Request, Wait},
 };
 use chrono::TimeDelta;
-use event_contracts::bidding::BiddingEvent;
+use event_contracts::bidding::{BiddingEvent, SecondChanceExhausted, SecondChanceNominated};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -92,6 +97,69 @@ async fn what_is_recorded_waits_in_the_outbox_as_the_contract_has_it_and_streams
     let decoded = BiddingEvent::decode(&record.event_type, &serde_json::to_vec(&record.data)?)?;
     assert!(matches!(decoded, Some(BiddingEvent::AuctionOpened(_))), "{record:?}");
     assert_eq!(*changes.borrow(), Some((auction.id(), 1)));
+    Ok(())
+}
+
+/// `auction` is bid for by ann and bob, who wins.
+async fn sold(store: &PgAuctions, auction: Auction) -> Result<Auction> {
+    let mut tx = store.begin().await?;
+    let (mut auction, now) = (auction, tx.now().await?);
+    let mut entries = Vec::new();
+    tx.lock(auction.id()).await?;
+    for (bidder, max) in [("ann", 1_000), ("bob", 2_000)] {
+        let (bid_id, ask) = (BidId(Uuid::now_v7()), world::one(max));
+        let decided = auction.place_bid(&Order { bid_id, bidder: world::user(bidder), ask, suspended: false }, now);
+        auction = decided.auction;
+        entries.extend(decided.entry);
+    }
+    let end = auction.ends_at();
+    let closed = auction.close(end)?;
+    entries.extend(closed.entries);
+    tx.save(Changes::of(closed.auction.clone(), entries)).await?;
+    tx.commit().await?;
+    Ok(closed.auction)
+}
+
+/// Asks the auction who is next in the name of `settlement`.
+async fn answered(store: &PgAuctions, id: AuctionId, settlement: Uuid, excluded: &[&str]) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let Locked { auction, now, .. } = tx.lock(id).await?.context("it is there")?;
+    let excluded = excluded.iter().map(|name| world::user(name)).collect();
+    let asked = Asked { settlement: SettlementId(settlement), excluded };
+    let bids = tx.standing_bids(id).await?;
+    let answered = auction.nominate(&asked, &[], &bids, now).context("it was asked before")?;
+    tx.save(Changes::of(answered.auction, answered.entries)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn settlement_reads_the_close_and_who_is_next_as_the_contract_has_it() -> Result<()> {
+    let Database { pool, store, .. } = database().await?;
+    let auction = sold(&store, open(&store).await?).await?;
+    let [first, second] = [Uuid::now_v7(), Uuid::now_v7()];
+    answered(&store, auction.id(), first, &["bob"]).await?;
+    answered(&store, auction.id(), second, &["bob", "ann"]).await?;
+
+    let mut told = Vec::new();
+    for record in PgOutbox::new(pool).batch(100).await? {
+        let event = BiddingEvent::decode(&record.event_type, &serde_json::to_vec(&record.data)?)?;
+        told.push((record.sequence, event.context("a known type")?));
+    }
+    let id = auction.id().0;
+    let nominated = SecondChanceNominated {
+        auction_id: id,
+        settlement_id: first,
+        bidder_id: "ann".to_owned(),
+        amount: 1_000,
+        currency: "USD".to_owned(),
+    };
+    let exhausted = SecondChanceExhausted { auction_id: id, settlement_id: second };
+    let [.., (4, BiddingEvent::AuctionClosed(closed)), (5, next), (6, last)] = told.as_slice() else {
+        anyhow::bail!("numbered on without a gap: {told:?}")
+    };
+    assert_eq!((closed.second_chance, closed.second_chance_days), (true, Some(5)));
+    assert_eq!([next, last], [&nominated.into(), &exhausted.into()]);
     Ok(())
 }
 

@@ -26,7 +26,7 @@ impl Auctions {
     pub async fn find(&self, viewer: &UserId, id: AuctionId) -> Result<AuctionView, UseError> {
         let Found { auction, halts, now } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
         // A halt shows before the auction's log has followed it.
-        let sequence = auction.sequence();
+        let sequence = auction.public().sequence;
         let auction = auction.follow(&halts, now).auction;
         Ok(AuctionView { sequence, ..AuctionView::of(&auction, now, viewer, &self.aliases) })
     }

@@ -36,11 +36,12 @@ pub struct Statement {
     pub bid_count: Option<u64>,
     /// When it ended, extensions included.
     pub ended_at: DateTime<Utc>,
-    /// Number of the last event.
+    /// Number of the last event that everybody may see.
     pub sequence: u64,
-    /// Entries of the log; none where bids stay secret.
+    /// Entries of the log; none where bids stay secret. What is between the services after the end does not count,
+    /// so that the statement stays what it was.
     pub decisions: Option<u64>,
-    /// The last link of the log's hash chain, sealed.
+    /// The link of the last of them in the log's hash chain, sealed.
     pub chain: Link,
 }
 
@@ -97,6 +98,7 @@ impl Auctions {
     fn state(&self, auction: &Auction, now: DateTime<Utc>) -> Option<Statement> {
         let nobody = UserId(String::new());
         let view = AuctionView::of(auction, now, &nobody, &self.aliases);
+        let public = auction.public();
         let winner = match auction.state() {
             State::Closed { outcome: Outcome::Sold { winner, .. }, .. } => Some(self.aliases.of(auction.id(), winner)),
             _ => None,
@@ -109,9 +111,9 @@ impl Auctions {
             winner,
             bid_count: view.bid_count,
             ended_at: if let State::Cancelled { at, .. } = auction.state() { *at } else { view.ends_at },
-            sequence: auction.sequence(),
-            decisions: Some(auction.head().0).filter(|_| !auction.keeps_bids_secret()),
-            chain: self.aliases.sealed(auction.head().1),
+            sequence: public.sequence,
+            decisions: Some(public.number).filter(|_| !auction.keeps_bids_secret()),
+            chain: self.aliases.sealed(public.link),
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     halt::Halt,
     ids::{AuctionId, BidId, UserId},
     money::Amount,
+    second_chance::Asked,
 };
 
 /// A decision with its place in the log.
@@ -105,6 +106,13 @@ pub enum Decided {
     Declined {
         /// By whom.
         bidder: UserId,
+    },
+    /// Settlement was told who is next.
+    SecondChance {
+        /// The question.
+        asked: Asked,
+        /// The contenders who might not bid then.
+        suspended: Vec<UserId>,
     },
 }
 

@@ -96,6 +96,9 @@ fn again(auction: Auction, entry: &Entry, bids: &mut Vec<Bid>) -> Result<(Auctio
             auction.cancel_by_operator(reason.as_deref().unwrap_or_default(), at).map_err(refused)?
         }
         Decided::Declined { bidder } => auction.decline(bidder, at).map_err(refused)?,
+        Decided::SecondChance { asked, suspended } => {
+            auction.nominate(asked, suspended, bids, at).ok_or("the question was answered before")?
+        }
     };
     match <[Entry; 1]>::try_from(transition.entries) {
         Ok([decided]) => Ok((transition.auction, decided)),

@@ -48,7 +48,7 @@ pub struct AuctionView {
     pub server_time: DateTime<Utc>,
     /// Since when bidding rests.
     pub paused_at: Option<DateTime<Utc>>,
-    /// Number of the last event.
+    /// Number of the last event that everybody may see.
     pub sequence: u64,
     /// How it ended.
     pub result: Option<ResultView>,
@@ -146,7 +146,7 @@ impl AuctionView {
             ends_at: auction.ends_at(),
             server_time: now,
             paused_at,
-            sequence: auction.sequence(),
+            sequence: auction.public().sequence,
             result,
         }
     }
@@ -324,9 +324,9 @@ pub enum HappeningView {
 }
 
 impl EventView {
-    /// What `viewer` sees of `event`.
+    /// What `viewer` sees of `event`; nothing of one that is between the services alone.
     #[must_use]
-    pub fn of(event: &AuctionEvent, viewer: &UserId, aliases: &Aliases) -> Self {
+    pub fn of(event: &AuctionEvent, viewer: &UserId, aliases: &Aliases) -> Option<Self> {
         let alias = |bidder: &UserId| aliases.of(event.auction_id, bidder);
         let what = match &event.what {
             Happening::Opened { next_minimum, ends_at, format, .. } => {
@@ -394,8 +394,9 @@ impl EventView {
                 HappeningView::Declined { bidder: alias(bidder), quantity: *quantity }
             }
             Happening::Cancelled { reason, .. } => HappeningView::Cancelled { reason: reason.clone() },
+            Happening::Nominated { .. } | Happening::Exhausted { .. } => return None,
         };
-        Self { sequence: event.sequence, at: event.at, what }
+        Some(Self { sequence: event.sequence, at: event.at, what })
     }
 
     /// Whether a live stream ends with it: only a declined lot may follow.

@@ -23,7 +23,7 @@ fn history(room: &Room, viewer: &str) -> Vec<BidView> {
 
 /// The stream as `viewer` sees it.
 fn stream(room: &Room, viewer: &str) -> Vec<EventView> {
-    room.events().iter().map(|event| EventView::of(event, &user(viewer), &aliases())).collect()
+    room.events().iter().filter_map(|event| EventView::of(event, &user(viewer), &aliases())).collect()
 }
 
 fn contested() -> Room {

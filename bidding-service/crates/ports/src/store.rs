@@ -188,6 +188,8 @@ pub trait AuctionTx: Send {
     async fn standing_bids(&mut self, id: AuctionId) -> Result<Vec<Bid>, StoreError>;
     /// Suspends or reinstates a bidder; doing it again changes nothing.
     async fn set_suspended(&mut self, bidder: &UserId, suspended: bool) -> Result<(), StoreError>;
+    /// Which of `bidders` are suspended, in their order. MUST see what this unit of work has set.
+    async fn suspended(&mut self, bidders: &[UserId]) -> Result<Vec<UserId>, StoreError>;
     /// Makes it durable. An error other than `Conflict` leaves unknown whether it was.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

@@ -50,7 +50,14 @@ pub fn aliases() -> Aliases {
 }
 
 pub fn sale() -> Sale {
-    Sale { seller: user(SELLER), currency: currency("USD"), starts_at: at(0), ends_at: at(END_S), second_chance: false }
+    Sale {
+        seller: user(SELLER),
+        currency: currency("USD"),
+        starts_at: at(0),
+        ends_at: at(END_S),
+        second_chance: false,
+        second_chance_days: None,
+    }
 }
 
 pub fn scheduled(format: impl IntoFormat) -> Auction {

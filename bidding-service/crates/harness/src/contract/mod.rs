@@ -4,6 +4,7 @@
 //! No promise needs the clock to be moved, but it has to run: auctions are made due, or not, relative to the
 //! store's time. Other auctions may lie in the store; nobody else may write to it meanwhile.
 
+mod chances;
 mod due;
 mod floor;
 mod halts;
@@ -64,6 +65,9 @@ pub async fn holds(store: &dyn AuctionStore, relay: &dyn Outbox) -> Result<(), S
 
     log::a_log_is_read_back_entry_by_entry_and_proves_its_auction(store).await?;
     log::a_unit_of_work_reads_the_standing_bids_of_what_it_has_locked(store).await?;
+
+    chances::the_suspended_of_many_bidders_are_named_in_their_order(store).await?;
+    chances::an_answer_is_kept_in_the_log_with_what_everybody_may_know_and_waits_to_be_published(store, relay).await?;
 
     reads::a_history_is_read_from_the_latest_bid_in_pages(store).await?;
     reads::a_sealed_history_is_read_in_the_order_of_the_bids(store).await?;

@@ -89,8 +89,13 @@ impl MemoryTx {
             Some((fingerprint, _)) if *fingerprint != key.fingerprint => Claim::Mismatch,
             Some((_, answer)) => Claim::Replay(answer.clone()),
         };
-        let written = self.writes.suspended.get(&key.principal).copied();
-        Known { claim, suspended: written.unwrap_or_else(|| committed.suspended.contains(&key.principal)) }
+        drop(committed);
+        Known { claim, suspended: self.is_suspended(&key.principal) }
+    }
+
+    fn is_suspended(&self, bidder: &UserId) -> bool {
+        let written = self.writes.suspended.get(bidder).copied();
+        written.unwrap_or_else(|| self.store.committed().suspended.contains(bidder))
     }
 
     fn log_of(&self, id: AuctionId) -> Vec<Entry> {
@@ -222,6 +227,11 @@ impl AuctionTx for MemoryTx {
         let call = self.store.enter("set_suspended").await?;
         self.writes.suspended.insert(bidder.clone(), suspended);
         call.done(())
+    }
+
+    async fn suspended(&mut self, bidders: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+        let call = self.store.enter("suspended").await?;
+        call.done(bidders.iter().filter(|bidder| self.is_suspended(bidder)).cloned().collect())
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
