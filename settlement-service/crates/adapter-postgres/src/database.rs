@@ -99,8 +99,8 @@ pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
     if found < needed { Err(DatabaseError::Schema { found, needed }) } else { Ok(()) }
 }
 
-/// Removes answers that were kept for a day and failures that nobody replayed in 90 days;
-/// at most 10,000 rows of each, so that it never holds others up.
+/// Removes answers that were kept for a day, and failures that nobody replayed and early words that nobody needed in
+/// 90 days; at most 10,000 rows of each, so that it never holds others up.
 ///
 /// # Errors
 /// [`DatabaseError::Unavailable`].
@@ -115,5 +115,10 @@ pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
         "DELETE FROM inbox_failure WHERE event_id IN
              (SELECT event_id FROM inbox_failure WHERE failed_at < clock_timestamp() - interval '90 days' LIMIT 10000)"
     );
-    Ok(removed + failures.execute(pool).await?.rows_affected())
+    let removed = removed + failures.execute(pool).await?.rows_affected();
+    let early = sqlx::query!(
+        "DELETE FROM early WHERE ctid = ANY(ARRAY
+             (SELECT ctid FROM early WHERE told_at < clock_timestamp() - interval '90 days' LIMIT 10000))"
+    );
+    Ok(removed + early.execute(pool).await?.rows_affected())
 }

@@ -13,10 +13,10 @@ use settlement_adapter_postgres::{
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
-    AuctionId, Money, Settlement, SettlementEvent, SettlementId, Status,
+    AuctionId, Money, Settlement, SettlementEvent, SettlementId, Standing, Status, UserId,
     ledger::{AccountKind, TrialBalance, captured},
     saga::{self, Act, Dispatch},
-    settlement::Sale,
+    settlement::{Lot, Resolution, Sale},
 };
 use settlement_harness::{contract, terms};
 use settlement_ports::{
@@ -55,6 +55,7 @@ fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
         seller_id: "anna".parse()?,
         buyer_id: "bert".parse()?,
         price: Money::new(12_050, "USD".parse()?)?,
+        lot: Lot::Units,
     };
     Ok(Settlement::start(SettlementId::from(Uuid::now_v7()), sale, terms(), now)?)
 }
@@ -117,6 +118,12 @@ impl SettlementStore for RolledBack {
     }
     async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError> {
         self.store.list(viewer, filter, limit).await
+    }
+    async fn resolutions(&self, id: SettlementId) -> Result<Vec<Resolution>, StoreError> {
+        self.store.resolutions(id).await
+    }
+    async fn standing(&self, user: &UserId) -> Result<Option<Standing>, StoreError> {
+        self.store.standing(user).await
     }
     async fn trial_balance(&self) -> Result<TrialBalance, StoreError> {
         self.store.trial_balance().await

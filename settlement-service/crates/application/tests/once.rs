@@ -89,7 +89,7 @@ fn a_worker_that_died_after_the_gateway_acted_does_not_act_twice() {
             let calls = scene.faults.log().iter().filter(|name| **name == "gateway.execute").count();
             if calls == nth {
                 let begins = scene.faults.log().iter().filter(|name| **name == "store.begin").count();
-                scene.faults.at("store.begin", begins + 2, When::Before);
+                scene.faults.at("store.begin", begins + 3, When::Before);
             }
             let _died = block_on(scene.worker.run_once(10));
             contacts = scene.faults.log().iter().filter(|name| **name == "gateway.execute").count();

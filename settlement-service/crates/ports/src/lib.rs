@@ -17,7 +17,7 @@ pub use idempotency::{Claim, RequestKey};
 pub use inbox::{Receipt, Seen};
 pub use outbox::{Epoch, Outbox, OutboxRecord};
 pub use retries::Retries;
-pub use store::{Inserted, ListFilter, Locked, PendingCall, SettlementStore, SettlementTx, Viewer};
+pub use store::{Early, Inserted, ListFilter, Locked, PendingCall, SettlementStore, SettlementTx, Viewer};
 
 #[cfg(feature = "mock")]
 pub use {

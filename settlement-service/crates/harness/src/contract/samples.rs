@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_domain::saga::{self, Act, Change, Dispatch};
-use settlement_domain::settlement::{Sale, Terms};
+use settlement_domain::settlement::{Lot, Sale, Terms};
 use settlement_domain::{Answer, GatewayCall, GatewayRef, Money, Report, Settlement, SettlementEvent, UserId};
 use settlement_ports::{Inserted, RequestKey, SettlementStore, Viewer};
 use uuid::Uuid;
@@ -14,6 +14,7 @@ pub fn begun(now: DateTime<Utc>) -> (Settlement, SettlementEvent) {
         seller_id: somebody("seller"),
         buyer_id: somebody("buyer"),
         price: Money::new(12_050, "USD".parse().unwrap()).unwrap(),
+        lot: Lot::Units,
     };
     let terms = Terms { payment_due_s: 60, ..crate::terms() };
     Settlement::start(Uuid::now_v7().into(), sale, terms, now).unwrap()
