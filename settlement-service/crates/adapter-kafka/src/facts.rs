@@ -88,7 +88,8 @@ fn contender(nominated: SecondChanceNominated) -> Result<Fact, FactError> {
 
 /// How long a second chance is open, if the seller opted in.
 fn second_chance(closed: &AuctionClosed) -> Option<OfferDays> {
-    closed.second_chance.then(OfferDays::default)
+    let days = closed.second_chance_days.and_then(|days| OfferDays::try_from(u8::try_from(days).ok()?).ok());
+    closed.second_chance.then(|| days.unwrap_or_default())
 }
 
 /// One sale, or of a lot of many units one for each winner.

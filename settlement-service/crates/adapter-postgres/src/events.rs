@@ -3,12 +3,14 @@
 use chrono::{DateTime, Utc};
 use event_contracts::settlement::{
     self as contract, BidderReinstated, BidderSuspended, RelistRequested, SecondChanceAccepted, SecondChanceLapsed,
-    SecondChanceOffered, SecondChanceRequested, SettlementCompleted, SettlementEscrowed, SettlementFailed,
-    SettlementShipped, SettlementStarted,
+    SecondChanceOffered, SecondChanceRequested, SettlementCompleted, SettlementDisputed, SettlementEscrowed,
+    SettlementFailed, SettlementKind, SettlementShipped, SettlementStarted,
 };
 use opentelemetry::trace::TraceContextExt;
 use settlement_domain::{
-    FailureReason, SettlementEvent, StandingEvent, Status, UserId, settlement::What, standing::StandingNews,
+    FailureReason, SettlementEvent, StandingEvent, Status, UserId,
+    settlement::{Kind, What},
+    standing::StandingNews,
 };
 use settlement_ports::StoreError;
 use sqlx::{Postgres, Transaction};
@@ -67,7 +69,7 @@ fn to_contract(event: &SettlementEvent) -> contract::SettlementEvent {
     let (settlement_id, auction_id) = (event.settlement_id.as_uuid(), event.auction_id.as_uuid());
     let (status, at) = (contract_status(event.status), event.at);
     match &event.what {
-        What::Started { seller_id, buyer_id, amount, payment_due_at } => SettlementStarted {
+        What::Started { seller_id, buyer_id, amount, payment_due_at, kind } => SettlementStarted {
             settlement_id,
             auction_id,
             seller_id: seller_id.to_string(),
@@ -77,6 +79,11 @@ fn to_contract(event: &SettlementEvent) -> contract::SettlementEvent {
             status,
             payment_due_at: *payment_due_at,
             started_at: at,
+            kind: Some(match kind {
+                Kind::Sale => SettlementKind::Sale,
+                Kind::SecondChance => SettlementKind::SecondChance,
+            }),
+            total: None,
         }
         .into(),
         What::Escrowed { amount, ship_due_at } => SettlementEscrowed {
@@ -99,6 +106,7 @@ fn to_contract(event: &SettlementEvent) -> contract::SettlementEvent {
             shipped_at: at,
         }
         .into(),
+        What::Disputed => SettlementDisputed { settlement_id, auction_id, status, disputed_at: at }.into(),
         What::Completed { payout, commission } => SettlementCompleted {
             settlement_id,
             auction_id,
@@ -145,16 +153,16 @@ fn to_contract(event: &SettlementEvent) -> contract::SettlementEvent {
     }
 }
 
-/// The contract's word for a reason; those it has none for yet are told by the nearest one.
+/// The contract's word for a reason. A sale that the operator called off was decided for the buyer, too.
 const fn contract_reason(reason: FailureReason) -> contract::FailureReason {
     use contract::FailureReason as Contract;
     match reason {
-        FailureReason::Unpaid
-        | FailureReason::PaymentFailed
-        | FailureReason::OfferLapsed
-        | FailureReason::OfferWithdrawn
-        | FailureReason::Agreed
-        | FailureReason::AwardDeclined => Contract::Unpaid,
+        FailureReason::Unpaid => Contract::Unpaid,
+        FailureReason::PaymentFailed => Contract::PaymentFailed,
+        FailureReason::OfferLapsed => Contract::OfferLapsed,
+        FailureReason::OfferWithdrawn => Contract::OfferWithdrawn,
+        FailureReason::Agreed => Contract::Agreed,
+        FailureReason::AwardDeclined => Contract::AwardDeclined,
         FailureReason::NotShipped => Contract::NotShipped,
         FailureReason::DisputeRefunded | FailureReason::CalledOff => Contract::DisputeRefunded,
     }

@@ -48,6 +48,7 @@ impl Tally {
             What::Completed { .. } | What::Failed { .. } => self.ends.push(event.status.name()),
             What::Started { .. }
             | What::Escrowed { .. }
+            | What::Disputed
             | What::SecondChanceRequested { .. }
             | What::SecondChanceOffered { .. }
             | What::SecondChanceAccepted { .. }

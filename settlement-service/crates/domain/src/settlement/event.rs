@@ -26,7 +26,7 @@ pub struct SettlementEvent {
 
 /// The kinds of events and their particulars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "what", rename_all = "snake_case")]
 pub enum What {
     /// The buyer has to pay.
     Started {
@@ -38,6 +38,8 @@ pub enum What {
         amount: Money,
         /// Until when.
         payment_due_at: DateTime<Utc>,
+        /// The hammer's sale, or a second chance after it.
+        kind: Kind,
     },
     /// The money is in escrow.
     Escrowed {
@@ -53,6 +55,8 @@ pub enum What {
         /// It counts as received then.
         inspection_ends_at: DateTime<Utc>,
     },
+    /// The buyer complained.
+    Disputed,
     /// The seller was paid.
     Completed {
         /// To the seller.
@@ -109,6 +113,7 @@ impl What {
             State::Shipped { delivery, .. } => {
                 vec![Self::Shipped { parcel: delivery.parcel.clone(), inspection_ends_at: delivery.inspection_ends_at }]
             }
+            State::Disputed { .. } => vec![Self::Disputed],
             State::Completed { split, .. } => {
                 vec![Self::Completed { payout: split.payout, commission: split.commission }]
             }
@@ -121,7 +126,6 @@ impl What {
             State::AwaitingPayment { .. }
             | State::Authorizing { .. }
             | State::Authorized { .. }
-            | State::Disputed { .. }
             | State::Received { .. }
             | State::Refunding { .. }
             | State::NeedsOperator { .. } => Vec::new(),
@@ -135,6 +139,7 @@ impl What {
             Self::Started { .. } => "started",
             Self::Escrowed { .. } => "escrowed",
             Self::Shipped { .. } => "shipped",
+            Self::Disputed => "disputed",
             Self::Completed { .. } => "completed",
             Self::Failed { .. } => "failed",
             Self::SecondChanceRequested { .. } => "second_chance.requested",

@@ -188,6 +188,7 @@ impl Settlement {
             buyer_id: self.buyer_id.clone(),
             amount: self.price,
             payment_due_at: self.payment_due_at,
+            kind: self.kind(),
         };
         self.happened(started, now)
     }
