@@ -88,21 +88,34 @@ impl Scene {
 
     /// The buyer gives the award up.
     pub fn award_is_declined(&mut self) {
-        self.bidding_says(Fact::AwardDeclined {
-            auction_id: self.sale.auction_id,
-            buyer_id: self.sale.buyer_id.clone(),
-        });
+        let fact = self.declined_award();
+        self.bidding_says(fact);
+    }
+
+    /// The buyer has given the award up, and that is heard of before the sale is.
+    pub fn award_was_declined_before(&self) {
+        let sequence = self.receipt.sequence - 1;
+        let receipt = Receipt { event_id: Uuid::now_v7(), sequence, ..self.receipt.clone() };
+        self.hear(&receipt, &self.declined_award());
+    }
+
+    fn declined_award(&self) -> Fact {
+        Fact::AwardDeclined { auction_id: self.sale.auction_id, buyer_id: self.sale.buyer_id.clone() }
     }
 
     /// The seller lists the lot again.
     pub fn seller_relists(&self) {
-        let receipt = Receipt {
+        self.hear(&Self::relisting(), &Fact::Relisted { auction_id: self.sale.auction_id });
+    }
+
+    /// The event by which listing tells of a relisting.
+    fn relisting() -> Receipt {
+        Receipt {
             event_id: Uuid::now_v7(),
             source: "/outcry/listing-service".to_owned(),
             key: Uuid::now_v7().to_string(),
             sequence: 2,
-        };
-        self.hear(&receipt, &Fact::Relisted { auction_id: self.sale.auction_id });
+        }
     }
 
     /// The consumer hands an event over until it is handled.
@@ -113,12 +126,10 @@ impl Scene {
         });
     }
 
-    /// Time passes, the worker works, the neighbours answer, until nothing is left to do at this moment.
-    pub fn weeks_go_by(&mut self, weeks: i64) {
-        for _ in 0..weeks {
-            self.clock.advance(TimeDelta::weeks(1));
-            self.world_settles();
-        }
+    /// Time passes, the worker works, the neighbours answer, until nothing is left to do at that moment.
+    pub fn days_change_the_world(&mut self, days: i64) {
+        self.clock.advance(TimeDelta::days(days));
+        self.world_settles();
     }
 
     /// The worker works and the neighbours answer until nothing is left to do at this moment.

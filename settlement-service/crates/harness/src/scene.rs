@@ -141,7 +141,17 @@ impl Scene {
 
     /// One request, with whatever comes of it.
     pub async fn request(&self, key: &RequestKey, act: &Act) -> Result<Answered<Outcome>, UseError> {
-        self.settlements.act(&viewer(key.principal.as_str()), key, self.id(), act.clone()).await
+        self.request_about(self.id(), key, act).await
+    }
+
+    /// The same, about another settlement than the newest.
+    pub async fn request_about(
+        &self,
+        id: SettlementId,
+        key: &RequestKey,
+        act: &Act,
+    ) -> Result<Answered<Outcome>, UseError> {
+        self.settlements.act(&viewer(key.principal.as_str()), key, id, act.clone()).await
     }
 
     /// A party wishes to call the sale off.
@@ -176,8 +186,16 @@ impl Scene {
 
     /// The worker does what is due, and waits for the gateway where that is what it takes; it does not wait for people.
     pub fn worker_works(&self) {
+        self.worker_works_until(|_| false);
+    }
+
+    /// The same, and it stops where this holds.
+    pub fn worker_works_until(&self, enough: impl Fn(&Self) -> bool) {
         let mut trouble = 0;
         for _ in 0..PATIENCE * 10 {
+            if enough(self) {
+                return;
+            }
             match block_on(self.worker.run_once(10)) {
                 Err(_) => trouble += 1,
                 Ok(progress) if progress.is_idle() => match self.store.next_call_due() {
@@ -200,7 +218,10 @@ impl Scene {
     /// The settlement; if there is an offer, the newest one.
     #[must_use]
     pub fn settlement(&self) -> Settlement {
-        self.store.all_settlements().into_iter().next_back().expect("the lot was sold")
+        let events = self.store.events();
+        let started = events.iter().rfind(|event| event.event_type == "outcry.settlement.started.v1");
+        let id = started.expect("the lot was sold").key.parse().unwrap();
+        self.store.committed_settlement(id).expect("what began is there")
     }
 
     /// The settlement as somebody sees it.

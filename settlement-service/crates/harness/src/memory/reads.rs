@@ -69,6 +69,12 @@ impl MemoryStore {
         self.committed().calls.values().cloned().collect()
     }
 
+    /// A settlement as committed.
+    #[must_use]
+    pub fn committed_settlement(&self, id: SettlementId) -> Option<Settlement> {
+        self.committed().settlements.get(&id).cloned()
+    }
+
     /// All standings.
     #[must_use]
     pub fn all_standings(&self) -> Vec<Standing> {
