@@ -134,8 +134,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
         let _ = closer.await;
         housekeeping.abort();
-        let closed = async { tokio::join!(pool.close(), deciding.close()) };
-        let _ = tokio::time::timeout(Duration::from_secs(1), closed).await;
+        let both = async { tokio::join!(pool.close(), deciding.close()) };
+        let _ = tokio::time::timeout(Duration::from_secs(1), both).await;
     };
     tokio::select! {
         () = orderly => tracing::info!("bidding-service has ended"),
