@@ -21,7 +21,7 @@ const fn story(name: &'static str, scene: fn() -> Scene, play: fn(&mut Scene), e
 }
 
 #[rustfmt::skip]
-const STORIES: [Story; 20] = [
+const STORIES: [Story; 21] = [
     story("completed",                      units,   completed,               Status::Completed),
     story("completed by silence",           units,   completed_by_silence,    Status::Completed),
     story("declined, then paid",            units,   declined_then_paid,      Status::Completed),
@@ -35,6 +35,7 @@ const STORIES: [Story; 20] = [
     story("called off before payment",      units,   called_off_unpaid,       Status::Failed),
     story("called off after payment",       units,   called_off_paid,         Status::Refunded),
     story("award declined",                 units,   award_declined,          Status::Refunded),
+    story("award declined while paying",    units,   award_declined_paying,   Status::Failed),
     story("award declined before the sale", units,   award_declined_before,   Status::Failed),
     story("award declined after shipping",  units,   award_declined_shipped,  Status::Refunded),
     story("stuck, then retried",            units,   stuck_then_retried,      Status::Completed),
@@ -163,6 +164,14 @@ fn called_off_paid(scene: &mut Scene) {
 
 fn award_declined(scene: &mut Scene) {
     escrowed(scene);
+    scene.award_is_declined();
+    scene.worker_works();
+}
+
+fn award_declined_paying(scene: &mut Scene) {
+    scene.hammer_falls();
+    scene.buyer_pays("pm_card_visa");
+    scene.worker_works_until(|scene| scene.status() == Status::Authorized);
     scene.award_is_declined();
     scene.worker_works();
 }

@@ -9,12 +9,17 @@ use uuid::Uuid;
 
 /// A settlement that began at a moment, with its first event; everybody in it is new.
 pub fn begun(now: DateTime<Utc>) -> (Settlement, SettlementEvent) {
+    begun_of(Lot::Units, now)
+}
+
+/// The same, of a lot.
+pub fn begun_of(lot: Lot, now: DateTime<Utc>) -> (Settlement, SettlementEvent) {
     let sale = Sale {
         auction_id: Uuid::now_v7().into(),
         seller_id: somebody("seller"),
         buyer_id: somebody("buyer"),
         price: Money::new(12_050, "USD".parse().unwrap()).unwrap(),
-        lot: Lot::Units,
+        lot,
     };
     let terms = Terms { payment_due_s: 60, ..crate::terms() };
     Settlement::start(Uuid::now_v7().into(), sale, terms, now).unwrap()

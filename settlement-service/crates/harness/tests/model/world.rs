@@ -150,7 +150,8 @@ impl World {
         match command {
             C::TimePasses | C::TimePassesUnnoticed => {
                 self.now += TimeDelta::hours(i64::try_from(dice.pick(&[1, 20, 24, 70, 96, 170, 800])).unwrap());
-                if command == C::TimePasses {
+                let due = saga::due_at(&self.settlement).is_some_and(|due| due <= self.now);
+                if command == C::TimePasses && due {
                     let change = saga::deadline(self.settlement.clone(), self.now);
                     self.take(change);
                 }
