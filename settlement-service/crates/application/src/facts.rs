@@ -47,7 +47,7 @@ impl Facts {
                 nominated(tx.as_mut(), settlements, *settlement_id, contender, *price).await?
             }
             Fact::ContendersExhausted { settlement_id, .. } => {
-                change(settlements, |asker| asker.id() == *settlement_id, saga::exhausted)
+                Ok(change(settlements, |asker| asker.id() == *settlement_id, saga::exhausted))
             }
             Fact::Relisted { .. } => relisted(tx.as_mut(), auction, settlements).await?,
         };
@@ -93,12 +93,12 @@ fn change(
     settlements: Vec<Locked<Settlement>>,
     meant: impl Fn(&Settlement) -> bool,
     how: impl Fn(Settlement, DateTime<Utc>) -> Change,
-) -> Effect {
+) -> (Handled, Batch) {
     let mut batch = Batch::default();
     for locked in settlements.into_iter().filter(|locked| meant(&locked.aggregate)) {
         batch.add(how(locked.aggregate, locked.now));
     }
-    Ok((Handled::Applied, batch))
+    (Handled::Applied, batch)
 }
 
 async fn award_declined(
@@ -111,7 +111,7 @@ async fn award_declined(
     if !settlements.iter().any(|locked| meant(&locked.aggregate)) {
         tx.keep_early(auction, &Early::AwardDeclined(buyer.clone())).await?;
     }
-    Ok(change(settlements, meant, saga::award_declined))
+    Ok(Ok(change(settlements, meant, saga::award_declined)))
 }
 
 async fn relisted(
@@ -122,7 +122,7 @@ async fn relisted(
     if settlements.is_empty() {
         tx.keep_early(auction, &Early::Relisted).await?;
     }
-    Ok(change(settlements, |_| true, saga::relisted))
+    Ok(Ok(change(settlements, |_| true, saga::relisted)))
 }
 
 async fn nominated(
