@@ -9,3 +9,5 @@ pub mod ledger;
 pub mod query;
 pub mod requests;
 pub mod routes;
+#[cfg(test)]
+mod tests;
