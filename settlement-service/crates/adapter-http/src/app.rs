@@ -50,6 +50,8 @@ pub struct App {
 pub(crate) fn routes() -> OpenApiRouter<Settlements> {
     OpenApiRouter::with_openapi(openapi::Base::openapi())
         .merge(settlements::routes::router())
+        .merge(settlements::detours::router())
+        .merge(settlements::bidders::router())
         .merge(settlements::ledger::router())
         .merge(webhook_document())
         .merge(probes_document())

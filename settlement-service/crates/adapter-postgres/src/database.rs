@@ -99,8 +99,9 @@ pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
     if found < needed { Err(DatabaseError::Schema { found, needed }) } else { Ok(()) }
 }
 
-/// Removes answers that were kept for a day, failures that nobody replayed in 90 days, and the payment gateway's notices
-/// after 35 days (it sends one again for at most 30); at most 10,000 rows of each, so that it never holds others up.
+/// Removes answers that were kept for a day, failures that nobody replayed and early words that nobody needed in 90 days,
+/// and the payment gateway's notices after 35 days (it sends one again for at most 30); at most 10,000 rows of each, so
+/// that it never holds others up.
 ///
 /// # Errors
 /// [`DatabaseError::Unavailable`].
@@ -116,6 +117,11 @@ pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
              (SELECT event_id FROM inbox_failure WHERE failed_at < clock_timestamp() - interval '90 days' LIMIT 10000)"
     );
     let removed = removed + failures.execute(pool).await?.rows_affected();
+    let early = sqlx::query!(
+        "DELETE FROM early WHERE ctid = ANY(ARRAY
+             (SELECT ctid FROM early WHERE told_at < clock_timestamp() - interval '90 days' LIMIT 10000))"
+    );
+    let removed = removed + early.execute(pool).await?.rows_affected();
     let notices = sqlx::query!(
         "DELETE FROM inbox WHERE (source, key) IN
              (SELECT source, key FROM inbox

@@ -3,6 +3,8 @@
 //! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`]); [`calls`] and [`ledger`] are parts of a unit
 //! of work; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
 
+mod auctions;
+mod audit;
 mod browse;
 mod calls;
 pub mod database;
@@ -14,5 +16,6 @@ mod ledger;
 mod metrics;
 pub mod outbox;
 mod row;
+mod standings;
 pub mod store;
 mod tx;

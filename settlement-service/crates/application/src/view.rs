@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use settlement_domain::settlement::{Delivery, State};
+use settlement_domain::settlement::{Delivery, Dispute, Kind, Resolution, Split, State, Undo};
 use settlement_domain::{
-    AuctionId, Decline, FailureReason, Money, Parcel, Settlement, SettlementId, Status, UserId, saga,
+    AuctionId, Decline, FailureReason, Money, Parcel, Role, Settlement, SettlementId, Status, UserId, saga,
 };
 use settlement_ports::Viewer;
 
@@ -21,6 +21,8 @@ pub struct SettlementView {
     pub buyer_id: UserId,
     /// What the buyer pays.
     pub price: Money,
+    /// The hammer's sale, or a second chance after it.
+    pub kind: Kind,
     /// Where it stands.
     pub status: Status,
     /// When it began.
@@ -47,8 +49,16 @@ pub struct SettlementView {
     pub refunded: Option<Money>,
     /// Why there was no sale.
     pub failure_reason: Option<FailureReason>,
+    /// Which party wishes to call the sale off.
+    pub cancel_wish: Option<Role>,
+    /// The buyer's complaint, and what was said about it.
+    pub dispute: Option<Dispute>,
     /// Why a person has to decide; admin only.
     pub operator_reason: Option<String>,
+    /// What the operator may decide; admin only.
+    pub operator_actions: Vec<String>,
+    /// What the operator decided; admin only, and only where one settlement is read.
+    pub resolutions: Vec<Resolution>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// When time alone moves it on.
@@ -65,6 +75,7 @@ impl SettlementView {
         view.fill(settlement, settlement.state());
         if !viewer.admin {
             view.operator_reason = None;
+            view.operator_actions = Vec::new();
             if viewer.user != *settlement.buyer_id() {
                 view.declined = None;
             }
@@ -82,6 +93,7 @@ impl SettlementView {
             seller_id: settlement.seller_id().clone(),
             buyer_id: settlement.buyer_id().clone(),
             price: settlement.price(),
+            kind: settlement.kind(),
             status: settlement.status(),
             started_at: settlement.started_at(),
             payment_due_at: settlement.payment_due_at(),
@@ -95,7 +107,11 @@ impl SettlementView {
             commission: None,
             refunded: None,
             failure_reason: None,
+            cancel_wish: settlement.cancel_wish(),
+            dispute: settlement.dispute().cloned(),
             operator_reason: None,
+            operator_actions: settlement.state().actions().iter().map(ToString::to_string).collect(),
+            resolutions: Vec::new(),
             ended_at: None,
             due_at: saga::due_at(settlement),
             sequence: settlement.sequence(),
@@ -104,19 +120,21 @@ impl SettlementView {
 
     fn fill(&mut self, settlement: &Settlement, state: &State) {
         match state {
-            State::AwaitingPayment { declined } => self.declined.clone_from(declined),
+            State::AwaitingPayment { declined, .. } => self.declined.clone_from(declined),
             State::Authorizing { .. } | State::Authorized { .. } => {}
             State::Escrowed { ship_due_at, .. } => self.ship_due_at = Some(*ship_due_at),
-            State::Shipped { delivery, .. } => self.deliver(delivery),
+            State::Shipped { delivery, .. }
+            | State::Disputed { delivery, .. }
+            | State::Refunding { undo: Undo::PartRefund { delivery, .. }, .. } => self.deliver(delivery),
             State::Received { delivery, split, received_at, .. } => {
                 self.deliver(delivery);
                 self.received_at = Some(*received_at);
-                (self.payout, self.commission) = (Some(split.payout), Some(split.commission));
+                self.divide(split);
             }
             State::Completed { delivery, split, received_at, completed_at, .. } => {
                 self.deliver(delivery);
                 self.received_at = Some(*received_at);
-                (self.payout, self.commission) = (Some(split.payout), Some(split.commission));
+                self.divide(split);
                 self.ended_at = Some(*completed_at);
             }
             State::Refunding { reason, .. } => self.failure_reason = Some(*reason),
@@ -134,6 +152,11 @@ impl SettlementView {
                 self.operator_reason = Some(reason.clone());
             }
         }
+    }
+
+    fn divide(&mut self, split: &Split) {
+        (self.payout, self.commission) = (Some(split.payout), Some(split.commission));
+        self.refunded = split.refunded;
     }
 
     fn deliver(&mut self, delivery: &Delivery) {

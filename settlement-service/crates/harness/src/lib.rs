@@ -11,7 +11,9 @@ mod clock;
 mod faults;
 mod gateway;
 mod memory;
+mod neighbours;
 mod scene;
+pub mod seeds;
 
 pub use clock::HandClock;
 pub use faults::{Faults, When};

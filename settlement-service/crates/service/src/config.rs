@@ -43,6 +43,7 @@ pub struct Config {
     pub payment_due_s: u32,
     pub ship_due_s: u32,
     pub inspection_s: u32,
+    pub offer_day_s: u32,
     pub commission_bps: u16,
     pub gateway: GatewayConfig,
 }
@@ -86,6 +87,7 @@ impl Config {
             payment_due_s: env.within("OUTCRY_PAYMENT_DUE_S", 345_600, 1, YEAR_S),
             ship_due_s: env.within("OUTCRY_SHIP_DUE_S", 604_800, 1, YEAR_S),
             inspection_s: env.within("OUTCRY_INSPECTION_S", 259_200, 1, YEAR_S),
+            offer_day_s: env.within("OUTCRY_OFFER_DAY_S", Terms::day_s(), 1, Terms::day_s()),
             commission_bps: env.within("OUTCRY_COMMISSION_BPS", 1_000, 0, 10_000),
             gateway: gateway::read(&mut env, production),
         };
@@ -101,6 +103,7 @@ impl Config {
             payment_due_s: self.payment_due_s,
             ship_due_s: self.ship_due_s,
             inspection_s: self.inspection_s,
+            offer_day_s: self.offer_day_s,
             commission: BasisPoints::try_from(self.commission_bps)?,
         })
     }

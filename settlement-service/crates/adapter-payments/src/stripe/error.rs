@@ -79,7 +79,7 @@ impl StripeError {
             return decline("invalid_payment_method", "The gateway does not take this payment method.".to_owned());
         }
         if self.is_expired_hold() {
-            return decline("hold_expired", "The hold ended before it was captured.".to_owned());
+            return decline(Decline::HOLD_EXPIRED, "The hold ended before it was captured.".to_owned());
         }
         decline(self.code.as_deref().unwrap_or("invalid_request"), told())
     }

@@ -7,5 +7,5 @@ mod transaction;
 
 pub use account::{Account, AccountKind};
 pub use balance::{AccountBalance, CurrencyTotal, TrialBalance};
-pub use entries::{captured, paid_out, refunded, released};
+pub use entries::{captured, paid_out, part_refunded, refunded, released};
 pub use transaction::{EntryKind, LedgerError, Posting, Side, Transaction};

@@ -56,6 +56,8 @@ pub enum EntryKind {
     PaidOut,
     /// The buyer's money went back.
     Refunded,
+    /// A part of the buyer's money went back.
+    PartRefunded,
 }
 
 impl EntryKind {
@@ -67,6 +69,7 @@ impl EntryKind {
             Self::Released => "released",
             Self::PaidOut => "paid_out",
             Self::Refunded => "refunded",
+            Self::PartRefunded => "part_refunded",
         }
     }
 }
