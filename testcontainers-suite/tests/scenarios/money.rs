@@ -100,8 +100,16 @@ async fn a_declined_card_is_followed_by_another_one(world: Arc<World>) -> Result
 }
 
 async fn a_payment_whose_result_is_not_known_is_asked_for_and_never_doubled(world: Arc<World>) -> Result<()> {
-    // Two ways in which the simulated gateway's answer is lost: it did what it was told, or never heard of it.
-    for (method, currency) in [("pm_outcry_timeoutAfterEffect", "PLN"), ("pm_outcry_timeoutBeforeEffect", "BGN")] {
+    // Ways in which the simulated gateway's answer is lost: it did what it was told, or never heard of it; and ways in
+    // which its webhooks tell the same: instead of the answer, before it, twice, and in the wrong order.
+    for (method, currency) in [
+        ("pm_outcry_timeoutAfterEffect", "PLN"),
+        ("pm_outcry_timeoutBeforeEffect", "BGN"),
+        ("pm_outcry_webhookOnly", "AUD"),
+        ("pm_outcry_webhookFirst", "CAD"),
+        ("pm_outcry_webhookTwice", "NZD"),
+        ("pm_outcry_webhookOutOfOrder", "SGD"),
+    ] {
         let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
         let lot = anna.opens(&Terms::from(3_000).in_currency(currency)).await?;
         bert.bids(&lot, 3_000).await?;
