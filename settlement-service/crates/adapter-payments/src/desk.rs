@@ -176,3 +176,48 @@ impl Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use settlement_domain::{GatewayRef, Money, Operation};
+
+    use super::*;
+
+    fn usd(amount: i64) -> Money {
+        Money::new(amount, "USD".parse().unwrap()).unwrap()
+    }
+
+    fn key(operation: Operation) -> CallKey {
+        CallKey::new(uuid::Uuid::now_v7().into(), operation, 1)
+    }
+
+    fn told(clerk: &mut Clerk, key: &CallKey, instruction: &Instruction) -> GatewayResult {
+        let (answer, mut heard) = oneshot::channel();
+        clerk.work_off(vec![Job::Execute { key: key.clone(), instruction: instruction.clone(), fault: None, answer }]);
+        heard.try_recv().unwrap().result
+    }
+
+    fn reference(result: GatewayResult) -> GatewayRef {
+        match result {
+            GatewayResult::Answered(Answer::Succeeded { reference }) => reference,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_unknown_and_had_no_effect() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let mut clerk = Clerk { journal: Journal::open(&path).unwrap(), book: Book::default(), durable: true };
+        let authorize = Instruction::Authorize { amount: usd(500), method: "pm_card_visa".parse().unwrap() };
+        let hold = reference(told(&mut clerk, &key(Operation::Authorize), &authorize));
+        let capture = Instruction::Capture { hold, amount: usd(500) };
+        let charge = reference(told(&mut clerk, &key(Operation::Capture), &capture));
+        let (refund_key, refund) = (key(Operation::Refund), Instruction::Refund { charge, amount: usd(500) });
+        clerk.journal = Journal::full(&path);
+        assert_eq!(told(&mut clerk, &refund_key, &refund), GatewayResult::Unknown);
+        clerk.journal = Journal::open(&path).unwrap();
+        reference(told(&mut clerk, &refund_key, &refund));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3, "each effect is in the journal");
+    }
+}

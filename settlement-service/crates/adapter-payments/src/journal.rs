@@ -48,6 +48,12 @@ impl Journal {
         Ok(Self { file, read_to: 0 })
     }
 
+    /// A journal on a disk that takes no more.
+    #[cfg(test)]
+    pub(crate) fn full(path: &Path) -> Self {
+        Self { file: File::open(path).unwrap(), read_to: 0 }
+    }
+
     /// Forgets how far it was read: the next [`Exclusive::news`] are all entries.
     pub const fn read_anew(&mut self) {
         self.read_to = 0;

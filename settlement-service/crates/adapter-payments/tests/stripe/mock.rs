@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The version whose description is of the very API version that the adapter pins.
 const PACKAGE: &str = "github.com/stripe/stripe-mock@v0.203.0";
-/// Installing compiles it; a machine without a network finds out sooner.
+/// Installing downloads and compiles it, once.
+const INSTALLED_WITHIN: Duration = Duration::from_secs(240);
+/// It reads all of Stripe's description before it listens.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running one; dropping it ends it.
@@ -71,16 +73,31 @@ fn program() -> Result<PathBuf, String> {
     if let Some(program) = found.find(|program| program.is_file()) {
         return Ok(program);
     }
-    let installed = Command::new("go")
+    let mut go = Command::new("go")
         .args(["install", PACKAGE])
         .env("GOBIN", &cache)
-        .output()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .map_err(|error| format!("it is not installed, and neither is Go ({error})"))?;
-    if installed.status.success() {
+    let begun = Instant::now();
+    let installed = loop {
+        match go.try_wait().unwrap() {
+            Some(status) => break status.success(),
+            None if begun.elapsed() < INSTALLED_WITHIN => std::thread::sleep(Duration::from_millis(100)),
+            None => {
+                let _ended = go.kill();
+                break false;
+            }
+        }
+    };
+    if installed {
         return Ok(cache.join("stripe-mock"));
     }
-    let why = String::from_utf8_lossy(&installed.stderr);
-    Err(format!("Go cannot install it: {}", why.lines().last().unwrap_or("it does not say why")))
+    let said = go.wait_with_output().map(|output| output.stderr).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    Err(format!("Go cannot install it: {}", said.lines().last().unwrap_or("it took too long")))
 }
 
 fn cache() -> PathBuf {
