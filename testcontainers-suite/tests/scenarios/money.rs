@@ -125,7 +125,7 @@ async fn a_payment_that_the_gateway_tells_by_webhook_counts_once(world: Arc<Worl
 }
 
 /// A lot is sold in a currency of its own and paid for by a method; its money is in escrow, once.
-async fn is_paid_once_by(world: &World, method: &str, currency: &str) -> Result<()> {
+async fn is_paid_once_by(world: &World, method: &str, currency: &'static str) -> Result<()> {
     let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
     let lot = anna.opens(&Terms::from(3_000).in_currency(currency)).await?;
     bert.bids(&lot, 3_000).await?;
