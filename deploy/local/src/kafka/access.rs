@@ -118,12 +118,16 @@ mod tests {
     }
 
     #[test]
-    fn settlement_cannot_read_what_it_does_not_consume() {
-        assert!(
-            !rules()
-                .iter()
-                .any(|rule| rule.principal == "User:CN=settlement-service" && rule.name == "outcry.listing.v1")
-        );
+    fn dead_letters_are_read_by_their_service_only() {
+        for service in Service::ALL {
+            let dead_letters = service.dead_letters();
+            let readers: Vec<String> = rules()
+                .into_iter()
+                .filter(|rule| rule.name == dead_letters && rule.operation == Operation::Read)
+                .map(|rule| rule.principal)
+                .collect();
+            assert_eq!(readers, [format!("User:CN={service}")], "{dead_letters}");
+        }
     }
 
     #[test]

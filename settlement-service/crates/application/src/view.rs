@@ -123,7 +123,9 @@ impl SettlementView {
             State::AwaitingPayment { declined, .. } => self.declined.clone_from(declined),
             State::Authorizing { .. } | State::Authorized { .. } => {}
             State::Escrowed { ship_due_at, .. } => self.ship_due_at = Some(*ship_due_at),
-            State::Shipped { delivery, .. } | State::Disputed { delivery, .. } => self.deliver(delivery),
+            State::Shipped { delivery, .. }
+            | State::Disputed { delivery, .. }
+            | State::Refunding { undo: Undo::PartRefund { delivery, .. }, .. } => self.deliver(delivery),
             State::Received { delivery, split, received_at, .. } => {
                 self.deliver(delivery);
                 self.received_at = Some(*received_at);
@@ -135,7 +137,6 @@ impl SettlementView {
                 self.divide(split);
                 self.ended_at = Some(*completed_at);
             }
-            State::Refunding { undo: Undo::PartRefund { delivery, .. }, .. } => self.deliver(delivery),
             State::Refunding { reason, .. } => self.failure_reason = Some(*reason),
             State::Refunded { reason, refunded_at } => {
                 self.failure_reason = Some(*reason);

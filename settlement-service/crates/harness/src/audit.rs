@@ -57,7 +57,8 @@ fn strikes_are_for_unpaid_and_unshipped_lots(store: &MemoryStore) {
         Some((settlement.id(), role, settlement.party(role).clone()))
     };
     let mut deserved: Vec<_> = store.all_settlements().into_iter().filter_map(deserved).collect();
-    (given.sort(), deserved.sort());
+    given.sort();
+    deserved.sort();
     assert_eq!(given, deserved, "strikes given and deserved");
 }
 

@@ -105,7 +105,7 @@ pub fn nominated(
 /// Bidding knows no further contender.
 #[must_use]
 pub fn exhausted(asker: Settlement, now: DateTime<Utc>) -> Change {
-    let asked = matches!(asker.succession(), Succession::Asked(_));
+    let waits = matches!(asker.succession(), Succession::Asked(_));
     let run = Run::of(asker, now);
-    if asked { run.relist().into() } else { run.into() }
+    if waits { run.relist().into() } else { run.into() }
 }

@@ -39,6 +39,7 @@ enum Lot {
 }
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // a newcomer's model: yes and no, no machinery
 pub struct Plain {
     stage: Stage,
     stuck: bool,
@@ -169,7 +170,6 @@ impl Plain {
             }
             C::Refund | C::PartRefund | C::Release | C::Retry | C::Close => return self.decide(command, said),
             C::TimePasses => self.notices(now),
-            C::TimePassesUnnoticed => {}
             C::GatewayDoes | C::GatewayRefuses | C::GatewayTimesOut | C::GatewayIsAway => self.gateway(said),
             C::AwardDeclined => self.off_from_outside(now, false),
             C::Relisted => {
@@ -180,7 +180,7 @@ impl Plain {
             }
             C::Nominated if self.lot == Lot::Asked && self.stage == Stage::Failed => self.nominated(said),
             C::Exhausted if self.lot == Lot::Asked => self.relist(),
-            C::Nominated | C::Exhausted => {}
+            C::TimePassesUnnoticed | C::Nominated | C::Exhausted => {}
         }
         true
     }

@@ -149,7 +149,7 @@ impl World {
         let mut said = Said { accepted: true, now: self.now, heard: Heard::NotContacted, part: 0, offered_at: 0 };
         match command {
             C::TimePasses | C::TimePassesUnnoticed => {
-                self.now += TimeDelta::hours(i64::try_from(dice.pick(&[1, 20, 24, 70, 96, 170, 800])).unwrap());
+                self.now += TimeDelta::hours(dice.pick(&[1, 20, 24, 70, 96, 170, 800]));
                 let due = saga::due_at(&self.settlement).is_some_and(|due| due <= self.now);
                 if command == C::TimePasses && due {
                     let change = saga::deadline(self.settlement.clone(), self.now);

@@ -12,8 +12,8 @@ fn nominate(asker: &Story, name: &str, price: i64) -> (Story, Option<Story>) {
     let id = SettlementId::from(uuid::Uuid::from_u128(100 + u128::from(price.unsigned_abs())));
     let nomination = nominated(asker.settlement.clone(), id, contender(name), usd(price), asker.now).unwrap();
     let offer = nomination.offer.map(|(settlement, events)| Story::from(settlement, events, asker.now));
-    let asked = Story::from(asker.settlement.clone(), Vec::new(), asker.now).take(nomination.asker);
-    (asked, offer)
+    let answered = Story::from(asker.settlement.clone(), Vec::new(), asker.now).take(nomination.asker);
+    (answered, offer)
 }
 
 fn offered() -> Story {

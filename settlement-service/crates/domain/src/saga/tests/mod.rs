@@ -9,7 +9,6 @@ mod path;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::call::CallStatus;
 use crate::gateway::{Answer, Decline, GatewayRef};
 use crate::ledger::{AccountKind, TrialBalance};
 use crate::settlement::{FailureReason, Lot, OfferDays, Sale, Status, Terms, Verdict, What};
