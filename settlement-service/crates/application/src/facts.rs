@@ -42,14 +42,16 @@ impl Facts {
         let settlements = tx.lock_auction(auction).await?;
         let effect = match fact {
             Fact::AuctionSold(sales) => self.sold(tx.as_mut(), auction, sales).await?,
-            Fact::AwardDeclined { buyer_id, .. } => award_declined(tx.as_mut(), auction, settlements, buyer_id).await?,
+            Fact::AwardDeclined { buyer_id, .. } => {
+                Ok(award_declined(tx.as_mut(), auction, settlements, buyer_id).await?)
+            }
             Fact::ContenderNominated { settlement_id, contender, price, .. } => {
                 nominated(tx.as_mut(), settlements, *settlement_id, contender, *price).await?
             }
             Fact::ContendersExhausted { settlement_id, .. } => {
                 Ok(change(settlements, |asker| asker.id() == *settlement_id, saga::exhausted))
             }
-            Fact::Relisted { .. } => relisted(tx.as_mut(), auction, settlements).await?,
+            Fact::Relisted { .. } => Ok(relisted(tx.as_mut(), auction, settlements).await?),
         };
         let (handled, batch) = match effect {
             Ok(effect) => effect,
@@ -61,7 +63,12 @@ impl Facts {
     }
 
     /// A settlement starts for each winner. What was told of them before comes into its own now.
-    async fn sold(&self, tx: &mut dyn SettlementTx, auction: AuctionId, sales: &[Sale]) -> Result<Effect, StoreError> {
+    async fn sold(
+        &self,
+        tx: &mut dyn SettlementTx,
+        auction: AuctionId,
+        sales: &[Sale],
+    ) -> Result<Result<Effect, InvalidSale>, StoreError> {
         let now = tx.now().await?;
         let early = tx.early(auction).await?;
         let (mut handled, mut batch) = (Handled::Duplicate, Batch::default());
@@ -86,14 +93,14 @@ impl Facts {
 }
 
 /// Whether anything took effect, and what has to be written.
-type Effect = Result<(Handled, Batch), InvalidSale>;
+type Effect = (Handled, Batch);
 
 /// Changes the settlements that are meant.
 fn change(
     settlements: Vec<Locked<Settlement>>,
     meant: impl Fn(&Settlement) -> bool,
     how: impl Fn(Settlement, DateTime<Utc>) -> Change,
-) -> (Handled, Batch) {
+) -> Effect {
     let mut batch = Batch::default();
     for locked in settlements.into_iter().filter(|locked| meant(&locked.aggregate)) {
         batch.add(how(locked.aggregate, locked.now));
@@ -111,7 +118,7 @@ async fn award_declined(
     if !settlements.iter().any(|locked| meant(&locked.aggregate)) {
         tx.keep_early(auction, &Early::AwardDeclined(buyer.clone())).await?;
     }
-    Ok(Ok(change(settlements, meant, saga::award_declined)))
+    Ok(change(settlements, meant, saga::award_declined))
 }
 
 async fn relisted(
@@ -122,7 +129,7 @@ async fn relisted(
     if settlements.is_empty() {
         tx.keep_early(auction, &Early::Relisted).await?;
     }
-    Ok(Ok(change(settlements, |_| true, saga::relisted)))
+    Ok(change(settlements, |_| true, saga::relisted))
 }
 
 async fn nominated(
@@ -131,7 +138,7 @@ async fn nominated(
     asker: SettlementId,
     contender: &UserId,
     price: Money,
-) -> Result<Effect, StoreError> {
+) -> Result<Result<Effect, InvalidSale>, StoreError> {
     let mut batch = Batch::default();
     let Some(locked) = settlements.into_iter().find(|locked| locked.aggregate.id() == asker) else {
         return Ok(Ok((Handled::Duplicate, batch)));

@@ -33,10 +33,12 @@ fn disputed() -> Scene {
     scene
 }
 
+/// An act of somebody's.
+type Made = fn(&str) -> Act;
+
 #[test]
 fn each_act_is_its_partys_and_nobody_elses() {
     let user = |who: &str| -> UserId { who.parse().unwrap() };
-    type Made = fn(&str) -> Act;
     let acts: [(Made, &[&str]); 8] = [
         (|_| Act::Pay("pm_card_visa".parse().unwrap()), &["buyer"]),
         (|_| Act::Ship(Parcel::new("UPS", "1Z999").unwrap()), &["seller"]),

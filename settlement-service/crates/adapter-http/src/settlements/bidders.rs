@@ -58,6 +58,7 @@ pub struct StrikeView {
 /// Why a bidder may bid again.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"note": "Paid what was owed."}))]
 pub struct Reinstatement {
     /// 1 to 4,000 characters.
     #[schema(min_length = 1, max_length = 4000)]

@@ -39,7 +39,7 @@ enum Lot {
 }
 
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools)] // a model is plain on purpose: facts, not states
+#[allow(clippy::struct_excessive_bools)] // a newcomer's model: yes and no, no machinery
 pub struct Plain {
     stage: Stage,
     stuck: bool,
