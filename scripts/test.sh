@@ -54,6 +54,9 @@ if [ "$only" = all ]; then
         *) stage "tests $workspace" "$workspace" cargo test --locked --workspace --all-features ;;
         esac
     done
+    if [ -z "${OUTCRY_STRIPE_MOCK:-}" ] && ! command -v stripe-mock >/dev/null && ! command -v go >/dev/null; then
+        note 'LEFT OUT' '' 'the Stripe adapter against stripe-mock: neither stripe-mock nor Go is here'
+    fi
     [ ! -d "$suite" ] || stage "end to end, on this machine" "$suite" \
         cargo test --locked --lib --test structure --test suite --test resilience
 fi

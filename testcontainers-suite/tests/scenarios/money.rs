@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::json;
 use testcontainers_suite::{
@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         a_lot_is_listed_bid_for_sold_paid_shipped_received_and_paid_out,
         a_declined_card_is_followed_by_another_one,
         a_payment_whose_result_is_not_known_is_asked_for_and_never_doubled,
+        a_payment_that_the_gateway_tells_by_webhook_counts_once,
         a_lot_that_is_never_shipped_is_refunded,
         a_lot_that_is_never_paid_for_fails_with_everything_undone,
         a_lot_whose_receipt_nobody_confirms_counts_as_received,
@@ -102,16 +103,38 @@ async fn a_declined_card_is_followed_by_another_one(world: Arc<World>) -> Result
 async fn a_payment_whose_result_is_not_known_is_asked_for_and_never_doubled(world: Arc<World>) -> Result<()> {
     // Two ways in which the simulated gateway's answer is lost: it did what it was told, or never heard of it.
     for (method, currency) in [("pm_outcry_timeoutAfterEffect", "PLN"), ("pm_outcry_timeoutBeforeEffect", "BGN")] {
-        let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
-        let lot = anna.opens(&Terms::from(3_000).in_currency(currency)).await?;
-        bert.bids(&lot, 3_000).await?;
-        let sale = bert.awaits_sale(&lot).await?;
-        bert.pays(&sale, method).await?;
-        bert.awaits_sale_status(&sale, "escrowed", BEYOND_A_DEADLINE).await?;
-        let ledger = world.operator().trial_balance().await?;
-        for account in ["escrow", "gateway_clearing"] {
-            ensure!(balance_of(&ledger, account, currency).abs() == 3_000, "{method}: {account}: {ledger}");
-        }
+        is_paid_once_by(&world, method, currency).await?;
+    }
+    Ok(())
+}
+
+async fn a_payment_that_the_gateway_tells_by_webhook_counts_once(world: Arc<World>) -> Result<()> {
+    // Instead of the answer, twice, and in the wrong order.
+    for (method, currency) in
+        [("pm_outcry_webhookOnly", "AUD"), ("pm_outcry_webhookTwice", "CAD"), ("pm_outcry_webhookOutOfOrder", "NZD")]
+    {
+        is_paid_once_by(&world, method, currency).await?;
+    }
+    let admin = world.endpoints.admin.get("settlement").context("no operator's port")?;
+    let figures = world.http.get(format!("{admin}/metrics")).send().await?.text().await?;
+    for result in ["moved", "duplicate"] {
+        let name = format!("outcry_gateway_notices_total{{result=\"{result}\"}}");
+        ensure!(figures.contains(&name), "no {name} in {figures}");
+    }
+    Ok(())
+}
+
+/// A lot is sold in a currency of its own and paid for by a method; its money is in escrow, once.
+async fn is_paid_once_by(world: &World, method: &str, currency: &'static str) -> Result<()> {
+    let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
+    let lot = anna.opens(&Terms::from(3_000).in_currency(currency)).await?;
+    bert.bids(&lot, 3_000).await?;
+    let sale = bert.awaits_sale(&lot).await?;
+    bert.pays(&sale, method).await?;
+    bert.awaits_sale_status(&sale, "escrowed", BEYOND_A_DEADLINE).await?;
+    let ledger = world.operator().trial_balance().await?;
+    for account in ["escrow", "gateway_clearing"] {
+        ensure!(balance_of(&ledger, account, currency).abs() == 3_000, "{method}: {account}: {ledger}");
     }
     Ok(())
 }

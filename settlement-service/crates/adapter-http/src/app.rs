@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use settlement_application::Settlements;
+use settlement_application::{Notices, Settlements};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -24,7 +24,7 @@ use crate::{
     limits::{Addresses, by_address},
     metrics, openapi,
     problem::ApiError,
-    settlements, telemetry,
+    settlements, telemetry, webhook,
 };
 
 /// Most requests that are answered at once; more are told to come again.
@@ -36,6 +36,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub struct App {
     /// The use cases.
     pub settlements: Settlements,
+    /// What the payment gateway tells.
+    pub notices: Notices,
     /// Tokens and the limits of principals.
     pub guard: Arc<Guard>,
     /// The limits of addresses.
@@ -51,6 +53,7 @@ pub(crate) fn routes() -> OpenApiRouter<Settlements> {
         .merge(settlements::detours::router())
         .merge(settlements::bidders::router())
         .merge(settlements::ledger::router())
+        .merge(webhook_document())
         .merge(probes_document())
 }
 
@@ -59,6 +62,11 @@ fn probes_document() -> OpenApiRouter<Settlements> {
     let probes: OpenApiRouter<Arc<Checks>> =
         OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready));
     OpenApiRouter::with_openapi(probes.into_openapi())
+}
+
+/// The webhook's part of the document, likewise.
+fn webhook_document() -> OpenApiRouter<Settlements> {
+    OpenApiRouter::with_openapi(webhook::router().into_openapi())
 }
 
 /// The public API. Serve it with `ConnectInfo<SocketAddr>`.
@@ -70,7 +78,9 @@ pub fn router(app: App) -> Router {
     let open = Router::new()
         .route("/openapi.json", get(|| async move { ([(header::CONTENT_TYPE, "application/json")], json) }))
         .merge(SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json")));
+    let (webhook, _) = webhook::router().split_for_parts();
     let limited = guarded
+        .merge(webhook.with_state(app.notices))
         .merge(open)
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

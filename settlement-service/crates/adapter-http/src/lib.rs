@@ -15,3 +15,4 @@ pub mod openapi;
 pub mod problem;
 pub mod settlements;
 mod telemetry;
+pub mod webhook;

@@ -127,7 +127,7 @@ pub(crate) enum WriteProblems {
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     tags((name = "settlements", description = "Paying, shipping, receiving; disputes and cancellations"), (name = "bidders", description = "Strikes and suspensions"),
-        (name = "ledger", description = "The double-entry ledger"), (name = "operations", description = "Probes")),
+        (name = "ledger", description = "The double-entry ledger"), (name = "payments", description = "What the payment gateway tells"), (name = "operations", description = "Probes")),
     components(schemas(Problem, ValidationProblem, FieldFault)),
     modifiers(&BearerToken)
 )]

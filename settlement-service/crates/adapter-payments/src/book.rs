@@ -1,18 +1,12 @@
 //! What the simulated gateway knows: holds, charges and answers, all of it following from the journal's entries.
-//!
-//! | payment method | what an authorization does |
-//! |---|---|
-//! | `pm_card_visa`, `pm_card_mastercard` | succeeds |
-//! | `pm_card_chargeDeclined` | is declined: `card_declined` |
-//! | `pm_card_chargeDeclinedInsufficientFunds` | is declined: `insufficient_funds` |
-//! | `pm_outcry_timeoutAfterEffect` | succeeds, and the answer is lost: the result is unknown until it is asked for |
-//! | `pm_outcry_timeoutBeforeEffect` | is lost on its way once: unknown, not found when asked for, succeeds when sent again |
-//! | anything else | is declined: `invalid_payment_method` |
+//! Which payment methods it knows, and what they do, is told by [`crate::faults`].
 
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Instruction, Money};
+
+use crate::faults::{self, Fault};
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +40,8 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
     Held(Money),
-    Gone,
+    Captured,
+    Voided,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,52 +56,58 @@ pub struct Book {
     answers: HashMap<CallKey, (Instruction, Answer)>,
     lost: HashSet<CallKey>,
     holds: HashMap<GatewayRef, Hold>,
+    methods: HashMap<GatewayRef, String>,
     charges: HashMap<GatewayRef, Charge>,
 }
 
 impl Book {
-    /// The answer to a key, if there is one.
-    pub fn answer(&self, key: &CallKey) -> Option<&Answer> {
-        self.answers.get(key).map(|(_, answer)| answer)
+    /// What an instruction under a key came to, if anything did.
+    pub fn answer(&self, key: &CallKey, instruction: &Instruction) -> Option<Answer> {
+        let (first, answer) = self.answers.get(key)?;
+        Some(if first == instruction { answer.clone() } else { reused() })
     }
 
-    /// Decides on an instruction and changes nothing: that is [`Book::take_in`]'s, once the entry is on disk.
-    pub fn decide(&self, key: &CallKey, instruction: &Instruction) -> Verdict {
-        if let Some((first, answer)) = self.answers.get(key) {
-            let reused = || declined("idempotency_key_reused", "This key was used for another instruction.");
-            return Verdict::Again(if first == instruction { answer.clone() } else { reused() });
-        }
-        let method = match instruction {
+    /// By which method an instruction is paid: an authorization's own, or that of the hold it is about.
+    pub fn method<'a>(&'a self, instruction: &'a Instruction) -> &'a str {
+        match instruction {
             Instruction::Authorize { method, .. } => method.as_str(),
+            Instruction::Capture { hold, .. } => self.methods.get(hold).map_or("", String::as_str),
             _ => "",
-        };
-        if method == "pm_outcry_timeoutBeforeEffect" && !self.lost.contains(key) {
+        }
+    }
+
+    /// Decides on an instruction and changes nothing: that is [`Book::take_in`]'s.
+    pub fn decide(&self, key: &CallKey, instruction: &Instruction, fault: Option<Fault>) -> Verdict {
+        if let Some(answer) = self.answer(key, instruction) {
+            return Verdict::Again(answer);
+        }
+        if fault == Some(Fault::Lost) && !self.lost.contains(key) {
             return Verdict::New(Entry::Lost { key: key.clone() }, false);
         }
-        let answer = match self.refusal(instruction) {
-            Some(answer) => answer,
-            None => Answer::Succeeded { reference: GatewayRef::from(format!("sim_{key}")) },
+        let refusal = match fault {
+            Some(Fault::Declined) => Some(declined("card_declined", "Declined on demand.")),
+            _ => self.refusal(instruction),
         };
+        let answer = refusal.unwrap_or_else(|| Answer::Succeeded { reference: GatewayRef::from(format!("sim_{key}")) });
         let entry = Entry::Answered { key: key.clone(), instruction: instruction.clone(), answer };
-        Verdict::New(entry, method != "pm_outcry_timeoutAfterEffect")
+        Verdict::New(entry, fault != Some(Fault::Unheard))
     }
 
     fn refusal(&self, instruction: &Instruction) -> Option<Answer> {
         match instruction {
             Instruction::Authorize { method, .. } => match method.as_str() {
-                "pm_card_visa"
-                | "pm_card_mastercard"
-                | "pm_outcry_timeoutAfterEffect"
-                | "pm_outcry_timeoutBeforeEffect" => None,
+                "pm_card_visa" | "pm_card_mastercard" => None,
                 "pm_card_chargeDeclined" => Some(declined("card_declined", "Your card was declined.")),
                 "pm_card_chargeDeclinedInsufficientFunds" => {
                     Some(declined("insufficient_funds", "Your card has insufficient funds."))
                 }
+                "pm_card_chargeDeclinedExpiredCard" => Some(declined("expired_card", "Your card has expired.")),
+                ours if faults::is_known(ours) => None,
                 _ => Some(declined("invalid_payment_method", "The gateway does not know this payment method.")),
             },
             Instruction::Capture { hold, amount } => (self.holds.get(hold) != Some(&Hold::Held(*amount)))
                 .then(|| declined("not_held", "This amount is not held.")),
-            Instruction::Void { hold } => (!matches!(self.holds.get(hold), Some(Hold::Held(_))))
+            Instruction::Void { hold } => (!matches!(self.holds.get(hold), Some(Hold::Held(_) | Hold::Voided)))
                 .then(|| declined("not_held", "There is no such hold.")),
             Instruction::Refund { charge, amount } => {
                 let left = self.charges.get(charge).and_then(|charge| charge.amount.minus(charge.refunded).ok());
@@ -118,7 +119,7 @@ impl Book {
         }
     }
 
-    /// An entry is on disk: it counts.
+    /// An entry counts.
     pub fn take_in(&mut self, entry: Entry) {
         match entry {
             Entry::Lost { key } => {
@@ -135,16 +136,19 @@ impl Book {
 
     fn effect(&mut self, instruction: &Instruction, reference: GatewayRef) {
         match instruction {
-            Instruction::Authorize { amount, .. } => {
+            Instruction::Authorize { amount, method } => {
+                if method.as_str().starts_with("pm_outcry_") {
+                    self.methods.insert(reference.clone(), method.as_str().to_owned());
+                }
                 self.holds.insert(reference, Hold::Held(*amount));
             }
             Instruction::Capture { hold, amount } => {
-                self.holds.insert(hold.clone(), Hold::Gone);
+                self.holds.insert(hold.clone(), Hold::Captured);
                 let charge = Charge { amount: *amount, refunded: Money::zero(amount.currency()) };
                 self.charges.insert(reference, charge);
             }
             Instruction::Void { hold } => {
-                self.holds.insert(hold.clone(), Hold::Gone);
+                self.holds.insert(hold.clone(), Hold::Voided);
             }
             Instruction::Refund { charge, amount } => {
                 if let Some(charge) = self.charges.get_mut(charge) {
@@ -158,4 +162,8 @@ impl Book {
 
 fn declined(code: &str, message: &str) -> Answer {
     Answer::Declined(Decline { code: code.to_owned(), message: message.to_owned() })
+}
+
+fn reused() -> Answer {
+    declined("idempotency_key_reused", "This key was used for another instruction.")
 }

@@ -1,5 +1,5 @@
-//! An append-only file of JSON lines, on disk before anybody hears of a line, shared between processes by an
-//! advisory lock. A last line without its end was never heard of by anybody and is cut off.
+//! An append-only file of JSON lines, in it before anybody hears of a line, shared between processes by an advisory
+//! lock. A last line without its end was never heard of by anybody and is cut off.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -48,6 +48,17 @@ impl Journal {
         Ok(Self { file, read_to: 0 })
     }
 
+    /// A journal on a disk that takes no more.
+    #[cfg(test)]
+    pub(crate) fn full(path: &Path) -> Self {
+        Self { file: File::open(path).unwrap(), read_to: 0 }
+    }
+
+    /// Forgets how far it was read: the next [`Exclusive::news`] are all entries.
+    pub const fn read_anew(&mut self) {
+        self.read_to = 0;
+    }
+
     /// Waits until no other process has it.
     pub fn exclusive(&mut self) -> Result<Exclusive<'_>, JournalError> {
         self.file.lock()?;
@@ -80,12 +91,23 @@ impl Exclusive<'_> {
         Ok(entries)
     }
 
-    /// Adds an entry; when this returns, it is on disk. It is among the next [`Exclusive::news`].
-    pub fn append<E: Serialize>(&mut self, entry: &E) -> Result<(), JournalError> {
-        let mut line = serde_json::to_vec(entry).map_err(std::io::Error::from)?;
-        line.push(b'\n');
-        self.0.file.write_all(&line)?;
-        Ok(self.0.file.sync_data()?)
+    /// Adds entries after the last [`Exclusive::news`]; they are none of the next. When this returns, they are on disk if
+    /// they have to be `durable`, and with the operating system at least. After an error they may be there or not.
+    pub fn append<E: Serialize>(&mut self, entries: &[E], durable: bool) -> Result<(), JournalError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut lines = Vec::new();
+        for entry in entries {
+            serde_json::to_writer(&mut lines, entry).map_err(std::io::Error::from)?;
+            lines.push(b'\n');
+        }
+        self.0.file.write_all(&lines)?;
+        if durable {
+            self.0.file.sync_data()?;
+        }
+        self.0.read_to += lines.len() as u64;
+        Ok(())
     }
 }
 
@@ -106,12 +128,22 @@ mod tests {
         journal.exclusive().unwrap().news().unwrap()
     }
 
+    /// Reads what there is and adds one.
+    fn add(journal: &mut Journal, number: u32) {
+        let mut exclusive = journal.exclusive().unwrap();
+        let _others: Vec<u32> = exclusive.news().unwrap();
+        exclusive.append(&[number], number.is_multiple_of(2)).unwrap();
+    }
+
     #[test]
     fn entries_are_there_after_it_was_closed_and_opened() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        Journal::open(&path).unwrap().exclusive().unwrap().append(&1_u32).unwrap();
-        Journal::open(&path).unwrap().exclusive().unwrap().append(&2_u32).unwrap();
+        for number in [1_u32, 2] {
+            let mut journal = Journal::open(&path).unwrap();
+            add(&mut journal, number);
+            assert!(news(&mut journal).is_empty(), "its own entries are no news");
+        }
         let mut journal = Journal::open(&path).unwrap();
         assert_eq!(news(&mut journal), [1, 2]);
         assert!(news(&mut journal).is_empty());
@@ -122,9 +154,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let (mut left, mut right) = (Journal::open(&path).unwrap(), Journal::open(&path).unwrap());
-        left.exclusive().unwrap().append(&1_u32).unwrap();
+        add(&mut left, 1);
         assert_eq!(news(&mut right), [1]);
-        right.exclusive().unwrap().append(&2_u32).unwrap();
+        add(&mut right, 2);
+        assert_eq!(news(&mut left), [2]);
+        left.read_anew();
         assert_eq!(news(&mut left), [1, 2]);
     }
 
@@ -136,8 +170,7 @@ mod tests {
             fs::write(&path, format!("1\n{torn}")).unwrap();
             let mut journal = Journal::open(&path).unwrap();
             assert_eq!(news(&mut journal), [1], "{torn:?}");
-            journal.exclusive().unwrap().append(&3_u32).unwrap();
-            assert_eq!(news(&mut journal), [3]);
+            add(&mut journal, 3);
             assert_eq!(fs::read_to_string(&path).unwrap(), "1\n3\n");
         }
     }

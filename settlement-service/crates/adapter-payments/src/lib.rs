@@ -1,11 +1,25 @@
-//! Settlement's payment gateways: [`SimulatedGateway`], whose journal survives any crash of the service, and
-//! [`TimeLimited`], the time limit around any gateway.
+//! Settlement's payment gateways: [`StripeGateway`], and [`SimulatedGateway`], whose journal survives any crash of the
+//! service. Around any of them stand [`Guarded`], with a circuit breaker, and [`TimeLimited`]. [`Webhooks`] reads what
+//! either sends by itself.
 
 mod book;
+pub mod breaker;
+mod desk;
+mod faults;
+mod guarded;
 mod journal;
+mod metrics;
+mod posts;
 mod simulated;
+mod stripe;
 mod time_limit;
+mod webhook;
 
+pub use faults::{Faults, InvalidFaults};
+pub use guarded::Guarded;
 pub use journal::JournalError;
-pub use simulated::SimulatedGateway;
+pub use posts::{Post, Posts};
+pub use simulated::{Behaviour, SimulatedGateway};
+pub use stripe::{Credentials, STRIPE_VERSION, StripeConfig, StripeGateway};
 pub use time_limit::{DEFAULT_LIMIT, TimeLimited};
+pub use webhook::{Secret, Webhooks, sign};

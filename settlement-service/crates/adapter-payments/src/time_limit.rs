@@ -29,8 +29,8 @@ impl<G: PaymentGateway> PaymentGateway for TimeLimited<G> {
         timeout(self.limit, self.gateway.execute(key, instruction)).await.unwrap_or(GatewayResult::Unknown)
     }
 
-    async fn lookup(&self, key: &CallKey) -> Lookup {
-        timeout(self.limit, self.gateway.lookup(key)).await.unwrap_or(Lookup::Unavailable)
+    async fn lookup(&self, key: &CallKey, instruction: &Instruction) -> Lookup {
+        timeout(self.limit, self.gateway.lookup(key, instruction)).await.unwrap_or(Lookup::Unavailable)
     }
 }
 
@@ -50,7 +50,7 @@ mod tests {
             pending().await
         }
 
-        async fn lookup(&self, _: &CallKey) -> Lookup {
+        async fn lookup(&self, _: &CallKey, _: &Instruction) -> Lookup {
             pending().await
         }
     }
@@ -61,7 +61,7 @@ mod tests {
         let key = CallKey::new(uuid::Uuid::nil().into(), Operation::Void, 1);
         let void = Instruction::Void { hold: GatewayRef::from("hold".to_owned()) };
         assert_eq!(gateway.execute(&key, &void).await, GatewayResult::Unknown);
-        assert_eq!(gateway.lookup(&key).await, Lookup::Unavailable);
+        assert_eq!(gateway.lookup(&key, &void).await, Lookup::Unavailable);
     }
 
     #[test]

@@ -3,14 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use settlement_adapter_payments::{SimulatedGateway, TimeLimited};
+use secrecy::SecretString;
+use settlement_adapter_payments::{Behaviour, Posts, Secret, SimulatedGateway, TimeLimited, Webhooks};
 use settlement_domain::{Answer, CallKey, Instruction, Money, Operation};
 use settlement_harness::contract;
-use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
+use settlement_ports::{GatewayResult, Lookup, News, Notice, NoticeVerifier, PaymentGateway};
 use uuid::Uuid;
 
 fn open(folder: &Path) -> SimulatedGateway {
-    SimulatedGateway::open(&folder.join("gateway.jsonl")).unwrap()
+    SimulatedGateway::open(&folder.join("gateway.jsonl"), durable()).unwrap()
+}
+
+fn durable() -> Behaviour {
+    Behaviour { durable: true, ..Behaviour::default() }
 }
 
 fn key() -> CallKey {
@@ -41,7 +46,10 @@ async fn an_answer_outlives_the_process_that_gave_it() {
     assert!(succeeded(&first));
     let restarted = open(folder.path());
     assert_eq!(restarted.execute(&key, &authorize("pm_card_visa")).await, first);
-    assert!(matches!(restarted.lookup(&key).await, Lookup::Answered(Answer::Succeeded { .. })));
+    assert!(matches!(
+        restarted.lookup(&key, &authorize("pm_card_visa")).await,
+        Lookup::Answered(Answer::Succeeded { .. })
+    ));
 }
 
 #[tokio::test]
@@ -65,7 +73,7 @@ async fn a_timeout_after_the_effect_is_unknown_until_it_is_asked_for() {
     let (gateway, key) = (open(folder.path()), key());
     let instruction = authorize("pm_outcry_timeoutAfterEffect");
     assert_eq!(gateway.execute(&key, &instruction).await, GatewayResult::Unknown);
-    assert!(matches!(gateway.lookup(&key).await, Lookup::Answered(Answer::Succeeded { .. })));
+    assert!(matches!(gateway.lookup(&key, &instruction).await, Lookup::Answered(Answer::Succeeded { .. })));
     assert!(succeeded(&gateway.execute(&key, &instruction).await));
 }
 
@@ -75,7 +83,7 @@ async fn a_timeout_before_the_effect_is_absent_until_it_is_sent_again_even_after
     let (key, instruction) = (key(), authorize("pm_outcry_timeoutBeforeEffect"));
     assert_eq!(open(folder.path()).execute(&key, &instruction).await, GatewayResult::Unknown);
     let restarted = open(folder.path());
-    assert_eq!(restarted.lookup(&key).await, Lookup::Absent);
+    assert_eq!(restarted.lookup(&key, &instruction).await, Lookup::Absent);
     assert!(succeeded(&restarted.execute(&key, &instruction).await));
 }
 
@@ -102,8 +110,8 @@ async fn an_answer_that_was_half_written_was_never_given() {
     let text = std::fs::read(&path).unwrap();
     std::fs::write(&path, &text[..text.len() - 5]).unwrap();
     let restarted = open(folder.path());
-    assert!(matches!(restarted.lookup(&kept).await, Lookup::Answered(_)));
-    assert_eq!(restarted.lookup(&torn).await, Lookup::Absent);
+    assert!(matches!(restarted.lookup(&kept, &authorize("pm_card_visa")).await, Lookup::Answered(_)));
+    assert_eq!(restarted.lookup(&torn, &authorize("pm_card_visa")).await, Lookup::Absent);
     assert!(succeeded(&restarted.execute(&torn, &authorize("pm_card_visa")).await));
 }
 
@@ -114,6 +122,116 @@ async fn a_damaged_journal_stops_the_start_and_a_journal_damaged_later_takes_no_
     let gateway = open(folder.path());
     std::fs::write(&path, "not an entry\n").unwrap();
     assert_eq!(gateway.execute(&key(), &authorize("pm_card_visa")).await, GatewayResult::Unavailable);
-    assert_eq!(gateway.lookup(&key()).await, Lookup::Unavailable);
-    assert!(SimulatedGateway::open(&path).is_err());
+    assert_eq!(gateway.lookup(&key(), &authorize("pm_card_visa")).await, Lookup::Unavailable);
+    assert!(SimulatedGateway::open(&path, durable()).is_err());
+}
+
+#[tokio::test]
+async fn many_calls_at_once_share_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = open(folder.path());
+    let begun = std::time::Instant::now();
+    let calls = (0..4_000).map(|_| {
+        let gateway = gateway.clone();
+        async move { gateway.execute(&key(), &authorize("pm_card_visa")).await }
+    });
+    let answers = futures::future::join_all(calls).await;
+    assert!(answers.iter().all(succeeded));
+    let took = begun.elapsed();
+    println!("4000 durable calls took {took:?}");
+    assert!(took < Duration::from_secs(20), "a sync each would take longer: {took:?}");
+    let lines = std::fs::read_to_string(folder.path().join("gateway.jsonl")).unwrap().lines().count();
+    assert_eq!(lines, 4_000);
+}
+
+#[tokio::test]
+async fn without_durability_what_was_answered_still_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.jsonl");
+    let key = key();
+    let first =
+        SimulatedGateway::open(&path, Behaviour::default()).unwrap().execute(&key, &authorize("pm_card_visa")).await;
+    assert!(succeeded(&first));
+    assert_eq!(open(folder.path()).execute(&key, &authorize("pm_card_visa")).await, first);
+}
+
+#[tokio::test]
+async fn faults_by_rate_strike_any_operation_once_and_the_call_still_gets_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = "timeout_before=500,timeout_after=500,slow_ms=1,seed=3".parse().unwrap();
+    let gateway = SimulatedGateway::open(&folder.path().join("j"), Behaviour { faults, ..durable() }).unwrap();
+    let mut found = [0, 0];
+    for _ in 0..50 {
+        let (key, instruction) = (key(), authorize("pm_card_visa"));
+        assert_eq!(gateway.execute(&key, &instruction).await, GatewayResult::Unknown);
+        match gateway.lookup(&key, &instruction).await {
+            Lookup::Absent => found[0] += 1,
+            Lookup::Answered(_) => found[1] += 1,
+            Lookup::Unavailable => panic!("unavailable"),
+        }
+        assert!(succeeded(&gateway.execute(&key, &instruction).await));
+    }
+    assert!(found[0] > 10 && found[1] > 10, "before and after: {found:?}");
+}
+
+/// Webhooks by method: what came before the answer, and how many in all (waiting as long as the late ones take).
+async fn told_by(method: &str) -> (usize, Vec<Notice>) {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = Secret::from(SecretString::from("a secret of this test"));
+    let (to, mut posts) = tokio::sync::mpsc::channel(16);
+    let behaviour = Behaviour { posts: Some(Posts::new(to, secret.clone())), ..durable() };
+    let gateway = SimulatedGateway::open(&folder.path().join("j"), behaviour).unwrap();
+    let webhooks = Webhooks::new(vec![secret]);
+    let answered = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = std::sync::Arc::clone(&answered);
+    let reader = tokio::spawn(async move {
+        let (mut early, mut notices) = (0, Vec::new());
+        while let Some(post) = posts.recv().await {
+            early += usize::from(!seen.load(std::sync::atomic::Ordering::SeqCst));
+            notices.push(webhooks.read(&post.signature, &post.body).unwrap());
+        }
+        (early, notices)
+    });
+    let (key, instruction) = (key(), authorize(method));
+    let heard = gateway.execute(&key, &instruction).await;
+    answered.store(true, std::sync::atomic::Ordering::SeqCst);
+    let Lookup::Answered(Answer::Succeeded { reference }) = gateway.lookup(&key, &instruction).await else {
+        panic!("{method}: {heard:?}")
+    };
+    let capture = Instruction::Capture { hold: reference, amount: Money::new(500, "USD".parse().unwrap()).unwrap() };
+    gateway.execute(&CallKey::new(Uuid::now_v7().into(), Operation::Capture, 1), &capture).await;
+    // Nobody holds the channel once the late ones are out.
+    drop(gateway);
+    reader.await.unwrap()
+}
+
+#[tokio::test]
+async fn webhooks_come_as_the_method_says() {
+    let operations = |notices: &[Notice]| -> Vec<String> {
+        let operation = |notice: &Notice| match &notice.news {
+            News::Answer { key, .. } => key.as_str().split(':').nth(1).unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        notices.iter().map(operation).collect()
+    };
+    let (early, first) = told_by("pm_outcry_webhookFirst").await;
+    assert!(early >= 1, "it came before the answer");
+    assert_eq!(operations(&first), ["authorize", "capture"]);
+    assert_eq!(operations(&told_by("pm_outcry_webhook").await.1), ["authorize", "capture"]);
+    assert_eq!(operations(&told_by("pm_outcry_webhookOnly").await.1), ["authorize", "capture"]);
+    let twice = told_by("pm_outcry_webhookTwice").await.1;
+    assert_eq!(operations(&twice), ["authorize", "authorize", "capture", "capture"]);
+    assert_eq!(twice[0].event_id, twice[1].event_id, "the same event twice");
+    assert!(told_by("pm_card_visa").await.1.is_empty(), "unless it is asked for there is none");
+}
+
+#[tokio::test]
+async fn late_webhooks_come_late_and_out_of_order_ones_after_the_next() {
+    let begun = std::time::Instant::now();
+    let ((_, late), (_, disordered)) =
+        tokio::join!(told_by("pm_outcry_webhookLate"), told_by("pm_outcry_webhookOutOfOrder"));
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+    assert_eq!(late.len(), 2);
+    assert_eq!(disordered[0].kind, "payment_intent.succeeded");
+    assert_eq!(disordered[1].kind, "payment_intent.amount_capturable_updated");
 }

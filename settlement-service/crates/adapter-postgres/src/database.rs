@@ -99,8 +99,9 @@ pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
     if found < needed { Err(DatabaseError::Schema { found, needed }) } else { Ok(()) }
 }
 
-/// Removes answers that were kept for a day, and failures that nobody replayed and early words that nobody needed in
-/// 90 days; at most 10,000 rows of each, so that it never holds others up.
+/// Removes answers that were kept for a day, failures that nobody replayed and early words that nobody needed in 90 days,
+/// and the payment gateway's notices after 35 days (it sends one again for at most 30); at most 10,000 rows of each, so
+/// that it never holds others up.
 ///
 /// # Errors
 /// [`DatabaseError::Unavailable`].
@@ -120,5 +121,12 @@ pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
         "DELETE FROM early WHERE ctid = ANY(ARRAY
              (SELECT ctid FROM early WHERE told_at < clock_timestamp() - interval '90 days' LIMIT 10000))"
     );
-    Ok(removed + early.execute(pool).await?.rows_affected())
+    let removed = removed + early.execute(pool).await?.rows_affected();
+    let notices = sqlx::query!(
+        "DELETE FROM inbox WHERE (source, key) IN
+             (SELECT source, key FROM inbox
+              WHERE source = '/gateway' AND received_at < clock_timestamp() - interval '35 days'
+              ORDER BY received_at LIMIT 10000)"
+    );
+    Ok(removed + notices.execute(pool).await?.rows_affected())
 }

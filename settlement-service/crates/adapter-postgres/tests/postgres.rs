@@ -429,6 +429,28 @@ async fn answers_are_kept_for_a_day() -> Result<()> {
 }
 
 #[tokio::test]
+async fn notices_of_the_gateway_are_kept_for_35_days_and_events_of_others_for_ever() -> Result<()> {
+    let (pool, store) = database().await?;
+    for (source, key, age) in
+        [("/gateway", "evt_old", "36 days"), ("/gateway", "evt_young", "34 days"), ("/outcry/bidding", "x", "36 days")]
+    {
+        let receipt = Receipt { event_id: Uuid::now_v7(), source: source.into(), key: key.into(), sequence: 1 };
+        let mut tx = store.begin().await?;
+        assert_eq!(tx.receive(&receipt).await?, Seen::New);
+        tx.commit().await?;
+        sqlx::query("UPDATE inbox SET received_at = received_at - $2::text::interval WHERE key = $1")
+            .bind(key)
+            .bind(age)
+            .execute(&pool)
+            .await?;
+    }
+    assert_eq!(database::tidy(&pool).await?, 1);
+    let left: Vec<String> = sqlx::query_scalar("SELECT key FROM inbox ORDER BY key").fetch_all(&pool).await?;
+    assert_eq!(left, ["evt_young", "x"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_database_that_is_away_is_unavailable() -> Result<()> {
     let pool = database::connect("postgres://nobody:none@127.0.0.1:1/none", 1)?;
     let store = PgSettlements::new(pool, Wakers::default());

@@ -1,10 +1,11 @@
-//! Settlement's use cases: what people do ([`Settlements`]), what other services tell ([`Facts`]), and what time and
-//! the gateway bring ([`Worker`]). Each opens a unit of work, loads under lock, lets the domain decide, stores the
-//! whole change and commits.
+//! Settlement's use cases: what people do ([`Settlements`]), what other services tell ([`Facts`]), what time and the
+//! gateway bring ([`Worker`]), and what the gateway tells unasked ([`Notices`]). Each opens a unit of work, loads under
+//! lock, lets the domain decide, stores the whole change and commits.
 
 mod batch;
 mod command;
 mod facts;
+mod notices;
 mod once;
 mod outcome;
 mod query;
@@ -15,6 +16,7 @@ mod worker;
 
 pub use command::Settlements;
 pub use facts::Facts;
+pub use notices::{Effect, NoticeError, Noticed, Notices, SOURCE as NOTICE_SOURCE};
 pub use outcome::{Answered, Outcome, UseError};
 pub use query::Page;
 pub use standing::Reinstated;

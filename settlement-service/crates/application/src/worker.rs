@@ -131,7 +131,7 @@ impl Worker {
                 GatewayResult::Unknown => Report::Unknown,
                 GatewayResult::Unavailable => Report::Unavailable,
             },
-            Way::Ask => match self.gateway.lookup(&call.key()).await {
+            Way::Ask => match self.gateway.lookup(&call.key(), call.instruction()).await {
                 Lookup::Answered(answer) => Report::Answered(answer),
                 Lookup::Absent => Report::Absent,
                 Lookup::Unavailable => Report::Unavailable,

@@ -184,7 +184,8 @@ impl GatewayCall {
                 self.status = CallStatus::Ready;
                 self.due_at = now;
             }
-            (Way::Send, Report::Unavailable) => {
+            // Had it ever been in doubt, an earlier contact may have had its effect since: ask before sending again.
+            (Way::Send, Report::Unavailable) if !self.doubted => {
                 self.status = CallStatus::Ready;
                 self.due_at = now + backoff(self.tries);
             }
@@ -271,6 +272,16 @@ mod tests {
     fn a_call_the_gateway_did_not_take_may_be_dropped() {
         let (call, contact) = call().claim(NOW);
         assert!(call.report(contact, Report::Unavailable, NOW).dropped().is_ok());
+    }
+
+    #[test]
+    fn a_call_that_was_ever_in_doubt_is_asked_for_before_it_is_sent_once_more() {
+        let (call, contact) = call().claim(NOW);
+        let (call, contact) = call.report(contact, Report::Unknown, NOW).claim(NOW);
+        let (call, contact) = call.report(contact, Report::Absent, NOW).claim(NOW);
+        assert_eq!(contact.way, Way::Send);
+        let (_, contact) = call.report(contact, Report::Unavailable, NOW).claim(NOW);
+        assert_eq!(contact.way, Way::Ask, "a gateway keeps keys for a while only, and effects for ever");
     }
 
     #[test]

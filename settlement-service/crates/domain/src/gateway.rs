@@ -25,6 +25,9 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Authorize, Self::Capture, Self::Void, Self::Refund, Self::PayOut];
+
     /// The name in idempotency keys and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -54,6 +57,38 @@ impl CallKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the call is for, the part before the operation: all calls of one settlement have the same.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+
+    /// Which settlement the call is for.
+    #[must_use]
+    pub fn settlement_id(&self) -> Option<SettlementId> {
+        self.subject().parse().ok()
+    }
+}
+
+/// Not the key of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a call's key is <settlement>:<operation>:<attempt>")]
+pub struct InvalidCallKey;
+
+impl FromStr for CallKey {
+    type Err = InvalidCallKey;
+
+    /// Reads a key that came back from the gateway: only what [`CallKey::new`] makes is one.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.split(':');
+        let (subject, operation, attempt) = (parts.next(), parts.next(), parts.next());
+        let settlement = subject.and_then(|subject| subject.parse().ok()).ok_or(InvalidCallKey)?;
+        let operation = Operation::ALL.into_iter().find(|one| Some(one.name()) == operation).ok_or(InvalidCallKey)?;
+        let attempt = attempt.and_then(|attempt| attempt.parse().ok()).ok_or(InvalidCallKey)?;
+        let key = Self::new(settlement, operation, attempt);
+        if key.as_str() == text { Ok(key) } else { Err(InvalidCallKey) }
     }
 }
 
@@ -236,6 +271,21 @@ mod tests {
     fn a_key_names_settlement_operation_and_attempt() {
         let id = SettlementId::from(uuid::Uuid::nil());
         assert_eq!(CallKey::new(id, Operation::PayOut, 2).as_str(), "00000000-0000-0000-0000-000000000000:pay_out:2");
+    }
+
+    #[test]
+    fn a_key_is_read_back_and_nothing_else_is_one() {
+        let id = SettlementId::from(uuid::Uuid::from_u128(7));
+        for operation in Operation::ALL {
+            let key = CallKey::new(id, operation, 3);
+            assert_eq!(key.as_str().parse(), Ok(key.clone()));
+            assert_eq!((key.subject(), key.settlement_id()), (id.to_string().as_str(), Some(id)));
+        }
+        for bad in
+            ["", ":::", "x:void:1", &format!("{id}:steal:1"), &format!("{id}:void:+1"), &format!("{id}:void:1:2")]
+        {
+            assert_eq!(bad.parse::<CallKey>(), Err(InvalidCallKey), "{bad}");
+        }
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl PaymentGateway for MemoryGateway {
         entered.done().map_or(GatewayResult::Unknown, |()| GatewayResult::Answered(answer))
     }
 
-    async fn lookup(&self, key: &CallKey) -> Lookup {
+    async fn lookup(&self, key: &CallKey, _: &Instruction) -> Lookup {
         (self.witness)(key);
         if self.book().away {
             return Lookup::Unavailable;
@@ -170,6 +170,7 @@ impl Book {
                     *state = Hold::Voided;
                     Ok(())
                 }
+                Some((_, Hold::Voided)) => Ok(()),
                 _ => Err("not_held"),
             },
             Instruction::Refund { charge, amount } => match self.charges.get_mut(charge) {

@@ -14,12 +14,12 @@ pub enum GatewayResult {
     Unavailable,
 }
 
-/// What came of asking after a key.
+/// What came of asking what an instruction under a key came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// This was the answer.
     Answered(Answer),
-    /// The gateway does not know the key.
+    /// The gateway has nothing of the kind under this key: it had no effect so far.
     Absent,
     /// No answer this time.
     Unavailable,
@@ -33,13 +33,17 @@ pub enum Lookup {
 /// - A result that is not certain MUST be [`GatewayResult::Unknown`]; only what certainly had no effect may be
 ///   [`GatewayResult::Unavailable`].
 /// - Every call MUST return within a time limit that is well below [`settlement_domain::call::LEASE_S`].
-/// - What is captured, voided or refunded MUST be declined if the hold or charge does not cover it.
+/// - What is captured, voided or refunded MUST be declined if the hold or charge does not cover it. A hold that was let
+///   go already MAY be let go once more.
+/// - A lookup MUST find what had an effect, however long ago. It MAY miss a refusal that left no trace: sending again by
+///   the same key is refused again.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait PaymentGateway: Send + Sync {
     /// Carries an instruction out: authorize, capture, void, refund or pay out.
     async fn execute(&self, key: &CallKey, instruction: &Instruction) -> GatewayResult;
 
-    /// What became of a key.
-    async fn lookup(&self, key: &CallKey) -> Lookup;
+    /// What became of an instruction under a key. MUST have no effect. The instruction is what the key was sent with:
+    /// not every gateway can find by a key alone.
+    async fn lookup(&self, key: &CallKey, instruction: &Instruction) -> Lookup;
 }

@@ -1,5 +1,7 @@
 //! The configuration: from the environment only, checked at start, every fault listed at once.
 
+mod gateway;
+
 use std::{
     fmt::Display,
     fs,
@@ -13,6 +15,8 @@ use secrecy::SecretString;
 use settlement_adapter_http::{jwks, limits::Rate};
 use settlement_adapter_kafka::client::KafkaConfig;
 use settlement_domain::{BasisPoints, settlement::Terms};
+
+pub use self::gateway::{GatewayConfig, Provider};
 
 /// The longest deadline.
 const YEAR_S: u32 = 31_536_000;
@@ -41,8 +45,7 @@ pub struct Config {
     pub inspection_s: u32,
     pub offer_day_s: u32,
     pub commission_bps: u16,
-    /// Where the simulated gateway keeps its journal; the simulated one is the only gateway there is.
-    pub gateway_file: PathBuf,
+    pub gateway: GatewayConfig,
 }
 
 impl Config {
@@ -86,7 +89,7 @@ impl Config {
             inspection_s: env.within("OUTCRY_INSPECTION_S", 259_200, 1, YEAR_S),
             offer_day_s: env.within("OUTCRY_OFFER_DAY_S", Terms::day_s(), 1, Terms::day_s()),
             commission_bps: env.within("OUTCRY_COMMISSION_BPS", 1_000, 0, 10_000),
-            gateway_file: env.gateway(production),
+            gateway: gateway::read(&mut env, production),
         };
         env.finish().map(|()| config)
     }
@@ -194,6 +197,14 @@ impl Env {
 
     /// A secret: the variable itself, or a file named by the variable with `_FILE` at its end.
     fn secret(&mut self, name: &str) -> SecretString {
+        self.optional_secret(name).unwrap_or_else(|| {
+            self.fault(name, format!("is not set, nor is {name}_FILE"));
+            SecretString::from("")
+        })
+    }
+
+    /// A secret that need not be there.
+    fn optional_secret(&mut self, name: &str) -> Option<SecretString> {
         let file_name = format!("{name}_FILE");
         let value = match (self.optional(name), self.optional(&file_name)) {
             (Some(value), None) => value,
@@ -201,28 +212,13 @@ impl Env {
                 self.fault(&file_name, format!("names {path}, which cannot be read: {error}"));
                 String::new()
             }),
-            (None, None) => {
-                self.fault(name, format!("is not set, nor is {file_name}"));
-                String::new()
-            }
+            (None, None) => return None,
             (Some(_), Some(_)) => {
                 self.fault(name, format!("is set, and so is {file_name}: set one of them"));
                 String::new()
             }
         };
-        SecretString::from(value.trim())
-    }
-
-    /// The simulated gateway's journal. There is no other gateway yet, and this one moves no money.
-    fn gateway(&mut self, production: bool) -> PathBuf {
-        let name = "OUTCRY_GATEWAY";
-        let gateway = self.required(name);
-        if !gateway.is_empty() && gateway != "simulated" {
-            self.fault(name, format!("is {gateway:?}, and must be simulated"));
-        } else if production && !gateway.is_empty() {
-            self.fault(name, "is simulated, which moves no money: it is for OUTCRY_ENV=development only");
-        }
-        PathBuf::from(self.required("OUTCRY_SIMULATED_GATEWAY_FILE"))
+        Some(SecretString::from(value.trim()))
     }
 
     fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Vec<T> {

@@ -1,9 +1,10 @@
 //! The binary edge of settlement: the only crate that names every adapter.
 //!
-//! [`config`] reads the environment, [`serve`] wires and runs, [`work`] drives the saga on, [`tls`] and
+//! [`config`] reads the environment, [`serve`] wires and runs, [`work`] drives the saga on, [`gateway`], [`tls`] and
 //! [`telemetry`] are what their names say.
 
 mod config;
+mod gateway;
 mod serve;
 mod telemetry;
 mod tls;

@@ -25,13 +25,12 @@ use settlement_adapter_kafka::{
     consumer::{self, Progress},
     relay,
 };
-use settlement_adapter_payments::{DEFAULT_LIMIT, SimulatedGateway, TimeLimited};
 use settlement_adapter_postgres::{
     database,
     outbox::PgOutbox,
     store::{PgSettlements, Wakers},
 };
-use settlement_application::{Facts, Settlements, Worker};
+use settlement_application::{Facts, Notices, Settlements, Worker};
 use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -39,7 +38,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, telemetry, tls, work};
+use crate::{config::Config, gateway, telemetry, tls, work};
 
 /// Requests under way have so long to end after the signal.
 const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(15);
@@ -62,15 +61,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
     database::check(&pool).await?;
 
-    let gateway = SimulatedGateway::open(&config.gateway_file)
-        .with_context(|| format!("OUTCRY_SIMULATED_GATEWAY_FILE names {}", config.gateway_file.display()))?;
-    let gateway = Arc::new(TimeLimited::new(gateway, DEFAULT_LIMIT));
+    let payments = gateway::open(&config.gateway).await?;
 
     let wakers = Wakers::default();
     let store = Arc::new(PgSettlements::new(pool.clone(), wakers.clone()));
     let settlements = Settlements::new(store.clone());
     let facts = Arc::new(Facts::new(store.clone(), config.terms()?));
-    let worker = Worker::new(store.clone(), gateway);
+    let worker = Worker::new(store.clone(), payments.gateway);
+    let notices = Notices::new(store.clone(), payments.verifier);
     let progress = Arc::new(Progress::default());
     let draining = Arc::new(AtomicBool::new(false));
     let guard = Arc::new(Guard {
@@ -81,7 +79,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         limiter: Limiter::new("address", config.address_rate),
         trusted_proxies: config.trusted_proxies.clone(),
     });
-    let checks = Arc::new(checks(&pool, Probe::new(&config.kafka)?, &progress, &draining));
+    let mut checks = checks(&pool, Probe::new(&config.kafka)?, &progress, &draining);
+    checks.ready.push(("gateway", payments.ready));
+    let checks = Arc::new(checks);
 
     let public = tls::bind(config.http_addr)?;
     let admin = tls::bind(config.admin_addr)?;
@@ -89,8 +89,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stop_events = CancellationToken::new();
 
     let mut servers = JoinSet::new();
-    let app =
-        App { settlements, guard: Arc::clone(&guard), addresses: Arc::clone(&addresses), checks: Arc::clone(&checks) };
+    let app = App {
+        settlements,
+        notices: notices.clone(),
+        guard: Arc::clone(&guard),
+        addresses: Arc::clone(&addresses),
+        checks: Arc::clone(&checks),
+    };
     servers.spawn(tls::serve(public, tls_config.clone(), public_handle.clone(), app::router(app)));
     servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks)));
 
@@ -99,6 +104,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     events.spawn(relay::run(config.kafka.clone(), outbox, wakers.recorded, stop_events.clone()));
     events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
     events.spawn(work::run(worker, wakers.planned, stop_events.clone()).map(Ok));
+    if let Some(posts) = payments.posts {
+        events.spawn(gateway::deliver(posts, notices, stop_events.clone()).map(Ok));
+    }
     let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "settlement-service serves");
 

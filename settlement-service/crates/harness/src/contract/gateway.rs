@@ -10,11 +10,13 @@ pub async fn all(gateway: &dyn PaymentGateway) {
     the_same_key_gets_the_same_answer(gateway).await;
     a_key_is_not_used_for_anything_else(gateway).await;
     a_lookup_tells_the_answer_or_that_there_is_none(gateway).await;
+    a_lookup_finds_every_kind_of_effect(gateway).await;
     a_declined_method_holds_nothing(gateway).await;
     an_unknown_method_is_refused(gateway).await;
     a_hold_is_captured_once(gateway).await;
     a_voided_hold_cannot_be_captured(gateway).await;
     a_captured_hold_cannot_be_voided(gateway).await;
+    a_hold_that_is_gone_may_be_voided_again(gateway).await;
     no_more_is_refunded_than_was_charged(gateway).await;
     a_seller_is_paid(gateway).await;
 }
@@ -87,12 +89,28 @@ pub async fn a_key_is_not_used_for_anything_else(gateway: &dyn PaymentGateway) {
 /// Of successes and of declines.
 pub async fn a_lookup_tells_the_answer_or_that_there_is_none(gateway: &dyn PaymentGateway) {
     for method in ["pm_card_visa", "pm_card_chargeDeclined"] {
-        let key = key(Operation::Authorize);
-        assert_eq!(gateway.lookup(&key).await, Lookup::Absent);
-        let GatewayResult::Answered(answer) = gateway.execute(&key, &authorize(method, 500)).await else {
-            panic!("no answer")
-        };
-        assert_eq!(gateway.lookup(&key).await, Lookup::Answered(answer));
+        let (key, instruction) = (key(Operation::Authorize), authorize(method, 500));
+        assert_eq!(gateway.lookup(&key, &instruction).await, Lookup::Absent);
+        let GatewayResult::Answered(answer) = gateway.execute(&key, &instruction).await else { panic!("no answer") };
+        assert_eq!(gateway.lookup(&key, &instruction).await, Lookup::Answered(answer));
+    }
+}
+
+/// Of captures, voids, refunds and payouts, too; and not by another attempt's key.
+pub async fn a_lookup_finds_every_kind_of_effect(gateway: &dyn PaymentGateway) {
+    let hold = succeeds(gateway, &authorize("pm_card_visa", 500)).await;
+    let (other, charge) = (succeeds(gateway, &authorize("pm_card_visa", 500)).await, charged(gateway, 500).await);
+    for instruction in [
+        Instruction::Capture { hold, amount: usd(500) },
+        Instruction::Void { hold: other },
+        Instruction::Refund { charge, amount: usd(200) },
+        Instruction::PayOut { seller: "seller".parse().unwrap(), amount: usd(450) },
+    ] {
+        let key = key(instruction.operation());
+        assert_eq!(gateway.lookup(&key, &instruction).await, Lookup::Absent, "{instruction:?}");
+        let GatewayResult::Answered(answer) = gateway.execute(&key, &instruction).await else { panic!("no answer") };
+        assert!(matches!(answer, Answer::Succeeded { .. }), "{instruction:?}: {answer:?}");
+        assert_eq!(gateway.lookup(&key, &instruction).await, Lookup::Answered(answer), "{instruction:?}");
     }
 }
 
@@ -129,6 +147,13 @@ pub async fn a_captured_hold_cannot_be_voided(gateway: &dyn PaymentGateway) {
     let hold = succeeds(gateway, &authorize("pm_card_visa", 500)).await;
     succeeds(gateway, &Instruction::Capture { hold: hold.clone(), amount: usd(500) }).await;
     is_declined(gateway, &Instruction::Void { hold }).await;
+}
+
+/// There is nothing left to let go, which is what was wanted.
+pub async fn a_hold_that_is_gone_may_be_voided_again(gateway: &dyn PaymentGateway) {
+    let hold = succeeds(gateway, &authorize("pm_card_visa", 500)).await;
+    succeeds(gateway, &Instruction::Void { hold: hold.clone() }).await;
+    succeeds(gateway, &Instruction::Void { hold }).await;
 }
 
 /// In all refunds together.

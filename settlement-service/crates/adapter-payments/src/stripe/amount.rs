@@ -1,0 +1,72 @@
+//! Our minor units (ISO 4217) in Stripe's, which differ for some currencies (Stripe, "Supported currencies").
+
+use settlement_domain::Money;
+
+use super::error::StripeError;
+
+/// Decimals that Stripe has for a currency, and of what its amounts have to be multiples.
+fn unit(code: &str, decimals: u32) -> (u32, i64) {
+    match code {
+        // Without decimals here and there, or here only with two: the ariary has fifths, which Stripe does not take.
+        "BIF" | "CLP" | "DJF" | "GNF" | "JPY" | "KMF" | "KRW" | "MGA" | "PYG" | "RWF" | "VND" | "VUV" | "XAF"
+        | "XOF" | "XPF" => (0, 1),
+        // Without decimals, and told with two.
+        "ISK" | "UGX" => (2, 100),
+        // Three decimals, of which the networks take two.
+        "BHD" | "JOD" | "KWD" | "OMR" | "TND" => (3, 10),
+        _ => (decimals, 1),
+    }
+}
+
+/// The amount as Stripe takes it. What it cannot take is refused, never rounded: the ledger has the exact amount.
+pub(super) fn to_stripe(money: Money) -> Result<i64, Box<StripeError>> {
+    let (code, ours) = (money.currency().code(), money.currency().decimals());
+    let (theirs, multiple) = unit(code, ours);
+    let refused = || {
+        let message = format!("Stripe takes no such amount of {code}.");
+        Box::new(StripeError::local("amount_not_representable", &message))
+    };
+    let amount = if theirs >= ours {
+        10_i64.checked_pow(theirs - ours).and_then(|factor| money.amount().checked_mul(factor))
+    } else {
+        let factor = 10_i64.pow(ours - theirs);
+        (money.amount() % factor == 0).then_some(money.amount() / factor)
+    };
+    amount.filter(|amount| amount % multiple == 0).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use settlement_domain::money::MAX_AMOUNT;
+
+    use super::*;
+
+    fn stripe(amount: i64, currency: &str) -> Option<i64> {
+        to_stripe(Money::new(amount, currency.parse().unwrap()).unwrap()).ok()
+    }
+
+    #[test]
+    fn dollars_are_told_in_cents_and_yen_in_yen() {
+        assert_eq!(stripe(12_050, "USD"), Some(12_050));
+        assert_eq!(stripe(500, "JPY"), Some(500));
+    }
+
+    #[test]
+    fn dinars_have_three_decimals_of_which_the_last_is_zero() {
+        assert_eq!(stripe(5_120, "KWD"), Some(5_120));
+        assert_eq!(stripe(5_124, "KWD"), None, "it is not rounded");
+    }
+
+    #[test]
+    fn kronur_are_told_with_two_decimals_and_ariary_with_none() {
+        assert_eq!(stripe(5, "ISK"), Some(500));
+        assert_eq!(stripe(5, "UGX"), Some(500));
+        assert_eq!((stripe(300, "MGA"), stripe(320, "MGA")), (Some(3), None));
+    }
+
+    #[test]
+    fn the_largest_amount_does_not_overflow() {
+        assert_eq!(stripe(MAX_AMOUNT, "USD"), Some(MAX_AMOUNT));
+        assert_eq!(stripe(MAX_AMOUNT, "ISK"), Some(MAX_AMOUNT * 100));
+    }
+}

@@ -1,0 +1,250 @@
+//! What the gateway tells by itself: it moves a settlement at most once, whenever and however often it comes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::executor::block_on;
+use settlement_application::{Effect, NoticeError, Notices};
+use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Operation, Status};
+use settlement_harness::{Scene, When};
+use settlement_ports::{Incident, News, Notice, NoticeVerifier, Unsigned};
+
+/// Believes one notice, by whatever body, if the signature says `signed`.
+struct Believes(Notice);
+
+impl NoticeVerifier for Believes {
+    fn read(&self, signature: &str, _: &[u8]) -> Result<Notice, Unsigned> {
+        if signature == "signed" { Ok(self.0.clone()) } else { Err(Unsigned::Signature) }
+    }
+}
+
+fn now(scene: &Scene) -> DateTime<Utc> {
+    scene.clock.now()
+}
+
+fn notice(scene: &Scene, event_id: &str, news: News) -> Notice {
+    Notice { event_id: event_id.to_owned(), kind: "told".to_owned(), signed_at: now(scene), news }
+}
+
+fn signed_by(signature: &str, scene: &Scene, notice: Notice) -> Result<Effect, NoticeError> {
+    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believes(notice)));
+    block_on(notices.take_in(signature, b"{}")).map(|noticed| noticed.effect)
+}
+
+fn comes(scene: &Scene, notice: Notice) -> Effect {
+    signed_by("signed", scene, notice).unwrap()
+}
+
+fn key(scene: &Scene, operation: Operation) -> CallKey {
+    CallKey::new(scene.id(), operation, 1)
+}
+
+fn success(key: &CallKey) -> News {
+    let reference = GatewayRef::from(format!("mem_{key}"));
+    News::Answer { key: key.clone(), answer: Answer::Succeeded { reference } }
+}
+
+fn decline(key: &CallKey) -> News {
+    let decline = Decline { code: "card_declined".to_owned(), message: "no".to_owned() };
+    News::Answer { key: key.clone(), answer: Answer::Declined(decline) }
+}
+
+/// The buyer has paid, the gateway has done it, and its answer was lost.
+fn authorized_and_unheard() -> Scene {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_visa");
+    scene.faults.at("gateway.execute", 0, When::After);
+    block_on(scene.worker.run_once(10)).unwrap();
+    assert_eq!(scene.status(), Status::Authorizing);
+    scene
+}
+
+#[test]
+fn a_notice_tells_what_the_worker_did_not_hear() {
+    let scene = authorized_and_unheard();
+    let authorize = key(&scene, Operation::Authorize);
+    assert_eq!(comes(&scene, notice(&scene, "evt_1", success(&authorize))), Effect::Moved(authorize));
+    assert_eq!(scene.status(), Status::Authorized);
+    scene.worker_works();
+    assert_eq!(scene.status(), Status::Escrowed);
+    scene.books_are_sound();
+}
+
+#[test]
+fn the_same_notice_again_changes_nothing() {
+    let scene = authorized_and_unheard();
+    let told = notice(&scene, "evt_1", success(&key(&scene, Operation::Authorize)));
+    comes(&scene, told.clone());
+    let (settlement, events) = (scene.settlement(), scene.told());
+    for _ in 0..3 {
+        assert_eq!(comes(&scene, told.clone()), Effect::Duplicate);
+    }
+    assert_eq!((scene.settlement(), scene.told()), (settlement, events));
+}
+
+#[test]
+fn the_same_news_in_another_notice_is_an_echo() {
+    let scene = authorized_and_unheard();
+    let authorize = key(&scene, Operation::Authorize);
+    comes(&scene, notice(&scene, "evt_1", success(&authorize)));
+    let settlement = scene.settlement();
+    assert_eq!(comes(&scene, notice(&scene, "evt_2", success(&authorize))), Effect::Echo);
+    assert_eq!(scene.settlement(), settlement);
+}
+
+#[test]
+fn a_notice_that_comes_before_the_workers_answer_leaves_that_an_echo() {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_visa");
+    // The worker has the answer and cannot store it: the notice is there first.
+    let commits = scene.faults.log().iter().filter(|called| **called == "tx.commit").count();
+    scene.faults.at("tx.commit", commits + 1, When::Before);
+    assert!(block_on(scene.worker.run_once(10)).is_err());
+    assert_eq!(scene.gateway.totals().held, 12_050);
+    let authorize = key(&scene, Operation::Authorize);
+    assert_eq!(comes(&scene, notice(&scene, "evt_1", success(&authorize))), Effect::Moved(authorize));
+    scene.worker_works();
+    assert_eq!(scene.status(), Status::Escrowed);
+    scene.books_are_sound();
+}
+
+#[test]
+fn notices_out_of_order_and_late_change_nothing() {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_visa");
+    scene.worker_works();
+    let (authorize, capture) = (key(&scene, Operation::Authorize), key(&scene, Operation::Capture));
+    assert_eq!(comes(&scene, notice(&scene, "evt_2", success(&capture))), Effect::Echo);
+    assert_eq!(comes(&scene, notice(&scene, "evt_1", success(&authorize))), Effect::Echo);
+    scene.seller_ships();
+    scene.buyer_receives();
+    scene.worker_works();
+    let ended = scene.settlement();
+    assert_eq!(comes(&scene, notice(&scene, "evt_3", success(&authorize))), Effect::Echo);
+    assert_eq!((scene.settlement(), scene.status()), (ended, Status::Completed));
+    scene.books_agree_at_the_end();
+}
+
+#[test]
+fn a_declined_payment_that_is_told_lets_the_buyer_try_again() {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_chargeDeclined");
+    scene.faults.at("gateway.execute", 0, When::After);
+    block_on(scene.worker.run_once(10)).unwrap();
+    let authorize = key(&scene, Operation::Authorize);
+    assert_eq!(comes(&scene, notice(&scene, "evt_1", decline(&authorize))), Effect::Moved(authorize.clone()));
+    assert_eq!(scene.status(), Status::AwaitingPayment);
+    assert_eq!(comes(&scene, notice(&scene, "evt_2", decline(&authorize))), Effect::Echo);
+}
+
+#[test]
+fn another_story_than_the_one_that_counts_is_told_to_the_operator_each_time() {
+    let scene = authorized_and_unheard();
+    scene.worker_works();
+    let authorize = key(&scene, Operation::Authorize);
+    let settlement = scene.settlement();
+    for event in ["evt_1", "evt_1", "evt_2"] {
+        let effect = comes(&scene, notice(&scene, event, decline(&authorize)));
+        assert!(matches!(effect, Effect::Incident { what: Incident::Contradiction, .. }), "{effect:?}");
+    }
+    assert_eq!(scene.settlement(), settlement);
+}
+
+#[test]
+fn money_that_arrives_for_a_declined_call_is_no_echo() {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_chargeDeclined");
+    scene.worker_works();
+    let effect = comes(&scene, notice(&scene, "evt_1", success(&key(&scene, Operation::Authorize))));
+    assert!(matches!(effect, Effect::Incident { what: Incident::Contradiction, .. }), "{effect:?}");
+}
+
+#[test]
+fn a_chargeback_is_told_to_the_operator_and_moves_nothing() {
+    let scene = authorized_and_unheard();
+    let settlement = scene.settlement();
+    let about = GatewayRef::from("pi_1".to_owned());
+    let news = News::Incident { what: Incident::Chargeback, about: about.clone(), key: None };
+    let expected = Effect::Incident { what: Incident::Chargeback, about, key: None };
+    assert_eq!(comes(&scene, notice(&scene, "evt_1", news)), expected);
+    assert_eq!(scene.settlement(), settlement);
+}
+
+#[test]
+fn a_call_that_is_not_known_and_news_that_do_not_matter_are_taken_in() {
+    let scene = Scene::sold();
+    let strange = CallKey::new(uuid::Uuid::nil().into(), Operation::Refund, 1);
+    let planned_never = key(&scene, Operation::Refund);
+    for (event, key) in [("evt_1", strange), ("evt_2", planned_never)] {
+        assert_eq!(comes(&scene, notice(&scene, event, success(&key))), Effect::UnknownCall(key));
+    }
+    assert_eq!(comes(&scene, notice(&scene, "evt_3", News::Other)), Effect::Ignored);
+}
+
+#[test]
+fn what_nobody_signed_never_reaches_the_store() {
+    let scene = authorized_and_unheard();
+    let calls = scene.faults.log().len();
+    let told = notice(&scene, "evt_1", success(&key(&scene, Operation::Authorize)));
+    assert_eq!(signed_by("forged", &scene, told), Err(Unsigned::Signature.into()));
+    assert_eq!(scene.faults.log().len(), calls);
+}
+
+#[test]
+fn a_signature_counts_for_five_minutes_either_way() {
+    let scene = authorized_and_unheard();
+    let told = |seconds| {
+        let signed_at = now(&scene) + TimeDelta::seconds(seconds);
+        Notice { signed_at, ..notice(&scene, "evt_1", success(&key(&scene, Operation::Authorize))) }
+    };
+    assert_eq!(signed_by("signed", &scene, told(-301)), Err(NoticeError::Stale(301)));
+    assert_eq!(signed_by("signed", &scene, told(301)), Err(NoticeError::Stale(-301)));
+    assert_eq!(scene.status(), Status::Authorizing);
+    assert!(matches!(comes(&scene, told(-300)), Effect::Moved(_)));
+    assert_eq!(comes(&scene, told(300)), Effect::Duplicate);
+}
+
+#[test]
+fn a_notice_that_could_not_be_stored_is_taken_in_when_it_comes_again() {
+    for (name, when) in [
+        ("store.begin", When::Before),
+        ("tx.receive", When::Before),
+        ("tx.receive", When::After),
+        ("tx.lock", When::Before),
+        ("tx.call", When::After),
+        ("tx.save", When::After),
+        ("tx.commit", When::Before),
+        ("tx.commit", When::After),
+    ] {
+        let scene = authorized_and_unheard();
+        let told = notice(&scene, "evt_1", success(&key(&scene, Operation::Authorize)));
+        let before = scene.faults.log().iter().filter(|called| **called == name).count();
+        scene.faults.at(name, before, when);
+        let first = signed_by("signed", &scene, told.clone());
+        assert!(matches!(first, Err(NoticeError::Store(_))), "{name} {when:?}: {first:?}");
+        let again = comes(&scene, told);
+        let expected = if (name, when) == ("tx.commit", When::After) { "duplicate" } else { "moved" };
+        assert_eq!(if again == Effect::Duplicate { "duplicate" } else { "moved" }, expected, "{name} {when:?}");
+        assert_eq!(scene.status(), Status::Authorized, "{name} {when:?}");
+        scene.worker_works();
+        scene.books_are_sound();
+    }
+}
+
+#[test]
+fn a_payout_that_is_told_completes_the_settlement_once() {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_visa");
+    scene.worker_works();
+    scene.seller_ships();
+    scene.buyer_receives();
+    let payout = key(&scene, Operation::PayOut);
+    // The call has its effect, and nobody hears of it but by the notice.
+    let executed = scene.faults.log().iter().filter(|called| **called == "gateway.execute").count();
+    scene.faults.at("gateway.execute", executed, When::After);
+    block_on(scene.worker.run_once(10)).unwrap();
+    assert!(matches!(comes(&scene, notice(&scene, "evt_1", success(&payout))), Effect::Moved(_)));
+    assert_eq!(scene.status(), Status::Completed);
+    scene.worker_works();
+    scene.books_agree_at_the_end();
+}
