@@ -48,8 +48,8 @@ impl SettlementStore for PgSettlements {
     async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError> {
         sqlx::query_as!(
             Row,
-            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at, payment_due_at, sequence,
-                    attempts, state, due_at
+            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
+                    sequence, attempts, state, due_at
              FROM settlement WHERE id = $1",
             id.as_uuid()
         )

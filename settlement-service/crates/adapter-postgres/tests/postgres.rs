@@ -18,7 +18,7 @@ use settlement_domain::{
     saga::{self, Act, Dispatch},
     settlement::Sale,
 };
-use settlement_harness::{contract, terms};
+use settlement_harness::{contract, fees, terms};
 use settlement_ports::{
     ListFilter, Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, SettlementTx, StoreError, Viewer,
 };
@@ -56,7 +56,7 @@ fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
         buyer_id: "bert".parse()?,
         price: Money::new(12_050, "USD".parse()?)?,
     };
-    Ok(Settlement::start(SettlementId::from(Uuid::now_v7()), sale, terms(), now)?)
+    Ok(Settlement::start(SettlementId::from(Uuid::now_v7()), sale, terms(), &fees(), now)?)
 }
 
 /// A settlement that began, with its event.
@@ -319,9 +319,10 @@ async fn every_status_has_its_place_in_the_schema_and_in_the_contract() -> Resul
     let (pool, _) = database().await?;
     for status in Status::ALL {
         let inserted = sqlx::query(
-            "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at,
+            "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at,
                  payment_due_at, sequence, attempts, state)
-             VALUES ($1, $1, 'anna', 'bert', 1, 'USD', '{}', now(), now(), 1, '{}', jsonb_build_object('status', $2))",
+             VALUES ($1, $1, 'anna', 'bert', 1, 'USD', '{}', '{}', now(), now(), 1, '{}',
+                 jsonb_build_object('status', $2))",
         );
         inserted.bind(Uuid::now_v7()).bind(status.name()).execute(&pool).await.context(status.name())?;
         let in_contract: SettlementStatus = serde_json::from_value(status.name().into())?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::settlement::{Sale, Terms};
-use settlement_domain::{Settlement, SettlementId};
+use settlement_domain::{Schedules, Settlement, SettlementId};
 use settlement_ports::{Fact, FactHandler, HandleError, Handled, Inserted, Receipt, Seen, SettlementStore, StoreError};
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -16,13 +16,14 @@ use crate::retry::on_conflict;
 pub struct Facts {
     store: Arc<dyn SettlementStore>,
     terms: Terms,
+    fees: Arc<Schedules>,
 }
 
 impl Facts {
-    /// Over a store; new settlements begin with these terms.
+    /// Over a store; new settlements begin with these terms, and with the fees that hold at that moment.
     #[must_use]
-    pub fn new(store: Arc<dyn SettlementStore>, terms: Terms) -> Self {
-        Self { store, terms }
+    pub fn new(store: Arc<dyn SettlementStore>, terms: Terms, fees: Schedules) -> Self {
+        Self { store, terms, fees: Arc::new(fees) }
     }
 
     async fn sold(&self, receipt: &Receipt, sales: &[Sale]) -> Result<Result<Handled, HandleError>, StoreError> {
@@ -35,7 +36,8 @@ impl Facts {
         let now = tx.now().await?;
         let mut handled = Handled::Duplicate;
         for sale in sales {
-            let (settlement, started) = match Settlement::start(new_id(now), sale.clone(), self.terms, now) {
+            let begun = Settlement::start(new_id(now), sale.clone(), self.terms, &self.fees, now);
+            let (settlement, started) = match begun {
                 Ok(begun) => begun,
                 Err(error) => return Ok(Err(HandleError::Poison(error.to_string()))),
             };

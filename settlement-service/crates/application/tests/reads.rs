@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use settlement_application::{Facts, Settlements, UseError, Worker};
 use settlement_domain::settlement::Sale;
 use settlement_domain::{Money, Settlement, Status};
-use settlement_harness::{Scene, terms};
+use settlement_harness::{Scene, fees, terms};
 use settlement_ports::{
     Claim, Fact, FactHandler, HandleError, Handled, ListFilter, MockPaymentGateway, MockSettlementStore,
     MockSettlementTx, Receipt, RequestKey, Seen, SettlementTx, StoreError, Viewer,
@@ -125,7 +125,7 @@ fn a_sale_that_makes_no_sense_is_poison_and_a_store_that_is_away_is_not() {
 
     let mut store = MockSettlementStore::new();
     store.expect_begin().returning(|| Err(StoreError::Conflict));
-    let facts = Facts::new(Arc::new(store), terms());
+    let facts = Facts::new(Arc::new(store), terms(), fees());
     let raced = block_on(facts.handle(receipt(), Fact::AuctionSold(vec![sale(1)])));
     assert!(matches!(raced, Err(HandleError::Retry(_))));
 }
@@ -156,7 +156,7 @@ fn a_duplicate_receipt_is_the_end_of_it() {
         tx.expect_receive().returning(|_| Ok(Seen::Duplicate));
         Ok(Box::new(tx) as Box<dyn SettlementTx>)
     });
-    let facts = Facts::new(Arc::new(store), terms());
+    let facts = Facts::new(Arc::new(store), terms(), fees());
     assert_eq!(block_on(facts.handle(receipt(), Fact::AuctionSold(vec![sale(1)]))), Ok(Handled::Duplicate));
 }
 

@@ -16,7 +16,7 @@ pub fn always(store: &MemoryStore, gateway: &MemoryGateway, currency: Currency) 
     assert!(sums.is_balanced(), "the ledger does not sum to zero: {sums:?}");
     let balance = |account| sums.balance(account, currency);
     let held = -(balance(AccountKind::Escrow) + balance(AccountKind::SellerPayable));
-    let earned = -balance(AccountKind::PlatformRevenue);
+    let earned = -(balance(AccountKind::PlatformRevenue) + balance(AccountKind::Fees) + balance(AccountKind::Tax));
     assert_eq!(balance(AccountKind::GatewayClearing), held + earned, "money in is not money out and held: {sums:?}");
     assert_eq!(balance(AccountKind::Bidder), 0, "a payment was not applied to its lot");
     assert!(held >= 0 && earned >= 0, "more was paid out than came in: {sums:?}");

@@ -17,4 +17,4 @@ pub use clock::HandClock;
 pub use faults::{Faults, When};
 pub use gateway::{GatewayTotals, MemoryGateway};
 pub use memory::MemoryStore;
-pub use scene::{Scene, terms};
+pub use scene::{Scene, fees, terms};

@@ -12,7 +12,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use settlement_adapter_http::{jwks, limits::Rate};
 use settlement_adapter_kafka::client::KafkaConfig;
-use settlement_domain::{BasisPoints, settlement::Terms};
+use settlement_domain::{BasisPoints, Schedules, settlement::Terms};
+
+use crate::fees;
 
 /// The longest deadline.
 const YEAR_S: u32 = 31_536_000;
@@ -39,7 +41,8 @@ pub struct Config {
     pub payment_due_s: u32,
     pub ship_due_s: u32,
     pub inspection_s: u32,
-    pub commission_bps: u16,
+    /// What sales cost their parties.
+    pub fees: Schedules,
     /// Where the simulated gateway keeps its journal; the simulated one is the only gateway there is.
     pub gateway_file: PathBuf,
 }
@@ -83,23 +86,15 @@ impl Config {
             payment_due_s: env.within("OUTCRY_PAYMENT_DUE_S", 345_600, 1, YEAR_S),
             ship_due_s: env.within("OUTCRY_SHIP_DUE_S", 604_800, 1, YEAR_S),
             inspection_s: env.within("OUTCRY_INSPECTION_S", 259_200, 1, YEAR_S),
-            commission_bps: env.within("OUTCRY_COMMISSION_BPS", 1_000, 0, 10_000),
+            fees: env.fees("OUTCRY_FEE_SCHEDULES_FILE", "OUTCRY_COMMISSION_BPS"),
             gateway_file: env.gateway(production),
         };
         env.finish().map(|()| config)
     }
 
     /// What new settlements begin with.
-    ///
-    /// # Errors
-    /// A rate beyond the whole, which [`Config::from_env`] lets nobody set.
-    pub fn terms(&self) -> anyhow::Result<Terms> {
-        Ok(Terms {
-            payment_due_s: self.payment_due_s,
-            ship_due_s: self.ship_due_s,
-            inspection_s: self.inspection_s,
-            commission: BasisPoints::try_from(self.commission_bps)?,
-        })
+    pub const fn terms(&self) -> Terms {
+        Terms { payment_due_s: self.payment_due_s, ship_due_s: self.ship_due_s, inspection_s: self.inspection_s }
     }
 
     /// The public port alone, for probes from the same machine.
@@ -220,6 +215,18 @@ impl Env {
             self.fault(name, "is simulated, which moves no money: it is for OUTCRY_ENV=development only");
         }
         PathBuf::from(self.required("OUTCRY_SIMULATED_GATEWAY_FILE"))
+    }
+
+    /// The schedules of a file, if one is named; where none of them holds, the one rate of commission.
+    fn fees(&mut self, name: &str, rate_name: &str) -> Schedules {
+        let points: u16 = self.within(rate_name, 1_000, 0, 10_000);
+        // A rate that is out of bounds is a fault by now, and the whole stands in for it.
+        let rate = BasisPoints::try_from(points).unwrap_or(BasisPoints::WHOLE);
+        let read = self.optional(name).map(|path| fees::read(path.as_ref(), rate));
+        read.unwrap_or_else(|| Ok(Schedules::only_commission(rate))).unwrap_or_else(|faults| {
+            faults.iter().for_each(|fault| self.fault(name, fault));
+            Schedules::only_commission(rate)
+        })
     }
 
     fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Vec<T> {

@@ -1,9 +1,10 @@
 //! The binary edge of settlement: the only crate that names every adapter.
 //!
-//! [`config`] reads the environment, [`serve`] wires and runs, [`work`] drives the saga on, [`tls`] and
+//! [`config`] reads the environment and [`fees`] a file, [`serve`] wires and runs, [`work`] drives the saga on, [`tls`] and
 //! [`telemetry`] are what their names say.
 
 mod config;
+mod fees;
 mod serve;
 mod telemetry;
 mod tls;
@@ -97,7 +98,7 @@ async fn replay(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::start(&config)?;
     let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
     let store = Arc::new(PgSettlements::new(pool, Wakers::default()));
-    let facts = Arc::new(Facts::new(store.clone(), config.terms()?));
+    let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
     let replayed = dead_letters::replay(&config.kafka, facts, store).await?;
     println!("{} handled, {} failed again", replayed.handled, replayed.failed);
     anyhow::ensure!(replayed.failed == 0, "{} dead letters could not be handled", replayed.failed);

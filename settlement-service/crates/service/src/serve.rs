@@ -69,7 +69,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let wakers = Wakers::default();
     let store = Arc::new(PgSettlements::new(pool.clone(), wakers.clone()));
     let settlements = Settlements::new(store.clone());
-    let facts = Arc::new(Facts::new(store.clone(), config.terms()?));
+    let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
     let worker = Worker::new(store.clone(), gateway);
     let progress = Arc::new(Progress::default());
     let draining = Arc::new(AtomicBool::new(false));

@@ -48,7 +48,7 @@ pub struct CurrencyTotal {
 /// One account in one currency.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AccountBalance {
-    /// `bidder`, `gateway_clearing`, `escrow`, `seller_payable` or `platform_revenue`.
+    /// `bidder`, `gateway_clearing`, `escrow`, `seller_payable`, `platform_revenue`, `fees` or `tax`.
     #[schema(example = "escrow")]
     account: &'static str,
     /// ISO 4217.

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::*;
+use crate::fees::Schedules;
 use crate::ledger::{AccountKind, TrialBalance};
 use crate::settlement::{Sale, Status, Terms};
 use crate::{BasisPoints, Money};
@@ -31,13 +32,10 @@ impl Story {
             buyer_id: "buyer".parse().unwrap(),
             price: usd(price),
         };
-        let terms = Terms {
-            payment_due_s: 4 * DAY_S,
-            ship_due_s: 7 * DAY_S,
-            inspection_s: 3 * DAY_S,
-            commission: BasisPoints::try_from(commission).unwrap(),
-        };
-        let (settlement, started) = Settlement::start(uuid::Uuid::from_u128(2).into(), sale, terms, now).unwrap();
+        let terms = Terms { payment_due_s: 4 * DAY_S, ship_due_s: 7 * DAY_S, inspection_s: 3 * DAY_S };
+        let fees = Schedules::only_commission(BasisPoints::try_from(commission).unwrap());
+        let (settlement, started) =
+            Settlement::start(uuid::Uuid::from_u128(2).into(), sale, terms, &fees, now).unwrap();
         Self { now, settlement, call: None, events: vec![started], transactions: Vec::new() }
     }
 
@@ -400,7 +398,8 @@ fn a_sale_for_nothing_or_to_oneself_does_not_start() {
     };
     let start = |sale| {
         let terms = Story::new().settlement.terms();
-        Settlement::start(uuid::Uuid::nil().into(), sale, terms, DateTime::UNIX_EPOCH).map(|_| ())
+        let fees = Schedules::only_commission(BasisPoints::try_from(1_000).unwrap());
+        Settlement::start(uuid::Uuid::nil().into(), sale, terms, &fees, DateTime::UNIX_EPOCH).map(|_| ())
     };
     assert_eq!(start(sale("seller", 0)), Err(InvalidSale::NoPrice));
     assert_eq!(start(sale("buyer", 1)), Err(InvalidSale::SellerIsBuyer));

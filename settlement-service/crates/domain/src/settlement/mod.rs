@@ -16,10 +16,10 @@ pub use parcel::{InvalidParcel, Parcel};
 pub use state::{Delivery, FailureReason, Split, State, Status, Undo, UnknownStatus};
 pub use transition::Refused;
 
+use crate::fees::{FeeError, Quote, Schedules};
 use crate::gateway::Operation;
 use crate::ids::{AuctionId, SettlementId, UserId};
 use crate::money::Money;
-use crate::rate::BasisPoints;
 
 /// The rules a settlement began with; a later change of the configuration does not touch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +30,6 @@ pub struct Terms {
     pub ship_due_s: u32,
     /// The buyer has this long after shipping to look at the lot, seconds.
     pub inspection_s: u32,
-    /// The platform's share of the hammer price.
-    pub commission: BasisPoints,
 }
 
 /// A sale that has to be settled.
@@ -43,7 +41,7 @@ pub struct Sale {
     pub seller_id: UserId,
     /// Who bought it.
     pub buyer_id: UserId,
-    /// For how much.
+    /// The hammer price.
     pub price: Money,
 }
 
@@ -56,6 +54,9 @@ pub enum InvalidSale {
     /// Nobody buys from oneself.
     #[error("seller and buyer are the same")]
     SellerIsBuyer,
+    /// The price and the fees on it are beyond what money can be.
+    #[error(transparent)]
+    Fees(#[from] FeeError),
 }
 
 /// The aggregate.
@@ -65,7 +66,7 @@ pub struct Settlement {
     auction_id: AuctionId,
     seller_id: UserId,
     buyer_id: UserId,
-    price: Money,
+    quote: Quote,
     terms: Terms,
     started_at: DateTime<Utc>,
     payment_due_at: DateTime<Utc>,
@@ -75,11 +76,12 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// A settlement begins: the buyer has to pay.
+    /// A settlement begins: the buyer has to pay. It keeps the terms and the fees of this moment.
     pub fn start(
         id: SettlementId,
         sale: Sale,
         terms: Terms,
+        fees: &Schedules,
         now: DateTime<Utc>,
     ) -> Result<(Self, SettlementEvent), InvalidSale> {
         if sale.price.is_zero() {
@@ -89,12 +91,13 @@ impl Settlement {
             return Err(InvalidSale::SellerIsBuyer);
         }
         let Sale { auction_id, seller_id, buyer_id, price } = sale;
+        let quote = fees.quote(price, now)?;
         let mut settlement = Self {
             id,
             auction_id,
             seller_id,
             buyer_id,
-            price,
+            quote,
             terms,
             started_at: now,
             payment_due_at: now + TimeDelta::seconds(terms.payment_due_s.into()),
@@ -105,7 +108,7 @@ impl Settlement {
         let started = What::Started {
             seller_id: settlement.seller_id.clone(),
             buyer_id: settlement.buyer_id.clone(),
-            amount: price,
+            amount: settlement.price(),
             payment_due_at: settlement.payment_due_at,
         };
         let event = settlement.happened(started, now);
@@ -162,10 +165,16 @@ impl Settlement {
         &self.buyer_id
     }
 
-    /// What the buyer pays.
+    /// What the buyer pays: the quote's total.
     #[must_use]
     pub const fn price(&self) -> Money {
-        self.price
+        self.quote.total()
+    }
+
+    /// What the sale costs whom, by the fees it began with.
+    #[must_use]
+    pub const fn quote(&self) -> &Quote {
+        &self.quote
     }
 
     /// The rules it began with.
@@ -204,7 +213,7 @@ impl Settlement {
         self.state.status()
     }
 
-    /// How the price is divided, once the buyer has the lot.
+    /// How the hammer price is divided, once the buyer has the lot.
     #[must_use]
     pub const fn split(&self) -> Option<Split> {
         match &self.state {
@@ -213,7 +222,7 @@ impl Settlement {
         }
     }
 
-    /// Whether the whole price became commission, so that there is no payout to make.
+    /// Whether the whole hammer price became commission, so that there is no payout to make.
     pub(crate) fn owes_nothing(&self) -> bool {
         self.split().is_some_and(|split| split.payout.is_zero())
     }

@@ -110,7 +110,7 @@ pub struct Delivery {
     pub inspection_ends_at: DateTime<Utc>,
 }
 
-/// The price, divided; the two always sum to it.
+/// The hammer price, divided; the two always sum to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// The seller's share.

@@ -77,15 +77,12 @@ impl Settlement {
         }
     }
 
-    /// The buyer has the lot: the price is divided.
+    /// The buyer has the lot: the hammer price is divided.
     pub(crate) fn received(mut self, now: DateTime<Utc>) -> Moved {
         match self.state {
             State::Shipped { charge, delivery } => {
-                let commission = self.terms.commission.of(self.price);
-                // A share is never more than the whole, so the difference is an amount.
-                let payout = self.price.minus(commission).unwrap_or(self.price);
-                self.state =
-                    State::Received { charge, delivery, split: Split { payout, commission }, received_at: now };
+                let split = Split { payout: self.quote.payout(), commission: self.quote.commission() };
+                self.state = State::Received { charge, delivery, split, received_at: now };
                 Ok(self)
             }
             _ => Err(self.refuse("receive")),
@@ -141,7 +138,7 @@ impl Settlement {
 
     /// What the gateway has to be told to carry an operation out from here.
     pub(crate) fn instruction(&self, operation: Operation) -> Result<Instruction, Refused> {
-        let amount = self.price;
+        let amount = self.price();
         match (&self.state, operation) {
             (State::Authorizing { method }, Operation::Authorize) => {
                 Ok(Instruction::Authorize { amount, method: method.clone() })

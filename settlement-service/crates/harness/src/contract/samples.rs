@@ -16,7 +16,7 @@ pub fn begun(now: DateTime<Utc>) -> (Settlement, SettlementEvent) {
         price: Money::new(12_050, "USD".parse().unwrap()).unwrap(),
     };
     let terms = Terms { payment_due_s: 60, ..crate::terms() };
-    Settlement::start(Uuid::now_v7().into(), sale, terms, now).unwrap()
+    Settlement::start(Uuid::now_v7().into(), sale, terms, &crate::fees(), now).unwrap()
 }
 
 /// A settlement whose payment was due this long ago.
