@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use settlement_domain::{Settlement, SettlementId, ledger::TrialBalance};
+use settlement_domain::{Settlement, SettlementId};
 use settlement_ports::{ListFilter, SettlementStore, SettlementTx, StoreError, Viewer};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::{browse, error::store_error, ledger, row::Row, tx::PgTx};
+use crate::{browse, error::store_error, row::Row, tx::PgTx};
 
 /// Who is woken by a commit of this process.
 #[derive(Debug, Clone, Default)]
@@ -62,9 +62,5 @@ impl SettlementStore for PgSettlements {
 
     async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError> {
         browse::page(&self.pool, viewer, filter, limit).await
-    }
-
-    async fn trial_balance(&self) -> Result<TrialBalance, StoreError> {
-        ledger::trial_balance(&self.pool).await
     }
 }

@@ -168,10 +168,9 @@ impl SettlementTx for PgTx {
     }
 
     async fn post(&mut self, transactions: &[Entry]) -> Result<(), StoreError> {
-        for entry in transactions {
-            if ledger::post(&mut self.transaction, entry).await? {
-                self.tally.posted(entry);
-            }
+        let posted = ledger::post(&mut self.transaction, transactions).await?;
+        for entry in transactions.iter().filter(|entry| posted.contains(&entry.reference())) {
+            self.tally.posted(entry);
         }
         Ok(())
     }

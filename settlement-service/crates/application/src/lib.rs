@@ -1,8 +1,9 @@
-//! Settlement's use cases: what people do ([`Settlements`]), what other services tell ([`Facts`]), and what time and
-//! the gateway bring ([`Worker`]). Each opens a unit of work, loads under lock, lets the domain decide, stores the
+//! Settlement's use cases: what people do ([`Settlements`]) and read of the ledger ([`Books`]), what other services tell
+//! ([`Facts`]), and what time and the gateway bring ([`Worker`]). Each opens a unit of work, loads under lock, lets the domain decide, stores the
 //! whole change and commits.
 
 mod batch;
+mod books;
 mod command;
 mod facts;
 mod outcome;
@@ -11,6 +12,7 @@ mod retry;
 mod view;
 mod worker;
 
+pub use books::{Books, StatementPage};
 pub use command::Settlements;
 pub use facts::Facts;
 pub use outcome::{Answered, Outcome, UseError};

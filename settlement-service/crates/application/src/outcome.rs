@@ -49,6 +49,9 @@ pub enum UseError {
     /// There is none, or none that the asker may know of.
     #[error("there is no such settlement")]
     NotFound,
+    /// The ledger has no entry of this reference.
+    #[error("the ledger has no such entry")]
+    NoEntry,
     /// The asker may see it and not do this.
     #[error("only {0} may do this")]
     Forbidden(&'static str),

@@ -47,8 +47,8 @@ fn what_the_seller_gets_is_not_shown_to_the_buyer() {
 #[test]
 fn the_trial_balance_is_for_admins() {
     let scene = Scene::sold();
-    assert!(block_on(scene.settlements.trial_balance(&viewer("root", true))).unwrap().is_balanced());
-    let refused = block_on(scene.settlements.trial_balance(&viewer("seller", false)));
+    assert!(block_on(scene.books.trial_balance(&viewer("root", true), None)).unwrap().is_balanced());
+    let refused = block_on(scene.books.trial_balance(&viewer("seller", false), None));
     assert_eq!(refused.unwrap_err(), UseError::Forbidden("an admin"));
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::executor::block_on;
-use settlement_application::{Answered, Facts, Outcome, SettlementView, Settlements, UseError, Worker};
+use settlement_application::{Answered, Books, Facts, Outcome, SettlementView, Settlements, UseError, Worker};
 use settlement_domain::call::CallStatus;
 use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::saga::Act;
@@ -46,6 +46,8 @@ pub struct Scene {
     pub gateway: Arc<MemoryGateway>,
     /// What people can do.
     pub settlements: Settlements,
+    /// What is read of the ledger.
+    pub books: Books,
     /// What is told by other services.
     pub facts: Facts,
     /// What moves things on.
@@ -72,6 +74,7 @@ impl Scene {
         let auction_id = AuctionId::from(Uuid::now_v7());
         Self {
             settlements: Settlements::new(port.clone()),
+            books: Books::new(port.clone(), port.clone()),
             facts: Facts::new(port.clone(), terms(), fees),
             worker: Worker::new(port, gateway.clone()),
             sale: Sale {

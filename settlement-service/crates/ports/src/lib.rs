@@ -6,6 +6,7 @@ mod facts;
 mod gateway;
 mod idempotency;
 mod inbox;
+mod ledger;
 mod outbox;
 mod retries;
 mod store;
@@ -15,12 +16,13 @@ pub use facts::{Fact, FactHandler, HandleError, Handled};
 pub use gateway::{GatewayResult, Lookup, PaymentGateway};
 pub use idempotency::{Claim, RequestKey};
 pub use inbox::{Receipt, Seen};
+pub use ledger::{LedgerReads, StatementQuery};
 pub use outbox::{Epoch, Outbox, OutboxRecord};
 pub use retries::Retries;
 pub use store::{Inserted, ListFilter, Locked, PendingCall, SettlementStore, SettlementTx, Viewer};
 
 #[cfg(feature = "mock")]
 pub use {
-    facts::MockFactHandler, gateway::MockPaymentGateway, outbox::MockOutbox, retries::MockRetries,
-    store::MockSettlementStore, store::MockSettlementTx,
+    facts::MockFactHandler, gateway::MockPaymentGateway, ledger::MockLedgerReads, outbox::MockOutbox,
+    retries::MockRetries, store::MockSettlementStore, store::MockSettlementTx,
 };

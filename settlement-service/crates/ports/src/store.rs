@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use settlement_domain::ledger::{Transaction, TrialBalance};
+use settlement_domain::ledger::Transaction;
 use settlement_domain::{AuctionId, CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, Status, UserId};
 
 use crate::{Claim, Receipt, RequestKey, Seen, StoreError};
@@ -131,7 +131,4 @@ pub trait SettlementStore: Send + Sync {
 
     /// Settlements that the viewer may see, by id descending (newest first), at most `limit`.
     async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError>;
-
-    /// The sums of all accounts, read in one snapshot.
-    async fn trial_balance(&self) -> Result<TrialBalance, StoreError>;
 }

@@ -29,6 +29,8 @@ pub struct Config {
     pub tls_key_file: PathBuf,
     pub database_url: SecretString,
     pub database_max_connections: u32,
+    /// The role that serves, where it is not the schema's owner: `migrate` gives it what it needs and no more.
+    pub database_service_role: Option<String>,
     pub kafka: KafkaConfig,
     pub jwt_issuer: String,
     pub jwt_audience: String,
@@ -63,6 +65,7 @@ impl Config {
             tls_key_file: env.file("OUTCRY_TLS_KEY_FILE"),
             database_url: env.secret("OUTCRY_DATABASE_URL"),
             database_max_connections: env.within("OUTCRY_DATABASE_MAX_CONNECTIONS", 20, 2, 100),
+            database_service_role: env.optional("OUTCRY_DATABASE_SERVICE_ROLE"),
             kafka: KafkaConfig {
                 brokers: env.required("OUTCRY_KAFKA_BROKERS"),
                 ca_file: env.file("OUTCRY_KAFKA_CA_FILE"),
@@ -224,7 +227,9 @@ impl Env {
         let rate = BasisPoints::try_from(points).unwrap_or(BasisPoints::WHOLE);
         let read = self.optional(name).map(|path| fees::read(path.as_ref(), rate));
         read.unwrap_or_else(|| Ok(Schedules::only_commission(rate))).unwrap_or_else(|faults| {
-            faults.iter().for_each(|fault| self.fault(name, fault));
+            for fault in faults {
+                self.fault(name, fault);
+            }
             Schedules::only_commission(rate)
         })
     }

@@ -14,7 +14,7 @@ use axum_server::Handle;
 use futures::FutureExt;
 use secrecy::ExposeSecret;
 use settlement_adapter_http::{
-    app::{self, App},
+    app::{self, Api, App},
     auth::{Guard, Verifier},
     health::{Check, Checks},
     jwks::KeySet,
@@ -27,11 +27,11 @@ use settlement_adapter_kafka::{
 };
 use settlement_adapter_payments::{DEFAULT_LIMIT, SimulatedGateway, TimeLimited};
 use settlement_adapter_postgres::{
-    database,
+    database, ledger,
     outbox::PgOutbox,
     store::{PgSettlements, Wakers},
 };
-use settlement_application::{Facts, Settlements, Worker};
+use settlement_application::{Books, Facts, Settlements, Worker};
 use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -68,7 +68,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let wakers = Wakers::default();
     let store = Arc::new(PgSettlements::new(pool.clone(), wakers.clone()));
-    let settlements = Settlements::new(store.clone());
+    let api = Api { settlements: Settlements::new(store.clone()), books: Books::new(store.clone(), store.clone()) };
     let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
     let worker = Worker::new(store.clone(), gateway);
     let progress = Arc::new(Progress::default());
@@ -89,8 +89,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stop_events = CancellationToken::new();
 
     let mut servers = JoinSet::new();
-    let app =
-        App { settlements, guard: Arc::clone(&guard), addresses: Arc::clone(&addresses), checks: Arc::clone(&checks) };
+    let app = App { api, guard: Arc::clone(&guard), addresses: Arc::clone(&addresses), checks: Arc::clone(&checks) };
     servers.spawn(tls::serve(public, tls_config.clone(), public_handle.clone(), app::router(app)));
     servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks)));
 
@@ -167,10 +166,16 @@ async fn housekeeping(pool: PgPool, keys: Arc<KeySet>, guard: Arc<Guard>, addres
                 guard.principals.iter().for_each(Limiter::forget_idle);
                 addresses.limiter.iter().for_each(Limiter::forget_idle);
             }
-            _ = tidy.tick() => match database::tidy(&pool).await {
-                Ok(removed) => tracing::debug!(removed, "old rows were removed"),
-                Err(error) => tracing::warn!(%error, "old rows could not be removed"),
-            },
+            _ = tidy.tick() => {
+                match database::tidy(&pool).await {
+                    Ok(removed) => tracing::debug!(removed, "old rows were removed"),
+                    Err(error) => tracing::warn!(%error, "old rows could not be removed"),
+                }
+                match ledger::close(&pool).await {
+                    Ok(closed) => tracing::debug!(closed, "the books were looked at for closing"),
+                    Err(error) => tracing::warn!(%error, "the books could not be closed"),
+                }
+            }
         }
     }
 }

@@ -3,5 +3,6 @@
 
 pub mod dto;
 pub mod ledger;
+mod ledger_query;
 pub mod query;
 pub mod routes;

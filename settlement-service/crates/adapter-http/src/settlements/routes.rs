@@ -19,6 +19,7 @@ use super::{
     query,
 };
 use crate::{
+    app::Api,
     auth::Authenticated,
     idempotency::request_key,
     input::{ApiId, ApiJson},
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// All routes under `/v1/settlements`.
-pub(crate) fn router() -> OpenApiRouter<Settlements> {
+pub(crate) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(find))
