@@ -42,7 +42,10 @@ const SERVICES: [Service; 3] = [
     Service {
         name: "settlement-service",
         sends: "settlement",
-        receives: &[("bidding", "Starts the settlement of a sold lot and its second chances.")],
+        receives: &[
+            ("listing", "Withdraws the offers of a lot that is listed again."),
+            ("bidding", "Starts the settlement of a sold lot and its second chances."),
+        ],
     },
 ];
 

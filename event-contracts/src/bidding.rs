@@ -1,5 +1,6 @@
 //! Events of the bidding context: who pays how much.
-//! Topic `outcry.bidding.v1`, key = auction id. No event ever carries a bidder's maximum.
+//! Topic `outcry.bidding.v1`, key = auction id. No event carries a bidder's maximum, save the amount at which a second
+//! chance is offered to that same bidder.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -183,6 +184,10 @@ pub struct AuctionClosed {
     /// Until when an award smaller than wanted may be declined; absent: nothing can be declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decline_until: Option<DateTime<Utc>>,
+    /// For how many days a second chance is offered, as the listing says: 1, 3, 5 or 7; absent: 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 7))]
+    pub second_chance_days: Option<u32>,
 }
 
 /// Units that one bidder gets.

@@ -9,6 +9,7 @@ use crate::auth::Claims;
 use crate::envelope::Envelope;
 use crate::event::EventData;
 use crate::examples::{self, Happened};
+use crate::listing::ListingPublished;
 use crate::money::Money;
 use crate::problem::{FieldError, Problem};
 
@@ -75,7 +76,7 @@ impl Example {
 /// Only if an example cannot be represented in JSON, which no contract type allows.
 pub fn events() -> Result<Vec<EventContract>, serde_json::Error> {
     Ok(vec![
-        with_variants(contract(examples::listing_published())?, examples::formats::published())?,
+        with_variants(contract(examples::listing_published())?, published())?,
         contract(examples::listing_revised())?,
         contract(examples::listing_cancelled())?,
         with_variants(contract(examples::auction_opened())?, examples::formats::opened())?,
@@ -89,11 +90,11 @@ pub fn events() -> Result<Vec<EventContract>, serde_json::Error> {
         contract(examples::formats::auction_paused())?,
         contract(examples::formats::auction_resumed())?,
         contract(examples::formats::award_declined())?,
-        contract(examples::settlement_started())?,
+        with_variants(contract(examples::settlement_started())?, examples::chances::started())?,
         contract(examples::settlement_escrowed())?,
         contract(examples::settlement_shipped())?,
         contract(examples::settlement_completed())?,
-        contract(examples::settlement_failed())?,
+        with_variants(contract(examples::settlement_failed())?, examples::chances::failed())?,
         contract(examples::second_chance_requested())?,
         contract(examples::second_chance_offered())?,
         contract(examples::second_chance_accepted())?,
@@ -101,7 +102,15 @@ pub fn events() -> Result<Vec<EventContract>, serde_json::Error> {
         contract(examples::bidder_suspended())?,
         contract(examples::bidder_reinstated())?,
         contract(examples::relist_requested())?,
+        contract(examples::chances::settlement_disputed())?,
     ])
+}
+
+/// A listing of each format, and a relisting.
+fn published() -> Vec<(&'static str, Happened<ListingPublished>)> {
+    let mut variants = examples::formats::published();
+    variants.extend(examples::chances::published());
+    variants
 }
 
 /// Schemas of what is no event, by name: `problem`, `field_error`, `money` and `claims`.

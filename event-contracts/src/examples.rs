@@ -2,8 +2,10 @@
 //!
 //! The lot is a watch. Its winner does not pay, the next bidder takes the second chance, and the
 //! seller is paid. What cannot happen to the same lot is told of a second one, whose bidders all let
-//! it go, and of its relisting, which the seller takes back. [`formats`] tells of lots that are sold in other ways.
+//! it go, and of its relisting, which the seller takes back. [`formats`] tells of lots that are sold in other ways,
+//! [`chances`] of offers, a relisting and a dispute.
 
+pub(crate) mod chances;
 pub(crate) mod formats;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,7 +22,7 @@ use crate::listing::{
 use crate::settlement::{
     BidderReinstated, BidderSuspended, FailureReason, RelistRequested, SecondChanceAccepted, SecondChanceLapsed,
     SecondChanceOffered, SecondChanceRequested, SettlementCompleted, SettlementEscrowed, SettlementFailed,
-    SettlementShipped, SettlementStarted, SettlementStatus,
+    SettlementKind, SettlementShipped, SettlementStarted, SettlementStatus,
 };
 
 const SELLER: &str = "seller-41";
@@ -52,7 +54,12 @@ fn second_lot() -> Uuid {
 }
 
 fn relisted_lot() -> Uuid {
-    id(on(20, 0, 0), 0x33)
+    id(relisted_at(), 0x33)
+}
+
+/// At once when settlement asks for it.
+fn relisted_at() -> DateTime<Utc> {
+    on(14, 181, 40)
 }
 
 /// The settlement with the winner, who does not pay.
@@ -125,6 +132,7 @@ pub(crate) fn listing_published() -> Happened<ListingPublished> {
         second_chance: true,
         relisted_from: None,
         published_at: at,
+        second_chance_days: Some(3),
     };
     happened(at, 1, data)
 }
@@ -219,6 +227,7 @@ pub(crate) fn auction_closed() -> Happened<AuctionClosed> {
         closed_at: closed_at(),
         awards: Vec::new(),
         decline_until: None,
+        second_chance_days: Some(3),
     };
     happened(closed_at(), 9, data)
 }
@@ -265,6 +274,8 @@ pub(crate) fn settlement_started() -> Happened<SettlementStarted> {
         status: SettlementStatus::AwaitingPayment,
         payment_due_at: at + TimeDelta::days(4),
         started_at: at,
+        kind: Some(SettlementKind::Sale),
+        total: None,
     };
     happened(at, 1, data)
 }
@@ -313,7 +324,7 @@ pub(crate) fn settlement_completed() -> Happened<SettlementCompleted> {
 }
 
 pub(crate) fn settlement_failed() -> Happened<SettlementFailed> {
-    let at = on(11, 120, 0);
+    let at = on(11, 81, 0);
     let data = SettlementFailed {
         settlement_id: first_settlement(),
         auction_id: lot(),
@@ -323,7 +334,7 @@ pub(crate) fn settlement_failed() -> Happened<SettlementFailed> {
         status: SettlementStatus::Failed,
         failed_at: at,
     };
-    happened(at, 3, data)
+    happened(at, 2, data)
 }
 
 pub(crate) fn second_chance_requested() -> Happened<SecondChanceRequested> {
@@ -334,7 +345,7 @@ pub(crate) fn second_chance_requested() -> Happened<SecondChanceRequested> {
         excluded_bidder_ids: vec![WINNER.to_owned()],
         requested_at: at,
     };
-    happened(at, 2, data)
+    happened(at, 3, data)
 }
 
 pub(crate) fn second_chance_offered() -> Happened<SecondChanceOffered> {
@@ -347,7 +358,7 @@ pub(crate) fn second_chance_offered() -> Happened<SecondChanceOffered> {
         currency: usd(),
         expires_at: at + TimeDelta::days(3),
     };
-    happened(at, 1, data)
+    happened(at, 2, data)
 }
 
 pub(crate) fn second_chance_accepted() -> Happened<SecondChanceAccepted> {
@@ -358,7 +369,7 @@ pub(crate) fn second_chance_accepted() -> Happened<SecondChanceAccepted> {
         bidder_id: RUNNER_UP.to_owned(),
         accepted_at: at,
     };
-    happened(at, 2, data)
+    happened(at, 3, data)
 }
 
 pub(crate) fn second_chance_lapsed() -> Happened<SecondChanceLapsed> {

@@ -35,10 +35,14 @@ pub struct ListingPublished {
     pub ends_at: DateTime<Utc>,
     /// Whether the next bidder may be offered the lot if the winner does not pay.
     pub second_chance: bool,
-    /// The listing that this one repeats.
+    /// The listing that this one repeats. Open offers of that lot's second chance are withdrawn.
     pub relisted_from: Option<Uuid>,
     /// When it was published.
     pub published_at: DateTime<Utc>,
+    /// For how many days a second chance is offered: 1, 3, 5 or 7; absent: 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 7))]
+    pub second_chance_days: Option<u32>,
 }
 
 /// The description of a published listing changed; its terms cannot.

@@ -43,7 +43,21 @@ pub enum SettlementStatus {
     Unknown,
 }
 
-/// A sold lot is being settled: the winner has to pay until `payment_due_at`.
+/// What a settlement settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(transform = crate::open::values)]
+pub enum SettlementKind {
+    /// The sale to a winner of the auction.
+    Sale,
+    /// An offer to the next contender; paying is accepting.
+    SecondChance,
+    /// A value of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A sold lot is being settled, or offered to the next contender: the buyer has to pay until `payment_due_at`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SettlementStarted {
     /// UUIDv7.
@@ -56,7 +70,7 @@ pub struct SettlementStarted {
     /// The buyer's `sub`.
     #[schemars(length(min = 1, max = 128))]
     pub buyer_id: String,
-    /// What the buyer pays, minor units.
+    /// The price of the lot, minor units: what the buyer pays, unless `total` says more.
     #[schemars(range(min = 0, max = MAX_AMOUNT))]
     pub amount: i64,
     /// ISO 4217.
@@ -68,6 +82,13 @@ pub struct SettlementStarted {
     pub payment_due_at: DateTime<Utc>,
     /// When it started, by the database's clock.
     pub started_at: DateTime<Utc>,
+    /// What is settled; absent: a sale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<SettlementKind>,
+    /// What the buyer pays, with the buyer's premium and tax, minor units; absent: `amount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
+    pub total: Option<i64>,
 }
 
 /// The buyer's money is in escrow: the seller has to ship until `ship_due_at`.
@@ -108,6 +129,20 @@ pub struct SettlementShipped {
     pub inspection_ends_at: DateTime<Utc>,
     /// When the seller said so.
     pub shipped_at: DateTime<Utc>,
+}
+
+/// The buyer complained; no deadline runs until the operator has decided. The end is told by `settlement.completed` or
+/// `settlement.failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettlementDisputed {
+    /// Which settlement.
+    pub settlement_id: Uuid,
+    /// Its auction.
+    pub auction_id: Uuid,
+    /// Status after the event.
+    pub status: SettlementStatus,
+    /// When the buyer complained.
+    pub disputed_at: DateTime<Utc>,
 }
 
 /// The seller was paid: a good end.
@@ -164,6 +199,16 @@ pub enum FailureReason {
     NotShipped,
     /// The operator decided a dispute for the buyer.
     DisputeRefunded,
+    /// The contender let a second chance pass, by silence or by declining it.
+    OfferLapsed,
+    /// The seller listed the lot again while it was offered.
+    OfferWithdrawn,
+    /// Seller and buyer agreed to let it be.
+    Agreed,
+    /// The buyer gave up an award smaller than wanted.
+    AwardDeclined,
+    /// The payment cannot be taken, however often it is tried.
+    PaymentFailed,
     /// A value of a later version.
     #[serde(other)]
     Unknown,
@@ -291,5 +336,7 @@ context_events! {
         BidderReinstated(BidderReinstated) = "outcry.settlement.bidder.reinstated.v1" by bidder_id,
         /// The lot is to be listed again.
         RelistRequested(RelistRequested) = "outcry.settlement.relist.requested.v1" by settlement_id,
+        /// The buyer complained.
+        Disputed(SettlementDisputed) = "outcry.settlement.disputed.v1" by settlement_id,
     }
 }

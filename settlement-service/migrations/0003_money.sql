@@ -87,14 +87,14 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Append-only by permission, too: not even the tables' owner has the right to change them, unless it gives it to
+-- Append-only by permission, too, and so is the audit trail: not even the tables' owner has the right to change them, unless it gives it to
 -- itself. The triggers refuse whoever has it. A role that owns nothing can do neither; see the README.
 DO $$
 DECLARE
     ledger record;
 BEGIN
     FOR ledger IN SELECT format('%I.%I', schemaname, tablename) AS name, tableowner FROM pg_tables
-        WHERE schemaname = current_schema() AND tablename IN ('ledger_transaction', 'ledger_posting', 'ledger_closing')
+        WHERE schemaname = current_schema() AND tablename IN ('ledger_transaction', 'ledger_posting', 'ledger_closing', 'operator_decision')
     LOOP
         EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM PUBLIC, %I', ledger.name, ledger.tableowner);
     END LOOP;

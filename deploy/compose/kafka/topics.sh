@@ -39,4 +39,4 @@ done
 
 rules listing-service outcry.listing.v1 outcry.bidding.v1 outcry.settlement.v1
 rules bidding-service outcry.bidding.v1 outcry.listing.v1 outcry.settlement.v1
-rules settlement-service outcry.settlement.v1 outcry.bidding.v1
+rules settlement-service outcry.settlement.v1 outcry.listing.v1 outcry.bidding.v1

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::layout::Service;
 
@@ -145,6 +145,7 @@ pub struct StreamArgs {
 
 /// How `outcry up` starts the marketplace.
 #[derive(Debug, Clone, Args)]
+#[allow(clippy::struct_excessive_bools)] // as above
 pub struct UpArgs {
     /// All ports follow from this one: services +1 to +3, their admin ports +11 to +13, Kafka +20 and +21, PostgreSQL +31 to +33.
     #[arg(long, default_value_t = 8440, value_parser = clap::value_parser!(u16).range(1..=65_000))]
@@ -161,6 +162,9 @@ pub struct UpArgs {
     /// Switches the services' rate limits off, for load tests.
     #[arg(long)]
     pub no_rate_limit: bool,
+    /// Deadlines of sales last seconds instead of days, for `outcry demo --scenario …`.
+    #[arg(long)]
+    pub quick: bool,
     /// Runs the demo once the marketplace is ready; an unfinished one is continued.
     #[arg(long, conflicts_with = "infrastructure_only")]
     pub demo: bool,
@@ -178,6 +182,24 @@ pub struct DemoArgs {
     /// How long the demo's auction lasts, e.g. `15s`; at least ten seconds.
     #[arg(long, default_value = "15s", value_parser = humantime::parse_duration)]
     pub length: Duration,
+    /// Plays a sale that does not go as it should, on a marketplace that was started with `--quick`.
+    #[arg(long, value_enum, conflicts_with_all = ["resume", "length"])]
+    pub scenario: Option<Scenario>,
+}
+
+/// How a sale can go otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// A bidder does not pay, twice, and is suspended.
+    Unpaid,
+    /// The winner does not pay; the next bidder gets the lot.
+    SecondChance,
+    /// The seller does not ship; the buyer has the money back.
+    Refund,
+    /// The lot is not as described; the operator divides the money.
+    Dispute,
+    /// The winner does not pay; the lot is listed again.
+    Relist,
 }
 
 /// What the token says.

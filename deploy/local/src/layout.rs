@@ -52,7 +52,7 @@ impl Service {
         match self {
             Self::Listing => &[Self::Bidding, Self::Settlement],
             Self::Bidding => &[Self::Listing, Self::Settlement],
-            Self::Settlement => &[Self::Bidding],
+            Self::Settlement => &[Self::Listing, Self::Bidding],
         }
     }
 

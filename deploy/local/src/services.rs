@@ -10,6 +10,15 @@ use crate::files;
 use crate::layout::{DataDir, Ports, Service};
 use crate::process::Spec;
 
+/// Deadlines of sales in a marketplace for demonstrations, seconds.
+const QUICK_DEADLINES_S: [(&str, &str); 4] = [
+    ("OUTCRY_PAYMENT_DUE_S", "15"),
+    ("OUTCRY_SHIP_DUE_S", "15"),
+    ("OUTCRY_INSPECTION_S", "30"),
+    // Of a day in which a second chance is open; it is open for three unless the seller says otherwise.
+    ("OUTCRY_OFFER_DAY_S", "10"),
+];
+
 /// What all services share.
 pub struct Wiring {
     /// The data directory.
@@ -22,6 +31,8 @@ pub struct Wiring {
     pub kafka_ca: PathBuf,
     /// Whether the services limit rates.
     pub rate_limit: bool,
+    /// Whether deadlines of sales last seconds.
+    pub quick: bool,
 }
 
 impl Wiring {
@@ -61,9 +72,13 @@ impl Wiring {
                 files::read_or_create_private(&receipt_key, dev_key::new_pem)?;
                 spec.env("OUTCRY_ALIAS_SECRET_FILE", secret).env("OUTCRY_RECEIPT_KEY_FILE", receipt_key)
             }
-            Service::Settlement => spec
-                .env("OUTCRY_GATEWAY", "simulated")
-                .env("OUTCRY_SIMULATED_GATEWAY_FILE", self.data_dir.gateway_file()),
+            Service::Settlement => {
+                let deadlines = QUICK_DEADLINES_S.iter().filter(|_| self.quick);
+                deadlines
+                    .fold(spec, |spec, (name, seconds)| spec.env(name, seconds))
+                    .env("OUTCRY_GATEWAY", "simulated")
+                    .env("OUTCRY_SIMULATED_GATEWAY_FILE", self.data_dir.gateway_file())
+            }
         })
     }
 }

@@ -111,6 +111,7 @@ fn listed(
         second_chance: false,
         relisted_from: None,
         published_at,
+        second_chance_days: None,
     };
     happened(published_at, 1, data)
 }
@@ -199,6 +200,7 @@ pub(crate) fn closed() -> Variants<AuctionClosed> {
         closed_at: at,
         awards: vec![award(WINNER, 4, 4), award(RUNNER_UP, 1, 2)],
         decline_until: Some(at + TimeDelta::days(1)),
+        second_chance_days: None,
     };
     vec![("awards", happened(at, 8, data))]
 }

@@ -69,7 +69,9 @@ async fn wrong_amounts_are_refused(world: Arc<World>) -> Result<()> {
     for (what, pointer, value) in [
         ("a reserve below the start price", "/format/reserve_price", json!(99)),
         ("buy now at less than 130 % of the start price", "/format/buy_now_price", json!(129)),
-        ("a second chance, which there is not yet", "/second_chance", json!(true)),
+        ("days of a second chance that is not offered", "/second_chance_days", json!(3)),
+        ("days that nobody may choose", "/second_chance_days", json!(2)),
+        ("days in words", "/second_chance_days", json!("three")),
         ("a second chance in words", "/second_chance", json!("yes")),
     ] {
         refused(&anna, Service::Listing, PATH, what, with(&body, pointer, value)?).await?;
@@ -347,7 +349,8 @@ async fn a_bad_revision_changes_nothing(world: Arc<World>) -> Result<()> {
         r#"{"ends_at":"2020-01-01T00:00:00Z"}"#,
         r#"{"currency":"ZZZ"}"#,
         r#"{"price":1}"#,
-        r#"{"second_chance":true}"#,
+        r#"{"second_chance_days":3}"#,
+        r#"{"second_chance":true,"second_chance_days":4}"#,
     ] {
         patch(&anna, &lot, "\"1\"", content.into()).await?.is_refusal().context(content)?;
     }

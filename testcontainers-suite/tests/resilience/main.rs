@@ -1,8 +1,10 @@
-//! A marketplace of its own that is hurt: parts are killed in the midst of a sale, or told to stop, or all auctions rest.
+//! A marketplace of its own that is hurt: parts are killed in the midst of a sale, or told to stop, all auctions rest, or
+//! what is stored is changed.
 
 mod drained;
 mod killed;
 mod paused;
+mod verified;
 
 use std::{
     process::ExitCode,
@@ -20,7 +22,8 @@ use testcontainers_suite::{
 static MARKETPLACE: Mutex<Option<Local>> = Mutex::new(None);
 
 fn main() -> ExitCode {
-    let trials = [paused::trials(), killed::trials(), drained::trials()].into_iter().flatten().collect();
+    let trials =
+        [paused::trials(), verified::trials(), killed::trials(), drained::trials()].into_iter().flatten().collect();
     // One after the other: each needs the marketplace whole at its beginning.
     let code = run(trials, Some(1));
     if let Some(local) = MARKETPLACE.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -87,8 +87,9 @@ pub fn router(app: App) -> Router {
 }
 
 /// The operator's port: metrics and probes.
-pub fn admin_router(checks: Arc<Checks>) -> Router {
-    probes(checks).route("/metrics", get(metrics::page)).fallback(unknown_route)
+pub fn admin_router(checks: Arc<Checks>, auctions: Auctions) -> Router {
+    let page = get(async move || metrics::page(&auctions));
+    probes(checks).route("/metrics", page).fallback(unknown_route)
 }
 
 fn probes(checks: Arc<Checks>) -> Router {

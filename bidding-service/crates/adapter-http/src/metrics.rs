@@ -2,10 +2,14 @@
 
 use std::sync::LazyLock;
 
-use axum::http::{StatusCode, header};
+use axum::{
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use bidding_application::{Auctions, LaneFigures};
 use prometheus::{
-    HistogramVec, IntCounterVec, IntGauge, TextEncoder, register_histogram_vec, register_int_counter_vec,
-    register_int_gauge,
+    HistogramVec, IntCounter, IntCounterVec, IntGauge, TextEncoder, register_histogram_vec, register_int_counter,
+    register_int_counter_vec, register_int_gauge,
 };
 
 /// Registration fails only for a name that is registered twice: a bug of this file.
@@ -22,11 +26,32 @@ pub(crate) static IN_FLIGHT: LazyLock<IntGauge> = LazyLock::new(|| {
     register_int_gauge!("outcry_http_requests_in_flight", "Requests being answered.").expect("metric names are unique")
 });
 
+#[allow(clippy::expect_used)] // as above
+static WAITING: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("outcry_lane_waiting_bids", "Bids that wait to be decided.").expect("metric names are unique")
+});
+
+#[allow(clippy::expect_used)] // as above
+static BATCHES: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!("outcry_lane_batches_total", "Units of work that decided bids.")
+        .expect("metric names are unique")
+});
+
+#[allow(clippy::expect_used)] // as above
+static BATCHED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!("outcry_lane_bids_total", "Bids decided in them.").expect("metric names are unique")
+});
+
 /// Prometheus' text format 0.0.4.
-pub(crate) async fn page() -> Result<([(header::HeaderName, &'static str); 1], String), StatusCode> {
+pub(crate) fn page(auctions: &Auctions) -> impl IntoResponse + use<> {
+    let LaneFigures { waiting, batches, bids } = auctions.lane_figures();
+    WAITING.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    for (counter, count) in [(&BATCHES, batches), (&BATCHED, bids)] {
+        counter.inc_by(count.saturating_sub(counter.get()));
+    }
     let text = TextEncoder::new().encode_to_string(&prometheus::gather());
-    let text = text.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+    text.map(|text| ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 #[allow(clippy::expect_used)] // as above

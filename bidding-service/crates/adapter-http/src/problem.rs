@@ -125,7 +125,7 @@ impl From<UseError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "idempotency-key-running", title, detail)
                     .header(header::RETRY_AFTER, "1")
             }
-            UseError::Store(StoreError::Conflict | StoreError::Unavailable(_)) => {
+            UseError::Store(StoreError::Conflict | StoreError::Locked | StoreError::Unavailable(_)) => {
                 tracing::error!(error = %detail, "the store is unavailable");
                 Self::unavailable("the service cannot reach its database; repeat the request with the same key", 1)
             }
@@ -184,5 +184,19 @@ impl From<&Refusal> for ApiError {
                 Self::new(StatusCode::CONFLICT, "buy-now-gone", "The lot cannot be bought at once", detail)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suspended_bidder_is_told_so_with_403() {
+        let problem = ApiError::from(&Refusal::BidderSuspended);
+        assert_eq!((problem.slug(), problem.problem.status), ("bidder-suspended", 403));
+        let response = problem.into_response();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
     }
 }

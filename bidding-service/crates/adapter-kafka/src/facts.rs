@@ -4,10 +4,11 @@ use bidding_domain::{
     dutch::DutchTerms,
     english::EnglishTerms,
     format::FormatTerms,
-    ids::{AuctionId, UserId},
+    ids::{AuctionId, SettlementId, UserId},
     increments::{IncrementTable, Preset, Tier},
     money::{Amount, Currency},
     sealed::SealedTerms,
+    second_chance::Asked,
     soft_close::SoftClose,
     terms::{Sale, Terms},
     uniform::UniformTerms,
@@ -49,6 +50,13 @@ pub(crate) fn read(envelope: &Envelope, data: &[u8]) -> Result<Option<Fact>, Non
     Ok(match SettlementEvent::decode(event_type, data).map_err(|error| error.to_string())? {
         Some(SettlementEvent::BidderSuspended(event)) => Some(Fact::BidderSuspended(UserId(event.bidder_id))),
         Some(SettlementEvent::BidderReinstated(event)) => Some(Fact::BidderReinstated(UserId(event.bidder_id))),
+        Some(SettlementEvent::SecondChanceRequested(event)) => Some(Fact::SecondChanceRequested {
+            auction: AuctionId(event.auction_id),
+            asked: Asked {
+                settlement: SettlementId(event.settlement_id),
+                excluded: event.excluded_bidder_ids.into_iter().map(UserId).collect(),
+            },
+        }),
         _ => None,
     })
 }
@@ -62,6 +70,7 @@ fn published(event: ListingPublished) -> Result<Fact, String> {
         starts_at: event.starts_at,
         ends_at: event.ends_at,
         second_chance: event.second_chance,
+        second_chance_days: event.second_chance_days,
     };
     let terms = Terms::new(sale, format).map_err(|error| error.to_string())?;
     Ok(Fact::ListingPublished { auction: AuctionId(event.listing_id), terms })
@@ -132,4 +141,69 @@ fn increments(increments: contract::Increments, currency: Currency) -> Result<In
         }
     };
     table.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use bidding_domain::{
+        ids::{AuctionId, SettlementId, UserId},
+        second_chance::Asked,
+    };
+    use bidding_ports::fact::Fact;
+    use event_contracts::catalogue::{Example, events};
+    use serde_json::json;
+
+    use super::read;
+
+    /// The golden example of an event.
+    fn golden(event_type: &str) -> Example {
+        let event = events().expect("a catalogue").into_iter().find(|event| event.event_type == event_type);
+        event.expect("a known type").example
+    }
+
+    fn fact(example: &Example) -> Option<Fact> {
+        let data = serde_json::to_vec(&example.data).expect("data");
+        read(&example.envelope, &data).expect("it makes sense")
+    }
+
+    #[test]
+    fn every_event_of_listing_and_settlement_is_understood_or_left_alone() {
+        for event in events().expect("a catalogue").iter().filter(|event| event.context != "bidding") {
+            for example in event.examples() {
+                let data = serde_json::to_vec(&example.data).expect("data");
+                assert!(read(&example.envelope, &data).is_ok(), "{}", event.event_type);
+            }
+        }
+    }
+
+    #[test]
+    fn settlements_question_who_is_next_comes_with_those_who_had_their_chance() {
+        let example = golden("outcry.settlement.second_chance.requested.v1");
+        let id = |field: &str| example.data[field].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        let asked = Asked { settlement: SettlementId(id("settlement_id")), excluded: vec![UserId("bidder-23".into())] };
+        let auction = AuctionId(id("auction_id"));
+        assert_eq!(fact(&example), Some(Fact::SecondChanceRequested { auction, asked }));
+    }
+
+    #[test]
+    fn bidders_are_suspended_and_reinstated_by_name() {
+        let suspended = fact(&golden("outcry.settlement.bidder.suspended.v1"));
+        assert_eq!(suspended, Some(Fact::BidderSuspended(UserId("bidder-23".into()))));
+        let reinstated = fact(&golden("outcry.settlement.bidder.reinstated.v1"));
+        assert_eq!(reinstated, Some(Fact::BidderReinstated(UserId("bidder-23".into()))));
+    }
+
+    #[test]
+    fn the_days_of_an_offer_come_with_the_terms_and_may_be_absent() {
+        let mut example = golden("outcry.listing.published.v1");
+        let days = |example: &Example| match fact(example) {
+            Some(Fact::ListingPublished { terms, .. }) => (terms.sale().second_chance, terms.sale().second_chance_days),
+            other => panic!("not published: {other:?}"),
+        };
+        assert_eq!(days(&example), (true, Some(3)));
+        example.data["second_chance_days"] = json!(7);
+        assert_eq!(days(&example), (true, Some(7)));
+        example.data.as_object_mut().expect("an object").remove("second_chance_days");
+        assert_eq!(days(&example), (true, None), "a listing of before");
+    }
 }

@@ -6,9 +6,9 @@ use bidding_domain::{auction::Auction, ids::AuctionId};
 use bidding_ports::{
     error::StoreError,
     idempotency::Claim,
-    store::{Caused, Changes, Floor, Known, Request},
+    store::{Caused, Changes, Floor, Known, Request, Wait},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use opentelemetry::trace::TraceContextExt;
 use sqlx::{Postgres, Transaction, types::Uuid};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -28,26 +28,36 @@ pub(crate) async fn enter(
     tx: &mut Transaction<'static, Postgres>,
     halts: &Halts,
     requests: &[Request],
-) -> Result<Floor, StoreError> {
-    let ids: Vec<Uuid> =
+    wait: Wait,
+) -> Result<(Floor, i64), StoreError> {
+    let mut ids: Vec<Uuid> =
         requests.iter().map(|request| request.auction.0).collect::<BTreeSet<_>>().into_iter().collect();
+    let held = match wait {
+        Wait::ForAll => Vec::new(),
+        Wait::ForNone => {
+            let (free, held) = without_waiting(tx, &ids).await?;
+            ids = free;
+            held
+        }
+    };
     let principals: Vec<&str> = requests.iter().map(|request| request.key.principal.0.as_str()).collect();
     let keys: Vec<&str> = requests.iter().map(|request| request.key.key.as_str()).collect();
     let rows = sqlx::query!(
         r#"WITH locked AS MATERIALIZED (
                SELECT id, terms, snapshot FROM auction WHERE id = ANY($1) ORDER BY id FOR UPDATE)
            SELECT id, terms::text, snapshot::text, clock_timestamp() AS "now!", NULL::bigint AS place,
-                  NULL::bytea AS fingerprint, NULL::text AS answer, NULL::boolean AS suspended, NULL::bigint AS halts
+                  NULL::bytea AS fingerprint, NULL::text AS answer, NULL::boolean AS suspended, NULL::bigint AS halts,
+                  NULL::timestamptz AS beat_at
            FROM locked
            UNION ALL
            SELECT NULL, NULL, NULL, clock_timestamp(), asked.place, kept.fingerprint, kept.answer::text,
-                  suspended.bidder IS NOT NULL, NULL
+                  suspended.bidder IS NOT NULL, NULL, NULL
            FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS asked (principal, key, place)
            LEFT JOIN idempotency AS kept ON kept.principal = asked.principal AND kept.key = asked.key
            LEFT JOIN suspended_bidder AS suspended ON suspended.bidder = asked.principal
            WHERE kept.key IS NOT NULL OR suspended.bidder IS NOT NULL
            UNION ALL
-           SELECT NULL, NULL, NULL, clock_timestamp(), NULL, NULL, NULL, NULL, halts FROM house"#,
+           SELECT NULL, NULL, NULL, clock_timestamp(), NULL, NULL, NULL, NULL, halts, beat_at FROM house"#,
         &ids,
         &principals as &[&str],
         &keys as &[&str]
@@ -62,7 +72,9 @@ pub(crate) async fn enter(
         known: requests.iter().map(|_| Known { claim: Claim::New, suspended: false }).collect(),
         halts: Arc::new([]),
         now,
+        silence: TimeDelta::zero(),
     };
+    floor.auctions.extend(held.into_iter().map(|id| (AuctionId(id), Err(StoreError::Locked))));
     let mut revision = 0;
     for row in rows {
         if let (Some(id), Some(terms), Some(snapshot)) = (row.id, row.terms, row.snapshot) {
@@ -71,18 +83,27 @@ pub(crate) async fn enter(
             let request = row.place.and_then(|place| requests.get(usize::try_from(place - 1).ok()?));
             known.suspended = row.suspended.unwrap_or_default();
             if let (Some(request), Some(fingerprint), Some(answer)) = (request, row.fingerprint, row.answer) {
-                known.claim = if fingerprint == request.key.fingerprint {
-                    Claim::Replay(serde_json::from_str(&answer).map_err(corrupt)?)
-                } else {
-                    Claim::Mismatch
-                };
+                known.claim =
+                    if fingerprint == request.key.fingerprint { Claim::Replay(answer) } else { Claim::Mismatch };
             }
-        } else if let Some(halts) = row.halts {
-            revision = halts;
+        } else if let (Some(halts), Some(beat_at)) = (row.halts, row.beat_at) {
+            (revision, floor.silence) = (halts, now - beat_at);
         }
     }
     floor.halts = halts.as_of(revision, &mut **tx).await?;
-    Ok(floor)
+    Ok((floor, revision))
+}
+
+/// Of `ids`, the auctions that are now locked, and those that another unit of work has.
+async fn without_waiting(
+    tx: &mut Transaction<'static, Postgres>,
+    ids: &[Uuid],
+) -> Result<(Vec<Uuid>, Vec<Uuid>), StoreError> {
+    let free = sqlx::query_scalar!("SELECT id FROM auction WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED", ids);
+    let free = free.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let others: Vec<Uuid> = ids.iter().filter(|id| !free.contains(id)).copied().collect();
+    let held = sqlx::query_scalar!("SELECT id FROM auction WHERE id = ANY($1)", &others);
+    Ok((free, held.fetch_all(&mut **tx).await.map_err(store_error)?))
 }
 
 /// `place` counts from 1.
@@ -91,12 +112,19 @@ fn place_in(known: &mut [Known], place: i64) -> Option<&mut Known> {
 }
 
 /// Writes everything that a unit of work changes.
-pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, changes: &Changes) -> Result<(), StoreError> {
+///
+/// `revision` is the house's when the auctions were read: a halt that began or ended meanwhile has not been
+/// followed by what is to be written.
+pub(crate) async fn save(
+    tx: &mut Transaction<'static, Postgres>,
+    changes: &Changes,
+    revision: Option<i64>,
+) -> Result<(), StoreError> {
     let auctions = AuctionColumns::of(&changes.auctions)?;
     let log = LogColumns::of(&changes.entries)?;
     let outbox = OutboxColumns::of(&changes.entries)?;
-    let answers = AnswerColumns::of(changes)?;
-    let saved = sqlx::query_scalar!(
+    let answers = AnswerColumns::of(changes);
+    let saved = sqlx::query!(
         r#"WITH decided AS (
                INSERT INTO decision (auction_id, sequence, number, at, bid_id, record, link)
                SELECT auction_id, sequence, number, at, bid_id, record::json, link
@@ -114,7 +142,7 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, changes: &Chan
                FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS new (id, snapshot, due_at)
                WHERE auction.id = new.id
                RETURNING 1)
-           SELECT count(*) AS "saved!" FROM saved"#,
+           SELECT (SELECT count(*) FROM saved) AS "saved!", halts FROM house"#,
         &auctions.ids,
         &auctions.snapshots,
         &auctions.due_at as &[Option<DateTime<Utc>>],
@@ -123,7 +151,7 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, changes: &Chan
         &log.numbers,
         &log.at,
         &log.bid_ids as &[Option<Uuid>],
-        &log.records,
+        &log.records as &[&str],
         &log.links,
         &outbox.auction_ids,
         &outbox.sequences,
@@ -132,15 +160,17 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, changes: &Chan
         &answers.principals as &[&str],
         &answers.keys as &[&str],
         &answers.fingerprints,
-        &answers.answers
+        &answers.answers as &[&str]
     )
     .fetch_one(&mut **tx)
     .await
     .map_err(store_error)?;
-    if usize::try_from(saved) == Ok(changes.auctions.len()) {
+    if revision.is_some_and(|revision| revision != saved.halts) {
+        Err(StoreError::Conflict)
+    } else if usize::try_from(saved.saved) == Ok(changes.auctions.len()) {
         Ok(())
     } else {
-        Err(corrupt(format!("{} auctions were to be saved and {saved} are there", changes.auctions.len())))
+        Err(corrupt(format!("{} auctions were to be saved and {} are there", changes.auctions.len(), saved.saved)))
     }
 }
 
@@ -164,18 +194,18 @@ impl AuctionColumns {
 }
 
 #[derive(Default)]
-struct LogColumns {
+struct LogColumns<'a> {
     auction_ids: Vec<Uuid>,
     sequences: Vec<i64>,
     numbers: Vec<i64>,
     at: Vec<DateTime<Utc>>,
     bid_ids: Vec<Option<Uuid>>,
-    records: Vec<String>,
+    records: Vec<&'a str>,
     links: Vec<Vec<u8>>,
 }
 
-impl LogColumns {
-    fn of(entries: &[Caused]) -> Result<Self, StoreError> {
+impl<'a> LogColumns<'a> {
+    fn of(entries: &'a [Caused]) -> Result<Self, StoreError> {
         let mut columns = Self::default();
         for Caused { entry, .. } in entries {
             columns.auction_ids.push(entry.auction_id.0);
@@ -183,7 +213,7 @@ impl LogColumns {
             columns.numbers.push(number(entry.number)?);
             columns.at.push(entry.at);
             columns.bid_ids.push(entry.bid().map(|bid| bid.id.0));
-            columns.records.push(serde_json::to_string(&entry.record).map_err(corrupt)?);
+            columns.records.push(&entry.text);
             columns.links.push(entry.link.0.to_vec());
         }
         Ok(columns)
@@ -216,19 +246,19 @@ struct AnswerColumns<'a> {
     principals: Vec<&'a str>,
     keys: Vec<&'a str>,
     fingerprints: Vec<Vec<u8>>,
-    answers: Vec<String>,
+    answers: Vec<&'a str>,
 }
 
 impl<'a> AnswerColumns<'a> {
-    fn of(changes: &'a Changes) -> Result<Self, StoreError> {
+    fn of(changes: &'a Changes) -> Self {
         let mut columns = Self::default();
         for (key, answer) in &changes.answers {
             columns.principals.push(&key.principal.0);
             columns.keys.push(&key.key);
             columns.fingerprints.push(key.fingerprint.to_vec());
-            columns.answers.push(serde_json::to_string(answer).map_err(corrupt)?);
+            columns.answers.push(answer);
         }
-        Ok(columns)
+        columns
     }
 }
 

@@ -19,7 +19,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// Bounds of the server's side: no statement, lock wait or forgotten transaction holds others up.
 const SERVER_LIMITS: [(&str, &str); 3] =
-    [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s")];
+    [("statement_timeout", "10s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "10s")];
 /// Statements are few and prepared, and all of them go by an index: one plan for each, whatever its arrays hold
 /// and whatever size the table had when it was made, and no compiling of plans.
 const PLANNING: [(&str, &str); 5] = [

@@ -136,7 +136,16 @@ fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
             resumed_at: event.at,
         }
         .into(),
-        Happening::Closed { seller, currency, outcome, bid_count, second_chance, ended_at, decline_until } => {
+        Happening::Closed {
+            seller,
+            currency,
+            outcome,
+            bid_count,
+            second_chance,
+            second_chance_days,
+            ended_at,
+            decline_until,
+        } => {
             let (how, price, winner) = match outcome {
                 Outcome::Sold { price, winner } => (contract::CloseOutcome::Sold, Some(*price), Some(winner)),
                 Outcome::SoldUnits { price, .. } => (contract::CloseOutcome::Sold, Some(*price), None),
@@ -156,6 +165,7 @@ fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
                 closed_at: event.at,
                 awards: to_awards(outcome),
                 decline_until: *decline_until,
+                second_chance_days: *second_chance_days,
             }
             .into()
         }
@@ -177,6 +187,17 @@ fn to_contract(event: &AuctionEvent) -> contract::BiddingEvent {
             cancelled_at: event.at,
         }
         .into(),
+        Happening::Nominated { settlement, bidder, amount, currency } => contract::SecondChanceNominated {
+            auction_id,
+            settlement_id: settlement.0,
+            bidder_id: bidder.0.clone(),
+            amount: amount.minor(),
+            currency: currency.to_string(),
+        }
+        .into(),
+        Happening::Exhausted { settlement } => {
+            contract::SecondChanceExhausted { auction_id, settlement_id: settlement.0 }.into()
+        }
     }
 }
 

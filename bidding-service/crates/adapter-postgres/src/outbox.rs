@@ -1,6 +1,10 @@
 //! The relay's side of the outbox.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bidding_domain::log::Entry;
@@ -11,22 +15,41 @@ use bidding_ports::{
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{error::store_error, events, row::EntryRow};
+use crate::{
+    error::{corrupt, store_error},
+    events,
+    row::EntryRow,
+};
 
 /// The one lease: all events of the service go through one relay at a time.
 const LEASE: &str = "outbox";
+
+/// An auction whose log cannot be read is tried again after this long.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 /// The outbox table.
 #[derive(Clone)]
 pub struct PgOutbox {
     pool: PgPool,
+    /// Auctions whose logs cannot be read, and since when: the events of the others do not wait for theirs.
+    left_out: Arc<Mutex<BTreeMap<Uuid, Instant>>>,
 }
 
 impl PgOutbox {
     /// Over a pool.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, left_out: Arc::default() }
+    }
+
+    fn left_out(&self) -> MutexGuard<'_, BTreeMap<Uuid, Instant>> {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unreadable(&self) -> Vec<Uuid> {
+        let mut left_out = self.left_out();
+        left_out.retain(|_, since| since.elapsed() < TRY_AGAIN);
+        left_out.keys().copied().collect()
     }
 }
 
@@ -52,21 +75,39 @@ impl Outbox for PgOutbox {
     }
 
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
+        let mut unreadable = self.unreadable();
         let rows = sqlx::query!(
-            r#"SELECT waiting.id, waiting.traceparent, auction_id, sequence, number, at, record::text AS "record!", link
-               FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) AS waiting
-               JOIN decision USING (auction_id, sequence, number) ORDER BY waiting.id"#,
-            i64::from(limit)
+            r#"SELECT waiting.id, waiting.traceparent, auction_id, sequence, number, at AS "at?",
+                      record::text AS record, link AS "link?"
+               FROM (SELECT * FROM outbox WHERE auction_id <> ALL($2) ORDER BY id LIMIT $1) AS waiting
+               LEFT JOIN decision USING (auction_id, sequence, number) ORDER BY waiting.id"#,
+            i64::from(limit),
+            &unreadable
         )
         .fetch_all(&self.pool)
         .await
         .map_err(store_error)?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
-            let (auction_id, sequence, number) = (row.auction_id, row.sequence, row.number);
-            let (at, record, link) = (row.at, row.record, row.link);
-            let entry = Entry::try_from(EntryRow { auction_id, sequence, number, at, record, link })?;
-            events::waiting(row.id, row.traceparent.as_deref(), &entry, &mut records)?;
+            if unreadable.contains(&row.auction_id) {
+                continue;
+            }
+            let entry = match (row.at, row.record, row.link) {
+                (Some(at), Some(record), Some(link)) => {
+                    let (auction_id, sequence, number) = (row.auction_id, row.sequence, row.number);
+                    Entry::try_from(EntryRow { auction_id, sequence, number, at, record, link })
+                }
+                _ => Err(corrupt(format!("entry {} of auction {} is not there", row.number, row.auction_id))),
+            };
+            let readable = records.len();
+            let traceparent = row.traceparent.as_deref();
+            let told = entry.and_then(|entry| events::waiting(row.id, traceparent, &entry, &mut records));
+            if let Err(error) = told {
+                tracing::error!(%error, auction = %row.auction_id, "events of this auction wait until its log can be read");
+                records.truncate(readable);
+                unreadable.push(row.auction_id);
+                self.left_out().insert(row.auction_id, Instant::now());
+            }
         }
         Ok(records)
     }

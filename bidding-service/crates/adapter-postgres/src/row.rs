@@ -44,6 +44,7 @@ impl TryFrom<EntryRow> for Entry {
             sequence: count(row.sequence)?,
             at: row.at,
             record,
+            text: row.record,
             link: Link(link),
         })
     }

@@ -1,15 +1,21 @@
 //! The store: opens units of work, answers queries.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bidding_domain::{bid::Bid, event::AuctionEvent, ids::AuctionId, log::Entry};
+use bidding_domain::{
+    bid::Bid,
+    event::AuctionEvent,
+    ids::{AuctionId, BidId},
+    log::Entry,
+};
 use bidding_ports::{
     change::ChangeListener,
     error::StoreError,
     store::{AuctionStore, AuctionTx, Found, LogPlace},
 };
-use sqlx::{PgExecutor, PgPool};
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::{
@@ -23,6 +29,8 @@ use crate::{
 #[derive(Clone)]
 pub struct PgAuctions {
     pool: PgPool,
+    /// For units of work.
+    deciding: PgPool,
     recorded: Arc<Notify>,
     changes: Arc<dyn ChangeListener>,
     halts: Arc<Halts>,
@@ -33,7 +41,13 @@ impl PgAuctions {
     /// `changes` told which auctions moved.
     #[must_use]
     pub fn new(pool: PgPool, recorded: Arc<Notify>, changes: Arc<dyn ChangeListener>) -> Self {
-        Self { pool, recorded, changes, halts: Arc::default() }
+        Self { deciding: pool.clone(), pool, recorded, changes, halts: Arc::default() }
+    }
+
+    /// The same with a pool of its own for units of work, so that many readers never keep a decision waiting.
+    #[must_use]
+    pub fn deciding_over(self, deciding: PgPool) -> Self {
+        Self { deciding, ..self }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -44,7 +58,7 @@ impl PgAuctions {
 #[async_trait]
 impl AuctionStore for PgAuctions {
     async fn begin(&self) -> Result<Box<dyn AuctionTx>, StoreError> {
-        let transaction = self.pool.begin().await.map_err(store_error)?;
+        let transaction = self.deciding.begin().await.map_err(store_error)?;
         let (recorded, changes) = (Arc::clone(&self.recorded), Arc::clone(&self.changes));
         Ok(Box::new(PgTx::new(transaction, recorded, changes, Arc::clone(&self.halts))))
     }
@@ -83,6 +97,34 @@ impl AuctionStore for PgAuctions {
         Ok(entries.iter().filter_map(Entry::bid).collect())
     }
 
+    async fn bid(&self, id: AuctionId, bid: BidId) -> Result<Option<Bid>, StoreError> {
+        let row = sqlx::query_as!(
+            EntryRow,
+            r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+               WHERE auction_id = $1 AND bid_id = $2"#,
+            id.0,
+            bid.0
+        );
+        let row = row.fetch_optional(&self.pool).await.map_err(store_error)?;
+        Ok(row.map(Entry::try_from).transpose()?.and_then(|entry| entry.bid()))
+    }
+
+    async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
+        let rows = sqlx::query_as!(
+            EntryRow,
+            r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+               WHERE auction_id = $1 AND bid_id IS NULL"#,
+            id.0
+        );
+        let rows = rows.fetch_all(&self.pool).await.map_err(store_error)?;
+        let mut retracted = BTreeMap::new();
+        for row in rows {
+            let entry = Entry::try_from(row)?;
+            retracted.extend(entry.retracted().iter().map(|bid| (*bid, entry.at)));
+        }
+        Ok(retracted)
+    }
+
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError> {
         let rows = sqlx::query_as!(
             EntryRow,
@@ -100,7 +142,14 @@ impl AuctionStore for PgAuctions {
     }
 
     async fn log(&self, id: AuctionId) -> Result<Vec<Entry>, StoreError> {
-        log(id, &self.pool).await
+        let rows = sqlx::query_as!(
+            EntryRow,
+            r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+               WHERE auction_id = $1 ORDER BY sequence, number"#,
+            id.0
+        );
+        let rows = rows.fetch_all(&self.pool).await.map_err(store_error)?;
+        rows.into_iter().map(Entry::try_from).collect()
     }
 
     async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
@@ -115,7 +164,7 @@ impl AuctionStore for PgAuctions {
     }
 
     async fn beat(&self, downtime: Duration) -> Result<bool, StoreError> {
-        house::beat(&self.pool, downtime).await
+        house::beat(&self.deciding, downtime).await
     }
 
     async fn pause_all(&self, reason: &str) -> Result<bool, StoreError> {
@@ -125,20 +174,6 @@ impl AuctionStore for PgAuctions {
     async fn resume_all(&self) -> Result<bool, StoreError> {
         house::resume_all(&self.pool).await
     }
-}
-
-/// The whole log of an auction.
-pub(crate) async fn log(id: AuctionId, on: impl PgExecutor<'_>) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query_as!(
-        EntryRow,
-        r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
-           WHERE auction_id = $1 ORDER BY sequence, number"#,
-        id.0
-    )
-    .fetch_all(on)
-    .await
-    .map_err(store_error)?;
-    rows.into_iter().map(Entry::try_from).collect()
 }
 
 /// A place in a sequence that a reader names; beyond what is ever reached is just beyond.

@@ -5,16 +5,18 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use bidding_domain::{
     auction::Auction,
+    bid::Bid,
     ids::{AuctionId, UserId},
-    log::Entry,
+    log::StandingBids,
 };
 use bidding_ports::{
     change::ChangeListener,
     error::StoreError,
     inbox::{Receipt, Seen},
-    store::{AuctionTx, Caused, Changes, Floor, Locked, Request},
+    store::{AuctionTx, Caused, Changes, Floor, Locked, Request, Wait},
 };
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Notify;
 
@@ -23,8 +25,7 @@ use crate::{
     error::{corrupt, store_error},
     house::Halts,
     inbox,
-    row::auction_of,
-    store,
+    row::{EntryRow, auction_of},
 };
 
 pub(crate) struct PgTx {
@@ -32,6 +33,8 @@ pub(crate) struct PgTx {
     recorded: Arc<Notify>,
     changes: Arc<dyn ChangeListener>,
     halts: Arc<Halts>,
+    /// Of the halts, when auctions were read.
+    revision: Option<i64>,
     /// The last event of each auction that this unit of work moves.
     moved: BTreeMap<AuctionId, u64>,
 }
@@ -43,7 +46,7 @@ impl PgTx {
         changes: Arc<dyn ChangeListener>,
         halts: Arc<Halts>,
     ) -> Self {
-        Self { transaction, recorded, changes, halts, moved: BTreeMap::new() }
+        Self { transaction, recorded, changes, halts, revision: None, moved: BTreeMap::new() }
     }
 }
 
@@ -56,8 +59,10 @@ impl AuctionTx for PgTx {
             .map_err(store_error)
     }
 
-    async fn enter(&mut self, requests: &[Request]) -> Result<Floor, StoreError> {
-        batch::enter(&mut self.transaction, &self.halts, requests).await
+    async fn enter(&mut self, requests: &[Request], wait: Wait) -> Result<Floor, StoreError> {
+        let (floor, revision) = batch::enter(&mut self.transaction, &self.halts, requests, wait).await?;
+        self.revision = Some(revision);
+        Ok(floor)
     }
 
     async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
@@ -68,8 +73,8 @@ impl AuctionTx for PgTx {
         // The clock stands outside: within the locking part it would be read before the wait.
         let row = sqlx::query!(
             r#"WITH locked AS MATERIALIZED (SELECT terms, snapshot FROM auction WHERE id = $1 FOR UPDATE)
-               SELECT terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!",
-                      (SELECT halts FROM house) AS "halts!" FROM locked"#,
+               SELECT terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!", halts, beat_at
+               FROM locked, house"#,
             id.0
         )
         .fetch_optional(&mut *self.transaction)
@@ -78,7 +83,8 @@ impl AuctionTx for PgTx {
         let Some(row) = row else { return Ok(None) };
         let auction = auction_of(id.0, &row.terms, &row.snapshot)?;
         let halts = self.halts.as_of(row.halts, &mut *self.transaction).await?;
-        Ok(Some(Locked { auction, halts, now: row.now }))
+        self.revision = Some(row.halts);
+        Ok(Some(Locked { auction, halts, now: row.now, silence: row.now - row.beat_at }))
     }
 
     async fn lock_due(&mut self, limit: u32) -> Result<Vec<Locked>, StoreError> {
@@ -87,8 +93,8 @@ impl AuctionTx for PgTx {
             r#"WITH locked AS MATERIALIZED (
                    SELECT id, terms, snapshot, due_at FROM auction WHERE due_at <= statement_timestamp()
                    ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-               SELECT id, terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!",
-                      (SELECT halts FROM house) AS "halts!" FROM locked ORDER BY due_at"#,
+               SELECT id, terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!", halts, beat_at
+               FROM locked, house ORDER BY due_at"#,
             i64::from(limit)
         )
         .fetch_all(&mut *self.transaction)
@@ -96,12 +102,24 @@ impl AuctionTx for PgTx {
         .map_err(store_error)?;
         let Some(revision) = rows.first().map(|row| row.halts) else { return Ok(Vec::new()) };
         let halts = self.halts.as_of(revision, &mut *self.transaction).await?;
-        let mut due = Vec::with_capacity(rows.len());
+        self.revision = Some(revision);
+        let (mut due, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
+            let (now, silence) = (row.now, row.now - row.beat_at);
             match auction_of(row.id, &row.terms, &row.snapshot) {
-                Ok(auction) => due.push(Locked { auction, halts: Arc::clone(&halts), now: row.now }),
-                Err(error) => tracing::error!(%error, auction = %row.id, "a due auction cannot be read"),
+                Ok(auction) => due.push(Locked { auction, halts: Arc::clone(&halts), now, silence }),
+                Err(error) => {
+                    tracing::error!(%error, auction = %row.id, "a due auction cannot be read; it is looked at again in a minute");
+                    unreadable.push(row.id);
+                }
             }
+        }
+        if !unreadable.is_empty() {
+            let later = sqlx::query!(
+                "UPDATE auction SET due_at = clock_timestamp() + interval '1 minute' WHERE id = ANY($1)",
+                &unreadable
+            );
+            later.execute(&mut *self.transaction).await.map_err(store_error)?;
         }
         Ok(due)
     }
@@ -121,7 +139,7 @@ impl AuctionTx for PgTx {
     }
 
     async fn save(&mut self, changes: Changes) -> Result<(), StoreError> {
-        batch::save(&mut self.transaction, &changes).await?;
+        batch::save(&mut self.transaction, &changes, self.revision).await?;
         for Caused { entry, .. } in &changes.entries {
             if !entry.record.told.is_empty() {
                 self.moved.insert(entry.auction_id, entry.sequence);
@@ -130,8 +148,20 @@ impl AuctionTx for PgTx {
         Ok(())
     }
 
-    async fn log(&mut self, id: AuctionId) -> Result<Vec<Entry>, StoreError> {
-        store::log(id, &mut *self.transaction).await
+    async fn standing_bids(&mut self, id: AuctionId) -> Result<Vec<Bid>, StoreError> {
+        // Row by row: a long log is never in memory as a whole.
+        let mut rows = sqlx::query_as!(
+            EntryRow,
+            r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
+               WHERE auction_id = $1 ORDER BY sequence, number"#,
+            id.0
+        )
+        .fetch(&mut *self.transaction);
+        let mut bids = StandingBids::default();
+        while let Some(row) = rows.try_next().await.map_err(store_error)? {
+            bids.take(&row.try_into()?);
+        }
+        Ok(bids.into_vec())
     }
 
     async fn set_suspended(&mut self, bidder: &UserId, suspended: bool) -> Result<(), StoreError> {
@@ -142,6 +172,19 @@ impl AuctionTx for PgTx {
         };
         set.execute(&mut *self.transaction).await.map_err(store_error)?;
         Ok(())
+    }
+
+    async fn suspended(&mut self, bidders: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+        let names: Vec<_> = bidders.iter().map(|bidder| bidder.0.clone()).collect();
+        let suspended = sqlx::query_scalar!(
+            r#"SELECT bidder AS "bidder!" FROM unnest($1::text[]) WITH ORDINALITY AS asked (bidder, place)
+               JOIN suspended_bidder USING (bidder) ORDER BY place"#,
+            &names
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(store_error)?;
+        Ok(suspended.into_iter().map(UserId).collect())
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {

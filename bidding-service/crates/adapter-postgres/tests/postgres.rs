@@ -5,7 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bidding_adapter_postgres::{database, outbox::PgOutbox, store::PgAuctions};
-use bidding_domain::{auction::Auction, bid::Ask, ids::AuctionId};
+use bidding_domain::{
+    auction::Auction,
+    bid::{Ask, Order},
+    ids::{AuctionId, BidId, SettlementId},
+    second_chance::Asked,
+};
 use bidding_harness::world;
 use bidding_ports::{
     change::ChangeListener,
@@ -13,10 +18,10 @@ use bidding_ports::{
     inbox::{Receipt, Seen},
     outbox::Outbox,
     retries::Retries,
-    store::{AuctionStore, Changes, Request},
+    store::{AuctionStore, Changes, Locked, Request, Wait},
 };
 use chrono::TimeDelta;
-use event_contracts::bidding::BiddingEvent;
+use event_contracts::bidding::{BiddingEvent, SecondChanceExhausted, SecondChanceNominated};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -95,23 +100,109 @@ async fn what_is_recorded_waits_in_the_outbox_as_the_contract_has_it_and_streams
     Ok(())
 }
 
+/// `auction` is bid for by ann and bob, who wins.
+async fn sold(store: &PgAuctions, auction: Auction) -> Result<Auction> {
+    let mut tx = store.begin().await?;
+    let (mut auction, now) = (auction, tx.now().await?);
+    let mut entries = Vec::new();
+    tx.lock(auction.id()).await?;
+    for (bidder, max) in [("ann", 1_000), ("bob", 2_000)] {
+        let (bid_id, ask) = (BidId(Uuid::now_v7()), world::one(max));
+        let decided = auction.place_bid(&Order { bid_id, bidder: world::user(bidder), ask, suspended: false }, now);
+        auction = decided.auction;
+        entries.extend(decided.entry);
+    }
+    let end = auction.ends_at();
+    let closed = auction.close(end)?;
+    entries.extend(closed.entries);
+    tx.save(Changes::of(closed.auction.clone(), entries)).await?;
+    tx.commit().await?;
+    Ok(closed.auction)
+}
+
+/// Asks the auction who is next in the name of `settlement`.
+async fn answered(store: &PgAuctions, id: AuctionId, settlement: Uuid, excluded: &[&str]) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let Locked { auction, now, .. } = tx.lock(id).await?.context("it is there")?;
+    let excluded = excluded.iter().map(|name| world::user(name)).collect();
+    let asked = Asked { settlement: SettlementId(settlement), excluded };
+    let bids = tx.standing_bids(id).await?;
+    let answered = auction.nominate(&asked, &[], &bids, now).context("it was asked before")?;
+    tx.save(Changes::of(answered.auction, answered.entries)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn settlement_reads_the_close_and_who_is_next_as_the_contract_has_it() -> Result<()> {
+    let Database { pool, store, .. } = database().await?;
+    let auction = sold(&store, open(&store).await?).await?;
+    let [first, second] = [Uuid::now_v7(), Uuid::now_v7()];
+    answered(&store, auction.id(), first, &["bob"]).await?;
+    answered(&store, auction.id(), second, &["bob", "ann"]).await?;
+
+    let mut told = Vec::new();
+    for record in PgOutbox::new(pool).batch(100).await? {
+        let event = BiddingEvent::decode(&record.event_type, &serde_json::to_vec(&record.data)?)?;
+        told.push((record.sequence, event.context("a known type")?));
+    }
+    let id = auction.id().0;
+    let nominated = SecondChanceNominated {
+        auction_id: id,
+        settlement_id: first,
+        bidder_id: "ann".to_owned(),
+        amount: 1_000,
+        currency: "USD".to_owned(),
+    };
+    let exhausted = SecondChanceExhausted { auction_id: id, settlement_id: second };
+    let [.., (4, BiddingEvent::AuctionClosed(closed)), (5, next), (6, last)] = told.as_slice() else {
+        anyhow::bail!("numbered on without a gap: {told:?}")
+    };
+    assert_eq!((closed.second_chance, closed.second_chance_days), (true, Some(5)));
+    assert_eq!([next, last], [&nominated.into(), &exhausted.into()]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_auction_that_cannot_be_read_does_not_keep_the_others_waiting() -> Result<()> {
     let Database { pool, store, .. } = database().await?;
     let (broken, sound) = (open(&store).await?, open(&store).await?);
     sqlx::query("UPDATE auction SET due_at = clock_timestamp() - interval '1 minute'").execute(&pool).await?;
     sqlx::query("UPDATE auction SET snapshot = '{}' WHERE id = $1").bind(broken.id().0).execute(&pool).await?;
-    let due = store.begin().await?.lock_due(10).await?;
+    let mut tx = store.begin().await?;
+    let due = tx.lock_due(10).await?;
     assert_eq!(due.iter().map(|locked| locked.auction.id()).collect::<Vec<_>>(), [sound.id()]);
+    tx.commit().await?;
+    let again = sqlx::query_scalar::<_, f64>(
+        "SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM auction WHERE id = $1",
+    );
+    let again_in = again.bind(broken.id().0).fetch_one(&pool).await?;
+    assert!((55.0..=60.0).contains(&again_in), "it stands in nobody's way for a minute: {again_in}");
     assert!(matches!(store.find(broken.id()).await, Err(StoreError::Corrupt(_))));
 
     let request = |auction: &Auction| Request {
         auction: auction.id(),
         key: world::request("ann", "k", auction.id(), Ask::BuyNow),
     };
-    let floor = store.begin().await?.enter(&[request(&broken), request(&sound)]).await?;
+    let floor = store.begin().await?.enter(&[request(&broken), request(&sound)], Wait::ForAll).await?;
     assert!(matches!(floor.auctions[&broken.id()], Err(StoreError::Corrupt(_))), "it spoils its own bids …");
     assert!(floor.auctions[&sound.id()].is_ok(), "… and no others");
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_of_a_log_that_cannot_be_read_wait_and_the_others_are_published() -> Result<()> {
+    let Database { pool, store, .. } = database().await?;
+    let (missing, broken, sound) = (open(&store).await?, open(&store).await?, open(&store).await?);
+    sqlx::query("DELETE FROM decision WHERE auction_id = $1").bind(missing.id().0).execute(&pool).await?;
+    let spoil = sqlx::query("UPDATE decision SET record = '{}' WHERE auction_id = $1").bind(broken.id().0);
+    spoil.execute(&pool).await?;
+    let outbox = PgOutbox::new(pool.clone());
+    let keys = |batch: Vec<bidding_ports::outbox::OutboxRecord>| batch.into_iter().map(|r| r.key).collect::<Vec<_>>();
+    assert_eq!(keys(outbox.batch(10).await?), [sound.id().to_string()]);
+    assert_eq!(keys(outbox.batch(1).await?), [sound.id().to_string()], "what cannot be read takes no place");
+    let waiting = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM outbox").fetch_one(&pool).await?;
+    assert_eq!(waiting, 3, "nothing is lost");
     Ok(())
 }
 

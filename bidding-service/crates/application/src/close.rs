@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use bidding_domain::auction::Transition;
-use bidding_ports::store::{Changes, Locked};
+use bidding_domain::{
+    auction::{Auction, Transition},
+    halt::Halt,
+};
+use bidding_ports::{error::StoreError, store::Changes};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     Auctions,
@@ -16,6 +20,8 @@ pub const LOCKED_ELSEWHERE: Duration = Duration::from_millis(20);
 /// Without a sign of life of any instance for so long the service was down: the time is given back to
 /// auctions whose last minutes it touched.
 pub const DOWNTIME: Duration = Duration::from_secs(5);
+/// The same, for what was read under a lock.
+pub(crate) const SILENCE: TimeDelta = TimeDelta::seconds(5);
 
 impl Auctions {
     /// Opens and closes what is due, at most `limit` auctions in one unit of work, and tells how long
@@ -38,27 +44,34 @@ impl Auctions {
 
     async fn run_due_once(&self, limit: u32) -> Result<usize, UseError> {
         let mut tx = self.store.begin().await?;
-        let due = tx.lock_due(limit).await?;
-        let count = due.len();
+        let locked = tx.lock_due(limit).await?;
+        let count = locked.len();
         let mut changes = Changes::default();
-        for locked in due {
-            let Transition { auction, entries } = due_transition(locked);
+        for locked in locked {
+            if locked.silence > SILENCE {
+                // Stood still since the beat: whether auctions get time back is to be known first.
+                return Err(StoreError::Conflict.into());
+            }
+            let Transition { auction, entries } = due(locked.auction, &locked.halts, locked.now);
             let caused = Changes::of(auction, entries);
             changes.auctions.extend(caused.auctions);
             changes.entries.extend(caused.entries);
         }
         if count > 0 {
             tx.save(changes).await?;
-            tx.commit().await?;
         }
+        tx.commit().await?;
         Ok(count)
     }
 }
 
 /// What time alone decides: halts are followed, what is due opens, and what has ended closes. An auction that
 /// the store thought due and that is not any more, because time was given back, is saved with its new end.
-fn due_transition(Locked { auction, halts, now }: Locked) -> Transition {
-    let Transition { auction, mut entries } = auction.catch_up(&halts, now);
+pub(crate) fn due(auction: Auction, halts: &[Halt], now: DateTime<Utc>) -> Transition {
+    let Transition { auction, mut entries } = auction.catch_up(halts, now);
+    if now < auction.ends_at() {
+        return Transition { auction, entries };
+    }
     match auction.clone().close(now) {
         Err(_) => Transition { auction, entries },
         Ok(closed) => {

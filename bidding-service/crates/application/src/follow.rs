@@ -16,13 +16,16 @@ use bidding_ports::{
 use crate::{
     Auctions,
     error::{UseError, retrying},
+    second_chance,
 };
 
 #[async_trait]
 impl FactHandler for Auctions {
     async fn handle(&self, receipt: Receipt, fact: Option<Fact>) -> Result<Handled, HandleError> {
         retrying(|| self.follow_once(&receipt, fact.as_ref())).await.map_err(|error| match error {
-            UseError::Store(StoreError::Unavailable(_) | StoreError::Conflict) => HandleError::Retry(error.to_string()),
+            UseError::Store(StoreError::Unavailable(_) | StoreError::Conflict | StoreError::Locked) => {
+                HandleError::Retry(error.to_string())
+            }
             other => HandleError::Poison(other.to_string()),
         })
     }
@@ -41,6 +44,9 @@ impl Auctions {
             Some(Fact::ListingCancelled { auction, seller }) => cancel(&mut *tx, *auction, seller).await?,
             Some(Fact::BidderSuspended(bidder)) => tx.set_suspended(bidder, true).await?,
             Some(Fact::BidderReinstated(bidder)) => tx.set_suspended(bidder, false).await?,
+            Some(Fact::SecondChanceRequested { auction, asked }) => {
+                second_chance::answer(&mut *tx, *auction, asked).await?;
+            }
             None => {}
         }
         tx.commit().await?;

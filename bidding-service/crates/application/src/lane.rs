@@ -7,16 +7,23 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bidding_domain::{
     bid::Ask,
     ids::{AuctionId, UserId},
 };
-use bidding_ports::{idempotency::RequestKey, store::Request};
-use tokio::sync::oneshot;
+use bidding_ports::{
+    idempotency::RequestKey,
+    store::{Request, Wait},
+};
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{Answered, error::UseError, place_bid::BidReply};
+
+/// How long a lane waits for no auction after one had kept it waiting.
+const HURRY: Duration = Duration::from_secs(10);
 
 /// What becomes of a bid.
 pub(crate) type Answer = Result<Answered<BidReply>, UseError>;
@@ -65,6 +72,8 @@ pub(crate) struct Lane {
     limits: LaneLimits,
     queue: Mutex<Queue>,
     running: Arc<RunningKeys>,
+    /// Until when it waits for no auction that another unit of work has.
+    hurries_until: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +97,7 @@ pub(crate) enum Submitted {
 
 impl Lane {
     pub(crate) fn new(limits: LaneLimits, running: Arc<RunningKeys>) -> Self {
-        Self { limits, queue: Mutex::default(), running }
+        Self { limits, queue: Mutex::default(), running, hurries_until: Mutex::default() }
     }
 
     /// Puts a bid into the queue.
@@ -129,6 +138,17 @@ impl Lane {
         queue.waiting -= batch.len();
         queue.busy = !batch.is_empty();
         Some(batch).filter(|batch| !batch.is_empty())
+    }
+
+    /// Whether to wait for auctions that another unit of work has.
+    pub(crate) fn wait(&self) -> Wait {
+        let until = *self.hurries_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if until.is_some_and(|until| Instant::now() < until) { Wait::ForNone } else { Wait::ForAll }
+    }
+
+    /// One auction kept all others waiting: it does so once in [`HURRY`].
+    pub(crate) fn lost_patience(&self) {
+        *self.hurries_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + HURRY);
     }
 
     /// Bids that wait now.

@@ -3,7 +3,8 @@
 //!
 //! [`Auctions`] is the whole surface: bidders call [`place_bid`] (through a [`lane`]), [`read`] and
 //! [`stream`], bidders and operators [`manage`], a timer drives [`close`](mod@close), the other contexts' facts
-//! come in through [`follow`]. [`receipt`] is what proves a result.
+//! come in through [`follow`], settlement's question who is next through `second_chance`. [`receipt`] is what proves
+//! a result.
 
 pub mod close;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod manage;
 pub mod place_bid;
 pub mod read;
 pub mod receipt;
+mod second_chance;
 pub mod stream;
 
 use std::sync::{

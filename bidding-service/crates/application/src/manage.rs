@@ -4,7 +4,7 @@
 use bidding_domain::{
     auction::{Auction, Objection, Refused, Transition},
     ids::{AuctionId, BidId, UserId},
-    log::{Decided, standing_bids},
+    log::Entry,
     views::AuctionView,
 };
 use bidding_ports::store::{Changes, Locked};
@@ -63,23 +63,24 @@ impl Auctions {
         bid_id: BidId,
         reason: Option<&str>,
     ) -> Result<Retraction, UseError> {
+        // Whatever can be refused without the other bids is, before they are read under the auction's lock.
+        let named = self.store.bid(id, bid_id).await?.filter(|bid| bid.bidder == *bidder);
+        let named = named.ok_or(UseError::NotFound)?;
         let mut tx = self.store.begin().await?;
-        let Locked { auction, halts, now } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
-        let bids = standing_bids(&tx.log(id).await?);
+        let Locked { auction, halts, now, .. } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
         let Transition { auction, mut entries } = auction.catch_up(&halts, now);
+        auction.may_retract(&named, now)?;
+        let bids = tx.standing_bids(id).await?;
         let transition = match auction.retract(bid_id, bidder, reason, &bids, now) {
             Err(Refused { objection: Objection::NoSuchBid, .. }) => return Err(UseError::NotFound),
             decided => decided?,
         };
-        let gone = transition.entries.iter().find_map(|entry| match &entry.record.decided {
-            Decided::Retracted { gone, .. } => Some(gone.clone()),
-            _ => None,
-        });
+        let gone = transition.entries.iter().flat_map(Entry::retracted).copied().collect();
         entries.extend(transition.entries);
         let view = AuctionView::of(&transition.auction, now, bidder, &self.aliases);
         tx.save(Changes::of(transition.auction, entries)).await?;
         tx.commit().await?;
-        Ok(Retraction { gone: gone.unwrap_or_default(), auction: view })
+        Ok(Retraction { gone, auction: view })
     }
 
     /// `bidder` takes nothing instead of less than was wanted.
@@ -131,7 +132,7 @@ impl Auctions {
         apply: impl FnOnce(Auction, DateTime<Utc>) -> Result<Transition, Refused>,
     ) -> Result<AuctionView, UseError> {
         let mut tx = self.store.begin().await?;
-        let Locked { auction, halts, now } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
+        let Locked { auction, halts, now, .. } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
         let Transition { auction, mut entries } = auction.catch_up(&halts, now);
         let transition = apply(auction, now)?;
         entries.extend(transition.entries);

@@ -12,7 +12,7 @@ use bidding_domain::{
 use bidding_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
-    store::{Caused, Changes, Floor, Known, Request},
+    store::{Caused, Changes, Floor, Known, Request, Wait},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
     Answered, Auctions,
+    close::{DOWNTIME, SILENCE, due},
     error::{ATTEMPTS, UseError},
     lane::{Answer, Job, Lane, Submitted},
 };
@@ -69,23 +70,23 @@ impl Auctions {
     /// Decides batch after batch until nothing waits.
     async fn work(self, lane: Arc<Lane>) {
         while let Some(jobs) = lane.next_batch() {
-            let deciding = self.clone();
+            let (deciding, lane) = (self.clone(), Arc::clone(&lane));
             // A task of its own: a bug that panics costs its batch, and not the lane.
-            let decided = tokio::spawn(async move { deciding.decide(jobs).await });
+            let decided = tokio::spawn(async move { deciding.decide(&lane, jobs).await });
             if let Err(error) = decided.await {
                 tracing::error!(%error, "a batch of bids ended abnormally");
             }
         }
     }
 
-    async fn decide(&self, jobs: Vec<Job>) {
+    async fn decide(&self, lane: &Lane, jobs: Vec<Job>) {
         self.batches.decided(jobs.len());
-        let answers = match self.decide_together(&jobs).await {
+        let answers = match self.decide_patiently(lane, &jobs).await {
             Ok(answers) => answers,
             // Something in one of them spoils it for all: each for itself.
             Err(StoreError::Corrupt(_) | StoreError::Conflict) if jobs.len() > 1 => {
                 for job in jobs {
-                    let answer = self.decide_together(std::slice::from_ref(&job)).await;
+                    let answer = self.decide_patiently(lane, std::slice::from_ref(&job)).await;
                     job.answer(answer.map_or_else(|error| Err(given_up(error)), only));
                 }
                 return;
@@ -97,9 +98,21 @@ impl Auctions {
         }
     }
 
-    async fn decide_together(&self, jobs: &[Job]) -> Result<Vec<Answer>, StoreError> {
+    /// Waits for auctions that another unit of work has. When one of them is not granted in time, that must not
+    /// become the others' loss: for a while the lane then goes on without what it does not get at once.
+    async fn decide_patiently(&self, lane: &Lane, jobs: &[Job]) -> Result<Vec<Answer>, StoreError> {
+        match self.decide_together(jobs, lane.wait()).await {
+            Err(StoreError::Locked) => {
+                lane.lost_patience();
+                self.decide_together(jobs, Wait::ForNone).await
+            }
+            decided => decided,
+        }
+    }
+
+    async fn decide_together(&self, jobs: &[Job], wait: Wait) -> Result<Vec<Answer>, StoreError> {
         for attempt in 1..=ATTEMPTS {
-            match self.decide_once(jobs).await {
+            match self.decide_once(jobs, wait).await {
                 Err(StoreError::Conflict) => tokio::time::sleep(BACK_OFF * attempt * attempt).await,
                 decided => return decided,
             }
@@ -107,10 +120,16 @@ impl Auctions {
         Err(StoreError::Conflict)
     }
 
-    async fn decide_once(&self, jobs: &[Job]) -> Result<Vec<Answer>, StoreError> {
+    async fn decide_once(&self, jobs: &[Job], wait: Wait) -> Result<Vec<Answer>, StoreError> {
         let requests: Vec<_> = jobs.iter().map(|job| job.request.clone()).collect();
         let mut tx = self.store.begin().await?;
-        let Floor { auctions, known, halts, now } = tx.enter(&requests).await?;
+        let Floor { auctions, known, halts, now, silence } = tx.enter(&requests, wait).await?;
+        if silence > SILENCE {
+            // After an outage nothing is late before the time that was lost is known.
+            drop(tx);
+            self.store.beat(DOWNTIME).await?;
+            return Err(StoreError::Conflict);
+        }
         let mut batch = Batch { auctions, touched: BTreeMap::new(), halts, now, changes: Changes::default() };
         let answers = jobs.iter().zip(known).map(|(job, known)| batch.decide(self, job, known)).collect();
         let changes = batch.finish();
@@ -149,7 +168,7 @@ impl Batch {
         match known.claim {
             Claim::New => {}
             Claim::Replay(answer) => {
-                let outcome = serde_json::from_value(answer).map_err(|error| corrupt(&error))?;
+                let outcome = serde_json::from_str(&answer).map_err(|error| corrupt(&error))?;
                 return Ok(Answered { outcome, replayed: true });
             }
             Claim::Mismatch => return Err(UseError::KeyReused),
@@ -171,7 +190,7 @@ impl Batch {
             Err(refusal) => BidReply::Refused { refusal },
         };
         self.auctions.insert(id, Ok(decision.auction));
-        let answer = serde_json::to_value(&outcome).map_err(|error| corrupt(&error))?;
+        let answer = serde_json::to_string(&outcome).map_err(|error| corrupt(&error))?;
         self.changes.answers.push((job.request.key.clone(), answer));
         Ok(Answered { outcome, replayed: false })
     }
@@ -189,7 +208,8 @@ impl Batch {
         if self.touched.contains_key(&id) {
             return Ok(auction);
         }
-        let Transition { auction, entries } = auction.catch_up(&self.halts, self.now);
+        // What has ended is closed here, too: the closer leaves out what a lane has, and a busy lane has it always.
+        let Transition { auction, entries } = due(auction, &self.halts, self.now);
         self.touched.insert(id, !entries.is_empty());
         self.changes.entries.extend(entries.into_iter().map(|entry| Caused { entry, span: span.clone() }));
         Ok(auction)

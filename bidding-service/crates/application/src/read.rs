@@ -26,7 +26,7 @@ impl Auctions {
     pub async fn find(&self, viewer: &UserId, id: AuctionId) -> Result<AuctionView, UseError> {
         let Found { auction, halts, now } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
         // A halt shows before the auction's log has followed it.
-        let sequence = auction.sequence();
+        let sequence = auction.public().sequence;
         let auction = auction.follow(&halts, now).auction;
         Ok(AuctionView { sequence, ..AuctionView::of(&auction, now, viewer, &self.aliases) })
     }
@@ -48,11 +48,13 @@ impl Auctions {
             return Ok(BidPage { bids: Vec::new(), next: None });
         }
         let mut bids = self.store.bids(id, before, limit.saturating_add(1)).await?;
+        let retracted = self.store.retracted(id).await?;
         let more = bids.len() > limit as usize;
         bids.truncate(limit as usize);
         let place = |bid: &Bid| LogPlace { sequence: bid.sequence, number: bid.number };
         let next = bids.last().filter(|_| more).map(place);
         let rules = auction.rules();
-        Ok(BidPage { bids: bids.iter().map(|bid| BidView::of(bid, rules, viewer, &self.aliases)).collect(), next })
+        let view = |bid: &Bid| BidView::of(bid, retracted.get(&bid.id).copied(), rules, viewer, &self.aliases);
+        Ok(BidPage { bids: bids.iter().map(view).collect(), next })
     }
 }

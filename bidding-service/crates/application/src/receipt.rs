@@ -2,17 +2,22 @@
 
 use bidding_domain::{
     alias::Alias,
-    auction::{Auction, State},
+    auction::{Auction, Snapshot, State},
     chain::Link,
     format::Outcome,
+    halt::Halt,
     ids::{AuctionId, UserId},
+    log::{Decided, Entry},
     replay::{Difference, replay},
     views::{AuctionView, ResultView},
 };
 use bidding_ports::store::Found;
 use chrono::{DateTime, Utc};
 
-use crate::{Auctions, error::UseError};
+use crate::{
+    Auctions,
+    error::{ATTEMPTS, UseError},
+};
 
 /// What is stated of an auction that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +36,12 @@ pub struct Statement {
     pub bid_count: Option<u64>,
     /// When it ended, extensions included.
     pub ended_at: DateTime<Utc>,
-    /// Number of the last event.
+    /// Number of the last event that everybody may see.
     pub sequence: u64,
-    /// Entries of the log; none where bids stay secret.
+    /// Entries of the log; none where bids stay secret. What is between the services after the end does not count,
+    /// so that the statement stays what it was.
     pub decisions: Option<u64>,
-    /// The last link of the log's hash chain, sealed.
+    /// The link of the last of them in the log's hash chain, sealed.
     pub chain: Link,
 }
 
@@ -55,27 +61,44 @@ impl Auctions {
     /// # Errors
     /// [`UseError::NotFound`], the store's.
     pub async fn verify(&self, id: AuctionId) -> Result<Result<Option<Statement>, Difference>, UseError> {
-        let Found { auction: kept, now, .. } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
-        let log = self.store.log(id).await?;
+        let (log, Found { auction: kept, halts, now, .. }) = self.log_and_auction(id).await?;
+        if let Some(difference) = log.iter().find_map(|entry| invented_halt(entry, &halts)) {
+            return Ok(Err(difference));
+        }
         let played = match replay(id, kept.terms(), &log) {
             Ok(played) => played,
             Err(difference) => return Ok(Err(difference)),
         };
         let number = log.last().map_or(0, |entry| entry.number);
-        if played.head() != kept.head() || played.state() != kept.state() || played.sequence() != kept.sequence() {
-            let (played, kept) = (played.head(), kept.head());
-            let what = format!(
-                "after it the auction is not as it is kept: the log leads to entry {} with link {}, kept is {} with {}",
-                played.0, played.1, kept.0, kept.1
-            );
+        // A halt that changed nothing leaves no entry, and so does not show in what was played.
+        let (was, is) = (Snapshot { halt: 0, ..played.snapshot() }, Snapshot { halt: 0, ..kept.snapshot() });
+        if was != is {
+            let text = |snapshot: &Snapshot| serde_json::to_string(snapshot).unwrap_or_default();
+            let what =
+                format!("after it the auction is not as it is kept: {} by the log, {} kept", text(&was), text(&is));
             return Ok(Err(Difference { number, what }));
         }
         Ok(Ok(self.state(&played, now)))
     }
 
+    /// Both of one moment: the log of an auction that is moved meanwhile is read again.
+    async fn log_and_auction(&self, id: AuctionId) -> Result<(Vec<Entry>, Found), UseError> {
+        let mut found = self.store.find(id).await?.ok_or(UseError::NotFound)?;
+        for _ in 0..ATTEMPTS {
+            let log = self.store.log(id).await?;
+            let again = self.store.find(id).await?.ok_or(UseError::NotFound)?;
+            if again.auction == found.auction {
+                return Ok((log, again));
+            }
+            found = again;
+        }
+        Err(UseError::Busy)
+    }
+
     fn state(&self, auction: &Auction, now: DateTime<Utc>) -> Option<Statement> {
         let nobody = UserId(String::new());
         let view = AuctionView::of(auction, now, &nobody, &self.aliases);
+        let public = auction.public();
         let winner = match auction.state() {
             State::Closed { outcome: Outcome::Sold { winner, .. }, .. } => Some(self.aliases.of(auction.id(), winner)),
             _ => None,
@@ -88,9 +111,21 @@ impl Auctions {
             winner,
             bid_count: view.bid_count,
             ended_at: if let State::Cancelled { at, .. } = auction.state() { *at } else { view.ends_at },
-            sequence: auction.sequence(),
-            decisions: Some(auction.head().0).filter(|_| !auction.keeps_bids_secret()),
-            chain: self.aliases.sealed(auction.head().1),
+            sequence: public.sequence,
+            decisions: Some(public.number).filter(|_| !auction.keeps_bids_secret()),
+            chain: self.aliases.sealed(public.link),
         })
     }
+}
+
+/// An entry that gives time back for a halt of which the house knows nothing, or other times.
+fn invented_halt(entry: &Entry, halts: &[Halt]) -> Option<Difference> {
+    let known = |number: u64| halts.iter().find(|halt| halt.number == number);
+    let holds = match &entry.record.decided {
+        Decided::GivenBack { halt } => known(halt.number) == Some(halt),
+        Decided::Paused { halt: Some(number), since, .. } => known(*number).is_some_and(|halt| halt.since <= *since),
+        _ => true,
+    };
+    let what = || "it follows a halt that there was not, or not at those times".to_owned();
+    (!holds).then(|| Difference { number: entry.number, what: what() })
 }

@@ -41,7 +41,7 @@ impl Auctions {
         // Watched before anything is read, so that nothing falls between.
         let watch = self.feed.watch(id);
         let found = self.store.find(id).await?.ok_or(UseError::NotFound)?;
-        let last = found.auction.sequence();
+        let last = found.auction.public().sequence;
         watch.starts_at(last);
         // Readers who came before may not have heard of it.
         self.feed.advanced(id, last);
@@ -66,7 +66,7 @@ impl EventStream {
     pub async fn next(&mut self) -> Result<Option<Vec<EventView>>, UseError> {
         while !self.ended {
             let views = match self.watch.at_hand(self.after) {
-                AtHand::Events(events) => events.iter().map(|event| self.view(event)).collect(),
+                AtHand::Events(events) => events.iter().filter_map(|event| self.view(event)).collect(),
                 AtHand::Behind => self.read().await?,
             };
             if !views.is_empty() {
@@ -94,10 +94,10 @@ impl EventStream {
 
     async fn read(&self) -> Result<Vec<EventView>, UseError> {
         let events = self.store.events(self.auction, self.after, PAGE).await?;
-        Ok(events.iter().map(|event| self.view(event)).collect())
+        Ok(events.iter().filter_map(|event| self.view(event)).collect())
     }
 
-    fn view(&self, event: &AuctionEvent) -> EventView {
+    fn view(&self, event: &AuctionEvent) -> Option<EventView> {
         EventView::of(event, &self.viewer, &self.aliases)
     }
 

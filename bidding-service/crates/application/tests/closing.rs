@@ -147,3 +147,30 @@ async fn a_bid_and_the_closer_at_the_same_moment_agree_who_was_first() {
     world.when_time_passes(TimeDelta::seconds(1)).await;
     assert_eq!(told(&world, auction).len(), 2);
 }
+
+#[tokio::test]
+async fn a_late_bid_closes_what_a_busy_lane_keeps_from_the_closer() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    world.given_bid("ann", auction, 900).await;
+    world.store.advance(LASTS);
+    let late = world.when_bids("bob", auction, 2_000).await;
+    assert_eq!(refused(&late), Refusal::NotOpen { status: Status::Closed });
+    let [.., Happening::Closed { outcome, .. }] = &told(&world, auction)[..] else { panic!("not closed") };
+    assert_eq!(*outcome, Outcome::Sold { price: amount(500), winner: user("ann") });
+    assert_eq!(world.auctions.run_due(16).await, Ok(None));
+    world.then_its_log_proves_it(auction);
+}
+
+#[tokio::test]
+async fn a_closer_that_stood_still_after_its_beat_closes_nothing_before_it_knows_what_was_lost() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    world.store.advance(LASTS - TimeDelta::seconds(1));
+    world.store.advance_without_life(TimeDelta::minutes(10));
+    let mut tx = world.store.begin().await.unwrap();
+    assert!(tx.lock_due(16).await.unwrap()[0].silence > TimeDelta::minutes(9));
+    drop(tx);
+    world.auctions.run_due(16).await.unwrap();
+    assert_eq!(world.then_sees("ann", auction).await.status, Status::Open, "ten minutes were given back");
+}

@@ -152,6 +152,16 @@ async fn a_fault_at_any_port_call_is_retried_later_and_leaves_nothing_half_done(
 }
 
 #[tokio::test]
+async fn a_fact_about_an_auction_that_another_unit_of_work_has_comes_again_and_is_no_dead_letter() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    world.store.faults.fail_next("lock", When::Before, StoreError::Locked);
+    let handled = world.hear(auction.to_string(), 2, Some(cancelled(auction))).await;
+    assert!(matches!(handled, Err(HandleError::Retry(_))), "{handled:?}");
+    assert_eq!(world.hear(auction.to_string(), 2, Some(cancelled(auction))).await, Ok(Handled::Done));
+}
+
+#[tokio::test]
 async fn what_the_store_cannot_read_goes_to_the_dead_letters() {
     let world = World::default();
     let auction = AuctionId(Uuid::now_v7());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bidding_application::{close::DOWNTIME, place_bid::BidReply};
 use bidding_domain::{
     auction::{PausedBy, Status},
+    bid::Refusal,
     event::Happening,
     halt::LAST_MINUTES,
     ids::AuctionId,
@@ -13,6 +14,10 @@ use bidding_domain::{
 use bidding_harness::{
     lots::{dutch, of_each_format},
     world::{LASTS, World, amount, lot},
+};
+use bidding_ports::{
+    error::StoreError,
+    store::{AuctionStore, Changes},
 };
 use chrono::TimeDelta;
 
@@ -204,4 +209,29 @@ async fn a_dutch_price_does_not_fall_while_bidding_rests() {
     assert_eq!(world.then_sees("ann", auction).await.price, Some(amount(1_700)));
     world.given_bid("ann", auction, 1_700).await;
     world.then_its_log_proves_it(auction);
+}
+
+#[tokio::test]
+async fn the_first_bid_after_an_outage_is_not_late_though_nobody_has_noticed_the_outage_yet() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    world.store.advance(LASTS - TimeDelta::minutes(1));
+    world.store.advance_without_life(TimeDelta::minutes(10));
+    world.given_bid("ann", auction, 900).await;
+    assert_eq!(ends_later_by(&world, auction).await, TimeDelta::minutes(10));
+    world.then_its_log_proves_it(auction);
+}
+
+#[tokio::test]
+async fn a_bid_that_waited_for_its_auction_is_not_accepted_after_a_pause_of_all() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    // The pause comes between reading and writing.
+    let mut tx = world.store.begin().await.unwrap();
+    let locked = tx.lock(auction).await.unwrap().unwrap();
+    world.auctions.pause_all("the network is down").await.unwrap();
+    assert_eq!(tx.save(Changes::of(locked.auction, Vec::new())).await, Err(StoreError::Conflict));
+    drop(tx);
+    let reply = world.when_bids("ann", auction, 900).await;
+    assert!(matches!(reply, BidReply::Refused { refusal: Refusal::Paused }), "{reply:?}");
 }

@@ -319,3 +319,22 @@ async fn a_bug_that_panics_costs_its_batch_and_not_the_lane() {
     world.given_bid("bob", auction, 900).await;
     assert_eq!(accepted(&decided(send(&world, "ann", "k", auction, 1_000)).await), BidOutcome::Leading);
 }
+
+#[tokio::test]
+async fn an_auction_that_is_kept_too_long_costs_its_own_bids_only_and_the_others_wait_for_it_once() {
+    let world = World::default();
+    let (kept, free) = (world.given_open(lot()).await, world.given_open(lot()).await);
+    let mut holder = world.store.begin().await.unwrap();
+    holder.lock(kept).await.unwrap();
+    for round in ["first", "second"] {
+        let began = std::time::Instant::now();
+        let sent = [kept, free].map(|auction| send(&world, round, &format!("{round}-{auction}"), auction, 900));
+        let [of_kept, of_free] = sent;
+        assert_eq!(of_kept.await.unwrap(), Err(UseError::Store(StoreError::Locked)));
+        let _ = accepted(&decided(of_free).await);
+        assert_eq!(began.elapsed().as_secs() >= 2, round == "first");
+    }
+    drop(holder);
+    assert!(send(&world, "cay", "later", kept, 900).await.unwrap().is_ok());
+    then_their_logs_prove_them(&world, &[kept, free]);
+}

@@ -10,8 +10,8 @@ use bidding_domain::{
 };
 use bidding_harness::{
     faults::When,
-    lots::{uniform, vickrey},
-    world::{LASTS, World, amount, lot, refused, units},
+    lots::{Lot, first_price, uniform, vickrey},
+    world::{LASTS, World, amount, lot, refused, units, user},
 };
 use bidding_ports::error::StoreError;
 use chrono::TimeDelta;
@@ -266,4 +266,34 @@ async fn a_bid_and_its_retraction_at_the_same_moment_come_one_after_the_other() 
     assert_eq!(retraction.unwrap().gone, [bid]);
     world.then_leads("bob", auction, 500).await;
     world.then_its_log_proves_it(auction);
+}
+
+#[tokio::test]
+async fn a_retraction_that_is_refused_never_reads_the_other_bids_under_the_lock() {
+    let world = World::default();
+    let auction = world.given_open_for(lot(), TimeDelta::hours(12)).await;
+    let old = world.given_bid("ann", auction, 900).await;
+    world.when_time_passes(TimeDelta::hours(1)).await;
+    let before = world.store.faults.calls().len();
+    assert_eq!(world.when_retracts("bob", auction, old).await, Err(UseError::NotFound));
+    assert_eq!(world.store.faults.calls()[before..], ["bid"]);
+    let before = world.store.faults.calls().len();
+    assert_eq!(objection(world.when_retracts("ann", auction, old).await), Objection::TooLate);
+    assert_eq!(world.store.faults.calls()[before..], ["bid", "begin", "lock"]);
+}
+
+#[tokio::test]
+async fn the_history_marks_what_was_taken_back_and_keeps_a_sealed_amount_to_itself() {
+    for (format, shown) in [(lot().format(), true), (first_price(), false)] {
+        let world = World::default();
+        let auction = world.given_open(format).await;
+        let gone = world.given_bid("ann", auction, 9_000).await;
+        world.given_bid("bob", auction, 10_000).await;
+        world.when_retracts("ann", auction, gone).await.unwrap();
+        world.when_time_passes(LASTS).await;
+        let page = world.auctions.bids(&user("bob"), auction, None, 10).await.unwrap();
+        let [bob, ann] = &page.bids[..] else { panic!("{page:?}") };
+        assert_eq!((bob.retracted_at, bob.price.is_some()), (None, true));
+        assert_eq!((ann.bid_id, ann.retracted_at.is_some(), ann.price.is_some()), (gone, true, shown));
+    }
 }

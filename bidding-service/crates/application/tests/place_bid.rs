@@ -322,7 +322,7 @@ async fn conflicts_without_end_are_given_up() {
     let mut store = MockAuctionStore::new();
     store.expect_begin().times(5).returning(|| {
         let mut tx = MockAuctionTx::new();
-        tx.expect_enter().returning(|_| Err(StoreError::Conflict));
+        tx.expect_enter().returning(|_, _| Err(StoreError::Conflict));
         Ok(Box::new(tx))
     });
     let world = World::default();

@@ -2,9 +2,11 @@
 
 use bidding_application::{error::UseError, receipt::Statement};
 use bidding_domain::{
+    auction::{Auction, Snapshot},
     bid::Ask,
     english::EnglishTerms,
     format::FormatTerms,
+    halt::Halt,
     ids::AuctionId,
     log::{Decided, Entry},
     replay::Difference,
@@ -124,6 +126,7 @@ fn plant(world: &World, auction: AuctionId, number: u64, change: impl FnOnce(&mu
         let entry = entries.find(|entry| entry.auction_id == auction && entry.number == number).unwrap();
         before = Some(entry.clone());
         change(entry);
+        entry.text = serde_json::to_string(&entry.record).unwrap();
     });
     before.unwrap()
 }
@@ -206,4 +209,42 @@ async fn a_planted_change_of_what_was_told_or_published_is_named() {
     });
     let difference = verified(&world, auction).await.expect_err("it is not what the log leads to");
     assert_eq!(difference.number, last, "{difference}");
+}
+
+#[tokio::test]
+async fn a_planted_change_of_what_is_kept_of_the_bids_is_named() {
+    for format in of_each_format() {
+        let world = World::default();
+        let auction = world.given_open(format).await;
+        world.given_bid("ann", auction, 20_000).await;
+        world.when_time_passes(LASTS).await;
+        assert!(world.auctions.verify(auction).await.unwrap().is_ok());
+        world.store.tamper(|contents| {
+            let kept = contents.auctions[&auction].clone();
+            let text = serde_json::to_string(&kept.snapshot().book).unwrap().replace("ann", "eve");
+            let forged = Snapshot { book: serde_json::from_str(&text).unwrap(), ..kept.snapshot() };
+            contents.auctions.insert(auction, Auction::restore(auction, kept.terms(), forged).unwrap());
+        });
+        let difference = world.auctions.verify(auction).await.unwrap().unwrap_err();
+        assert!(difference.what.contains("not as it is kept"), "{difference}");
+    }
+}
+
+#[tokio::test]
+async fn time_given_back_for_a_halt_that_there_was_not_is_named() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    world.store.advance(LASTS - TimeDelta::minutes(1));
+    world.store.advance_without_life(TimeDelta::minutes(10));
+    world.auctions.run_due(16).await.unwrap();
+    world.when_time_passes(TimeDelta::hours(1)).await;
+    assert!(world.auctions.verify(auction).await.unwrap().is_ok());
+    let changes: [fn(&mut Vec<Halt>); 2] = [|halts| drop(halts.pop()), |halts| halts[0].since += TimeDelta::seconds(1)];
+    for change in changes {
+        let before = world.store.contents().halts;
+        world.store.tamper(|contents| change(&mut contents.halts));
+        let difference = world.auctions.verify(auction).await.unwrap().unwrap_err();
+        assert_eq!(difference.number, 2);
+        world.store.tamper(|contents| contents.halts = before);
+    }
 }

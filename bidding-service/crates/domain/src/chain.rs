@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use chrono::{DateTime, Utc};
+
 use crate::{ids::AuctionId, terms::Terms};
 
 /// A link: SHA-256. Written as 64 hexadecimal digits.
@@ -17,24 +19,28 @@ impl Link {
     /// Where the chain of an auction begins: its id and its terms.
     #[must_use]
     pub fn genesis(id: AuctionId, terms: &Terms) -> Self {
-        Self::over(b"outcry auction log v1", &(id, terms))
+        Self::over(&[b"outcry auction log v1", &json(&(id, terms))])
     }
 
-    /// The link after this one.
+    /// The link of the entry after this one. `record` is hashed as it is kept, so that what a later version
+    /// would write differently still proves what this one wrote.
     #[must_use]
-    pub fn next(self, decision: &impl Serialize) -> Self {
-        Self::over(&self.0, decision)
+    pub fn next(self, number: u64, sequence: u64, at: DateTime<Utc>, record: &str) -> Self {
+        Self::over(&[&self.0, &json(&(number, sequence, at)), record.as_bytes()])
     }
 
-    /// What is hashed is `prefix` and the JSON of `what`: its fields in the order of the type, without
-    /// spaces.
-    fn over(prefix: &[u8], what: &impl Serialize) -> Self {
+    fn over(parts: &[&[u8]]) -> Self {
         let mut digest = Sha256::new();
-        digest.update(prefix);
-        // Types with string keys and no floats always have a JSON text.
-        digest.update(serde_json::to_vec(what).unwrap_or_default());
+        for part in parts {
+            digest.update(part);
+        }
         Self(digest.finalize().into())
     }
+}
+
+/// Types with string keys and no floats always have a JSON text: fields in the order of the type, without spaces.
+fn json(what: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(what).unwrap_or_default()
 }
 
 impl fmt::Display for Link {

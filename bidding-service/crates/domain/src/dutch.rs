@@ -105,6 +105,10 @@ impl Rules for Dutch {
         }
     }
 
+    fn moves_by_time(&self) -> bool {
+        true
+    }
+
     fn bid_count(&self) -> u64 {
         u64::from(self.book.taken.is_some())
     }

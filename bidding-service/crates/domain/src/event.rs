@@ -1,4 +1,5 @@
-//! What the other contexts are told about an auction. No event carries a bidder's maximum.
+//! What the other contexts are told about an auction. No event carries a bidder's maximum, save the amount at which a
+//! second chance is offered to that same bidder.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use crate::{
     auction::{CancelledBy, PausedBy},
     bid::BidOutcome,
     format::{Outcome, ReserveStatus},
-    ids::{AuctionId, BidId, UserId},
+    ids::{AuctionId, BidId, SettlementId, UserId},
     money::{Amount, Currency},
 };
 
@@ -126,6 +127,9 @@ pub enum Happening {
         bid_count: u64,
         /// Whether the seller opted in to a second chance.
         second_chance: bool,
+        /// For how many days it is offered, as the seller said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second_chance_days: Option<u32>,
         /// When it ended by its terms, extensions included.
         ended_at: DateTime<Utc>,
         /// Until when a partial lot may be declined; none when there is none.
@@ -147,4 +151,28 @@ pub enum Happening {
         /// The operator's reason.
         reason: Option<String>,
     },
+    /// The next contender for a lot whose buyer did not pay. Between the services: nobody else is told.
+    Nominated {
+        /// The settlement that asked.
+        settlement: SettlementId,
+        /// Who is next.
+        bidder: UserId,
+        /// That bidder's own highest bid.
+        amount: Amount,
+        /// Its currency.
+        currency: Currency,
+    },
+    /// Nobody is next. Between the services: nobody else is told.
+    Exhausted {
+        /// The settlement that asked.
+        settlement: SettlementId,
+    },
+}
+
+impl Happening {
+    /// Whether it is between the services alone: no stream, view or receipt tells of it.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        matches!(self, Self::Nominated { .. } | Self::Exhausted { .. })
+    }
 }

@@ -67,6 +67,11 @@ pub trait Rules {
         SoftClose::Off
     }
 
+    /// Whether the price moves by time alone, so that every interruption counts.
+    fn moves_by_time(&self) -> bool {
+        false
+    }
+
     /// Whether bids are a secret until the close.
     fn is_sealed(&self) -> bool {
         false
@@ -79,6 +84,12 @@ pub trait Rules {
 
     /// How the auction ends if it ends now.
     fn outcome(&self) -> Outcome;
+
+    /// Whether the next bidder may be offered the lot at `amount`, the own highest bid, when the winner does not
+    /// pay: the lot is one that others have bid for, and the reserve is reached.
+    fn contends(&self, _amount: Amount) -> bool {
+        false
+    }
 
     /// Seconds after the end in which a winner may decline less than was wanted.
     fn decline_within_s(&self) -> u32 {

@@ -2,8 +2,9 @@
 //! service was down. An outage must not decide a sale, so the time is given back.
 //!
 //! After a pause by the operator every auction that was open gets the whole pause back. After an outage
-//! only those get it back that would have ended during it or within [`LAST_MINUTES`] after it: the others
-//! have time left in which to bid.
+//! only those get it back that would have ended during it or within [`LAST_MINUTES`] after it, because the
+//! others have time left in which to bid, and those whose price moves by time alone, because it would have
+//! moved while nobody could take it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -31,12 +32,17 @@ pub struct Halt {
 impl Halt {
     /// What an auction gets back that was open from `open_since` and would end at `ends_at`.
     #[must_use]
-    pub fn gives_back(&self, open_since: DateTime<Utc>, ends_at: DateTime<Utc>) -> Option<TimeDelta> {
+    pub fn gives_back(
+        &self,
+        open_since: DateTime<Utc>,
+        ends_at: DateTime<Utc>,
+        moves_by_time: bool,
+    ) -> Option<TimeDelta> {
         let until = self.until?;
         let since = self.since.max(open_since);
         let touched = match self.by {
             PausedBy::Operator => since < ends_at,
-            PausedBy::Downtime => since < ends_at && ends_at <= until + LAST_MINUTES,
+            PausedBy::Downtime => since < ends_at && (moves_by_time || ends_at <= until + LAST_MINUTES),
         };
         Some(until - since).filter(|lost| touched && *lost > TimeDelta::zero())
     }

@@ -15,6 +15,11 @@ pub struct AuctionId(pub Uuid);
 #[serde(transparent)]
 pub struct BidId(pub Uuid);
 
+/// A settlement's id (`UUIDv7`), given by the settlement context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SettlementId(pub Uuid);
+
 /// A principal: the `sub` of the token, 1–128 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -12,6 +12,7 @@ use crate::{
     halt::Halt,
     ids::{AuctionId, BidId, UserId},
     money::Amount,
+    second_chance::Asked,
 };
 
 /// A decision with its place in the log.
@@ -27,6 +28,8 @@ pub struct Entry {
     pub at: DateTime<Utc>,
     /// What was decided, and told.
     pub record: Record,
+    /// The record as it is kept: JSON.
+    pub text: String,
     /// Covers all of the above and the entry before.
     pub link: Link,
 }
@@ -104,6 +107,13 @@ pub enum Decided {
         /// By whom.
         bidder: UserId,
     },
+    /// Settlement was told who is next.
+    SecondChance {
+        /// The question.
+        asked: Asked,
+        /// The contenders who might not bid then.
+        suspended: Vec<UserId>,
+    },
 }
 
 impl Entry {
@@ -116,8 +126,16 @@ impl Entry {
         record: Record,
     ) -> Self {
         let number = number + 1;
-        let link = link.next(&(number, sequence, at, &record));
-        Self { auction_id, number, sequence, at, record, link }
+        // Types with string keys and no floats always have a JSON text.
+        let text = serde_json::to_string(&record).unwrap_or_default();
+        let link = link.next(number, sequence, at, &text);
+        Self { auction_id, number, sequence, at, record, text, link }
+    }
+
+    /// The link that an entry with this content has after `before`.
+    #[must_use]
+    pub fn link_after(&self, before: Link) -> Link {
+        before.next(self.number, self.sequence, self.at, &self.text)
     }
 
     /// What the others are told.
@@ -136,6 +154,12 @@ impl Entry {
     pub fn bid(&self) -> Option<Bid> {
         let Decided::Bid { bid_id, bidder, ask, outcome, price } = &self.record.decided else { return None };
         Some(self.accepted(*bid_id, bidder, *ask, *outcome, *price))
+    }
+
+    /// The bids that the decision took back.
+    #[must_use]
+    pub fn retracted(&self) -> &[BidId] {
+        if let Decided::Retracted { gone, .. } = &self.record.decided { gone } else { &[] }
     }
 
     /// The bid that this decision accepted.
@@ -167,14 +191,30 @@ impl Entry {
 }
 
 /// The accepted bids of a log that were not taken back, in order.
-#[must_use]
-pub fn standing_bids(log: &[Entry]) -> Vec<Bid> {
-    let mut bids = Vec::new();
-    for entry in log {
-        bids.extend(entry.bid());
-        if let Decided::Retracted { gone, .. } = &entry.record.decided {
-            bids.retain(|bid: &Bid| !gone.contains(&bid.id));
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct StandingBids(Vec<Bid>);
+
+impl StandingBids {
+    /// Takes the log's next entry in.
+    pub fn take(&mut self, entry: &Entry) {
+        self.0.extend(entry.bid());
+        let gone = entry.retracted();
+        if !gone.is_empty() {
+            self.0.retain(|bid| !gone.contains(&bid.id));
         }
     }
-    bids
+
+    /// The bids.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Bid> {
+        self.0
+    }
+}
+
+impl<'a> FromIterator<&'a Entry> for StandingBids {
+    fn from_iter<T: IntoIterator<Item = &'a Entry>>(log: T) -> Self {
+        let mut bids = Self::default();
+        log.into_iter().for_each(|entry| bids.take(entry));
+        bids
+    }
 }

@@ -146,6 +146,10 @@ macro_rules! sealed_format {
                 self.book.outcome(&self.terms, |best| $pays(best, &self.terms))
             }
 
+            fn contends(&self, amount: Amount) -> bool {
+                self.terms.reserve_price.is_none_or(|reserve| amount >= reserve)
+            }
+
             fn clear(&mut self) {
                 self.book = SealedBook::default();
             }

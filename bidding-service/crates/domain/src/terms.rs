@@ -22,6 +22,9 @@ pub struct Sale {
     pub ends_at: DateTime<Utc>,
     /// Whether the next bidder may be offered the lot if the winner does not pay.
     pub second_chance: bool,
+    /// For how many days, as the seller said; told with the close.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_chance_days: Option<u32>,
 }
 
 /// Sound terms of an auction.

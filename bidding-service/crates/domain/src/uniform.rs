@@ -103,10 +103,13 @@ impl Uniform {
             Some(Refusal::QuantityNotOffered { largest: self.terms.quantity })
         } else if offer.max > largest {
             Some(Refusal::AmountTooLarge { largest })
-        } else if let Some(own) = own {
-            (offer.max <= own.max || offer.quantity < own.wanted).then_some(Refusal::MaxNotRaised)
         } else {
-            (offer.max < next_minimum).then_some(Refusal::BidTooLow { next_minimum })
+            match own {
+                Some(own) if offer.max <= own.max || offer.quantity < own.wanted => Some(Refusal::MaxNotRaised),
+                // Who only raises the own bid takes nothing from others; who wants more units does.
+                Some(own) if offer.quantity == own.wanted => None,
+                _ => (offer.max < next_minimum).then_some(Refusal::BidTooLow { next_minimum }),
+            }
         }
     }
 

@@ -48,7 +48,7 @@ pub struct AuctionView {
     pub server_time: DateTime<Utc>,
     /// Since when bidding rests.
     pub paused_at: Option<DateTime<Utc>>,
-    /// Number of the last event.
+    /// Number of the last event that everybody may see.
     pub sequence: u64,
     /// How it ended.
     pub result: Option<ResultView>,
@@ -146,7 +146,7 @@ impl AuctionView {
             ends_at: auction.ends_at(),
             server_time: now,
             paused_at,
-            sequence: auction.sequence(),
+            sequence: auction.public().sequence,
             result,
         }
     }
@@ -165,8 +165,11 @@ pub struct BidView {
     pub outcome: BidOutcome,
     /// Units wanted.
     pub quantity: u32,
-    /// The price after it; of a sealed bid at first price the bid itself, of one at second price nothing.
+    /// The price after it; of a sealed bid at first price the bid itself, of one at second price, or of a sealed
+    /// one that was taken back, nothing.
     pub price: Option<Amount>,
+    /// When it was taken back.
+    pub retracted_at: Option<DateTime<Utc>>,
     /// Its place among the auction's decisions.
     pub number: u64,
     /// The number of the last event after it.
@@ -178,14 +181,21 @@ pub struct BidView {
 impl BidView {
     /// What `viewer` sees of `bid`, once bids may be seen; `rules` are those of its auction.
     #[must_use]
-    pub fn of(bid: &Bid, rules: &dyn Rules, viewer: &UserId, aliases: &Aliases) -> Self {
+    pub fn of(
+        bid: &Bid,
+        retracted_at: Option<DateTime<Utc>>,
+        rules: &dyn Rules,
+        viewer: &UserId,
+        aliases: &Aliases,
+    ) -> Self {
         Self {
             bid_id: bid.id,
             bidder: aliases.of(bid.auction_id, &bid.bidder),
             yours: bid.bidder == *viewer,
             outcome: bid.outcome,
             quantity: bid.quantity,
-            price: rules.shown_price(bid),
+            price: rules.shown_price(bid).filter(|_| retracted_at.is_none() || !rules.is_sealed()),
+            retracted_at,
             number: bid.number,
             sequence: bid.sequence,
             placed_at: bid.placed_at,
@@ -314,9 +324,9 @@ pub enum HappeningView {
 }
 
 impl EventView {
-    /// What `viewer` sees of `event`.
+    /// What `viewer` sees of `event`; nothing of one that is between the services alone.
     #[must_use]
-    pub fn of(event: &AuctionEvent, viewer: &UserId, aliases: &Aliases) -> Self {
+    pub fn of(event: &AuctionEvent, viewer: &UserId, aliases: &Aliases) -> Option<Self> {
         let alias = |bidder: &UserId| aliases.of(event.auction_id, bidder);
         let what = match &event.what {
             Happening::Opened { next_minimum, ends_at, format, .. } => {
@@ -384,8 +394,9 @@ impl EventView {
                 HappeningView::Declined { bidder: alias(bidder), quantity: *quantity }
             }
             Happening::Cancelled { reason, .. } => HappeningView::Cancelled { reason: reason.clone() },
+            Happening::Nominated { .. } | Happening::Exhausted { .. } => return None,
         };
-        Self { sequence: event.sequence, at: event.at, what }
+        Some(Self { sequence: event.sequence, at: event.at, what })
     }
 
     /// Whether a live stream ends with it: only a declined lot may follow.

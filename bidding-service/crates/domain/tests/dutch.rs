@@ -12,7 +12,7 @@ use bidding_domain::{
     terms::{Terms, TermsFault},
 };
 use chrono::TimeDelta;
-use support::{END_S, IntoFormat, LATE, Room, amount, at, dutch, halt, sale, scheduled, sold, too_low, user};
+use support::{END_S, IntoFormat, LATE, Room, amount, at, downtime, dutch, halt, sale, scheduled, sold, too_low, user};
 
 #[test]
 fn the_price_falls_by_steps_from_the_start_to_the_floor() {
@@ -139,6 +139,14 @@ fn two_pauses_and_a_halt_stop_the_fall_for_as_long_as_all_of_them() {
     room.catch_up_at(430, &[halt(1, 330, Some(430))]);
     assert_eq!(room.price_at(430), 10_000, "30 seconds of 430 were open");
     assert_eq!([459, 460].map(|second| room.price_at(second)), [10_000, 8_300]);
+}
+
+#[test]
+fn an_outage_at_any_time_stops_the_fall_because_nobody_could_have_taken_the_lot() {
+    let mut room = Room::open(dutch());
+    room.catch_up_at(130, &[downtime(1, 50, 130)]);
+    assert_eq!([130, 139, 140].map(|second| room.price_at(second)), [10_000, 10_000, 8_300]);
+    room.assert_ends(END_S + 80);
 }
 
 #[test]

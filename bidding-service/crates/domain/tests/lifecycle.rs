@@ -104,6 +104,7 @@ fn a_sold_auction_tells_price_winner_and_both_times() {
             outcome: outcome.clone(),
             bid_count: 2,
             second_chance: false,
+            second_chance_days: None,
             ended_at: at(END_S),
             decline_until: None,
         }

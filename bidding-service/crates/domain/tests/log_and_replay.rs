@@ -31,6 +31,9 @@ fn again(room: &Room) -> Result<Auction, Difference> {
 fn changed(room: &Room, change: impl FnOnce(&mut Vec<Entry>)) -> Result<Auction, Difference> {
     let mut room = room.clone();
     change(&mut room.log);
+    for entry in &mut room.log {
+        entry.text = serde_json::to_string(&entry.record).unwrap();
+    }
     again(&room)
 }
 
@@ -249,7 +252,8 @@ fn a_forger_who_links_everything_anew_is_caught_by_the_rules() {
         }
         let mut link = Link::genesis(room.auction.id(), &room.auction.terms());
         for entry in log {
-            link = link.next(&(entry.number, entry.sequence, entry.at, &entry.record));
+            entry.text = serde_json::to_string(&entry.record).unwrap();
+            link = entry.link_after(link);
             entry.link = link;
         }
     });
@@ -268,9 +272,26 @@ fn a_forger_of_a_sealed_bid_who_links_everything_anew_ends_in_another_link() {
         if let Decided::Bid { ask, .. } = &mut log[2].record.decided {
             *ask = Ask::Bid { max: amount(900), quantity: 1 };
         }
-        log[2].link = log[1].link.next(&(log[2].number, log[2].sequence, log[2].at, &log[2].record));
+        log[2].text = serde_json::to_string(&log[2].record).unwrap();
+        log[2].link = log[2].link_after(log[1].link);
     });
     assert_ne!(forged.unwrap().head(), honest);
+}
+
+#[test]
+fn a_record_that_was_written_otherwise_is_proved_by_its_own_text() {
+    let mut room = Room::open(lot(500, flat(100)));
+    room.bid("ann", 2_000).unwrap();
+    room.close();
+    let mut link = Link::genesis(room.auction.id(), &room.auction.terms());
+    for entry in &mut room.log {
+        entry.text = entry.text.replacen('{', "{ ", 1);
+        link = entry.link_after(link);
+        entry.link = link;
+    }
+    assert_eq!(again(&room).unwrap().head(), (3, link));
+    room.log[1].text.insert(1, ' ');
+    assert_eq!(again(&room).unwrap_err().number, 2, "and not by another");
 }
 
 #[test]
@@ -288,7 +309,7 @@ fn the_chain_begins_with_the_id_and_the_terms() {
 }
 
 #[test]
-fn the_link_after_an_entry_is_the_sha_256_of_the_link_before_and_its_json() {
+fn the_link_after_an_entry_is_the_sha_256_of_the_link_before_its_place_and_its_text() {
     let room = Room::open(lot(500, flat(100)));
     // The same digest by another implementation, over the text that is written down here.
     let terms = "{\"sale\":{\"seller\":\"sam\",\"currency\":\"USD\",\"starts_at\":\"2030-03-17T17:46:40Z\",\
@@ -298,7 +319,7 @@ fn the_link_after_an_entry_is_the_sha_256_of_the_link_before_and_its_json() {
     assert_eq!(serde_json::to_string(&room.auction.terms()).unwrap(), terms);
     let genesis = Link::genesis(room.auction.id(), &room.auction.terms());
     assert_eq!(genesis.to_string(), "8d76ad94281261a66a5dbd4365f9af4182d1df8007c66990b594ef91c8bab4f4");
-    assert_eq!(room.log[0].link, genesis.next(&(1, 1, at(0), &room.log[0].record)));
+    assert_eq!(room.log[0].link, genesis.next(1, 1, at(0), &room.log[0].text));
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn room(format: FormatTerms) -> Room {
 }
 
 fn history(room: &Room) -> Vec<BidView> {
-    room.bids().iter().map(|bid| BidView::of(bid, room.auction.rules(), &user("bob"), &aliases())).collect()
+    room.bids().iter().map(|bid| BidView::of(bid, None, room.auction.rules(), &user("bob"), &aliases())).collect()
 }
 
 #[test]
@@ -111,7 +111,8 @@ fn the_amounts_of_vickrey_bids_are_never_read_out_but_the_one_that_is_paid() {
     room.close_at(END_S).unwrap();
     let history = history(&room);
     assert_eq!(history.len(), 3);
-    let stream: Vec<_> = room.events().iter().map(|event| EventView::of(event, &user("bob"), &aliases())).collect();
+    let stream: Vec<_> =
+        room.events().iter().filter_map(|event| EventView::of(event, &user("bob"), &aliases())).collect();
     let told = serde_json::to_string(&(history, stream, room.view("bob"), room.events())).unwrap();
     assert!(told.contains("2345"), "the price is told: {told}");
     for secret in ["3456", "1234"] {

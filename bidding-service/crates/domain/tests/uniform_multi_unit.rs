@@ -104,6 +104,16 @@ fn an_own_bid_may_be_raised_in_amount_and_quantity_and_never_lowered() {
 }
 
 #[test]
+fn who_wants_more_units_takes_them_from_others_and_so_bids_the_next_minimum() {
+    let mut room = example();
+    let next_minimum = room.view("ann").next_minimum;
+    room.bid_units("ann", next_minimum.minor() - 1, 2).unwrap();
+    let too_low = Refusal::BidTooLow { next_minimum: room.view("ann").next_minimum };
+    assert_eq!(room.bid_units("ann", next_minimum.minor(), 3), Err(too_low));
+    assert!(room.bid_units("ann", room.view("ann").next_minimum.minor(), 3).is_ok());
+}
+
+#[test]
 fn a_raised_own_bid_stands_behind_earlier_ones_of_its_amount() {
     let mut room = example();
     room.bid_units("ann", 2_100, 2).unwrap();

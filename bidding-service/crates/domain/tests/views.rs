@@ -18,12 +18,12 @@ fn view(room: &Room, viewer: &str) -> AuctionView {
 
 /// The history as `viewer` sees it.
 fn history(room: &Room, viewer: &str) -> Vec<BidView> {
-    room.bids().iter().map(|bid| BidView::of(bid, room.auction.rules(), &user(viewer), &aliases())).collect()
+    room.bids().iter().map(|bid| BidView::of(bid, None, room.auction.rules(), &user(viewer), &aliases())).collect()
 }
 
 /// The stream as `viewer` sees it.
 fn stream(room: &Room, viewer: &str) -> Vec<EventView> {
-    room.events().iter().map(|event| EventView::of(event, &user(viewer), &aliases())).collect()
+    room.events().iter().filter_map(|event| EventView::of(event, &user(viewer), &aliases())).collect()
 }
 
 fn contested() -> Room {

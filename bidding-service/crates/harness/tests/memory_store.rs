@@ -7,7 +7,7 @@ use bidding_harness::{
 };
 use bidding_ports::{
     error::StoreError,
-    store::{AuctionStore, Request},
+    store::{AuctionStore, Request, Wait},
 };
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn an_auction_that_cannot_be_read_does_not_spoil_the_others() {
     let key = |auction| bidding_harness::world::request("ann", "key", auction, bidding_harness::world::one(900));
     let requests = [broken, sound].map(|auction| Request { auction, key: key(auction) });
     let mut tx = world.store.begin().await.unwrap();
-    let floor = tx.enter(&requests).await.unwrap();
+    let floor = tx.enter(&requests, Wait::ForAll).await.unwrap();
     assert!(matches!(floor.auctions[&broken], Err(StoreError::Corrupt(_))));
     assert!(floor.auctions[&sound].is_ok());
     drop(tx);

@@ -6,6 +6,9 @@ pub enum StoreError {
     /// Another unit of work was in the way: try again in a new one.
     #[error("the unit of work conflicts with another")]
     Conflict,
+    /// Another unit of work has had what is needed for too long: try again later.
+    #[error("another unit of work has what is needed")]
+    Locked,
     /// The store cannot be reached or is overloaded: answer 503.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bidding_domain::{
     ids::{AuctionId, UserId},
+    second_chance::Asked,
     terms::Terms,
 };
 
@@ -29,6 +30,13 @@ pub enum Fact {
     BidderSuspended(UserId),
     /// A bidder may bid again.
     BidderReinstated(UserId),
+    /// A buyer did not pay: who is next?
+    SecondChanceRequested {
+        /// For which auction.
+        auction: AuctionId,
+        /// The question.
+        asked: Asked,
+    },
 }
 
 /// What became of a fact.

@@ -18,8 +18,8 @@ pub struct RequestKey {
 pub enum Claim {
     /// Never answered.
     New,
-    /// Answered before: give this again.
-    Replay(serde_json::Value),
+    /// Answered before: give this JSON again.
+    Replay(String),
     /// Seen with another request.
     Mismatch,
 }

@@ -43,7 +43,8 @@ pub trait Outbox: Send + Sync {
     /// MUST raise the epoch.
     async fn lease(&self, holder: Uuid, ttl: Duration) -> Result<Option<Epoch>, StoreError>;
     /// What is present, in id order, at most those of `limit` decisions. MUST NOT skip a record because a later one
-    /// was seen before: commits do not come in id order.
+    /// was seen before: commits do not come in id order. MUST leave out an auction whose log cannot be read (after
+    /// reporting it), and go on with the others.
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError>;
     /// Removes what was acknowledged. MUST remove nothing and answer `Conflict` when `epoch` is no
     /// longer the lease's.

@@ -8,10 +8,10 @@ use bidding_domain::{
     bid::Bid,
     event::AuctionEvent,
     halt::Halt,
-    ids::{AuctionId, UserId},
+    ids::{AuctionId, BidId, UserId},
     log::Entry,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     error::StoreError,
@@ -28,6 +28,8 @@ pub struct Locked {
     pub halts: Arc<[Halt]>,
     /// The database's time, read after the lock was granted: it decides what is late.
     pub now: DateTime<Utc>,
+    /// How long ago the last sign of life was, by that time.
+    pub silence: TimeDelta,
 }
 
 /// An auction as last committed.
@@ -50,10 +52,20 @@ pub struct Request {
     pub key: RequestKey,
 }
 
+/// What a unit of work does about auctions that another one has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Waits for them, within a bound.
+    ForAll,
+    /// Goes on without them.
+    ForNone,
+}
+
 /// What requests need to be decided, all of one moment.
 #[derive(Debug)]
 pub struct Floor {
-    /// The auctions that there are, under their row locks; one that cannot be read is an error of its own.
+    /// The auctions that there are, under their row locks; one that cannot be read, or that another unit of
+    /// work has and was not waited for ([`StoreError::Locked`]), is an error of its own.
     pub auctions: BTreeMap<AuctionId, Result<Auction, StoreError>>,
     /// What is known of each request, in their order.
     pub known: Vec<Known>,
@@ -61,6 +73,8 @@ pub struct Floor {
     pub halts: Arc<[Halt]>,
     /// The database's time, read after the last lock was granted.
     pub now: DateTime<Utc>,
+    /// How long ago the last sign of life was, by that time.
+    pub silence: TimeDelta,
 }
 
 /// What is known of a request.
@@ -79,8 +93,8 @@ pub struct Changes {
     pub auctions: Vec<Auction>,
     /// Appended to the logs; their events are handed to the outbox.
     pub entries: Vec<Caused>,
-    /// Kept for replays of their requests.
-    pub answers: Vec<(RequestKey, serde_json::Value)>,
+    /// Kept for replays of their requests, as JSON.
+    pub answers: Vec<(RequestKey, String)>,
 }
 
 /// An entry, and the span of the request that caused it: the trace goes on with its events.
@@ -122,6 +136,10 @@ pub trait AuctionStore: Send + Sync {
     /// Reads accepted bids, the latest first, at most `limit`; with `before`, only those whose entry
     /// lies before it.
     async fn bids(&self, id: AuctionId, before: Option<LogPlace>, limit: u32) -> Result<Vec<Bid>, StoreError>;
+    /// Reads one accepted bid, whether it was taken back or not.
+    async fn bid(&self, id: AuctionId, bid: BidId) -> Result<Option<Bid>, StoreError>;
+    /// Reads which bids of an auction were taken back, and when.
+    async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError>;
     /// Reads the events whose sequence lies above `after`, in order, at most those of `limit` entries. MUST
     /// have every committed event of the auction, published or not, without a gap.
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError>;
@@ -147,8 +165,9 @@ pub trait AuctionTx: Send {
     /// The database's time.
     async fn now(&mut self) -> Result<DateTime<Utc>, StoreError>;
     /// Reads everything that `requests` need, their auctions under row locks. MUST take the locks in the
-    /// order of the ids, so that two units of work never wait for each other.
-    async fn enter(&mut self, requests: &[Request]) -> Result<Floor, StoreError>;
+    /// order of the ids, so that two units of work never wait for each other. MUST fail with `Locked` when one
+    /// that is waited for is not granted in time.
+    async fn enter(&mut self, requests: &[Request], wait: Wait) -> Result<Floor, StoreError>;
     /// Notes an incoming event. A sequence not above the last one seen of its key MUST be a duplicate.
     async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError>;
     /// Reads an auction under its row lock; waits for another unit of work that has it. MUST read
@@ -156,17 +175,21 @@ pub trait AuctionTx: Send {
     async fn lock(&mut self, id: AuctionId) -> Result<Option<Locked>, StoreError>;
     /// Reads and locks auctions whose [`Auction::due_at`] has come, the longest due first, at most
     /// `limit`. MUST leave out those that another unit of work has locked, and those that cannot be
-    /// read (after reporting them), so that one of them never keeps the others waiting.
+    /// read (after reporting them, and until a minute later), so that none of them keeps the others waiting.
     async fn lock_due(&mut self, limit: u32) -> Result<Vec<Locked>, StoreError>;
     /// Adds an auction. MUST fail with `Conflict` when there is one of the same id.
     async fn insert(&mut self, auction: &Auction) -> Result<(), StoreError>;
     /// Writes changes, all of them or none. MUST fail with `Conflict`, here or at the commit, when another
-    /// unit of work has kept an answer under the same key.
+    /// unit of work has kept an answer under the same key, and when a halt began or ended since the auctions
+    /// were read: a bid that waited for its lock is not accepted after a pause.
     async fn save(&mut self, changes: Changes) -> Result<(), StoreError>;
-    /// Reads the whole log of an auction that this unit of work has locked, in order.
-    async fn log(&mut self, id: AuctionId) -> Result<Vec<Entry>, StoreError>;
+    /// Reads the accepted bids of an auction that this unit of work has locked, those left out that were taken
+    /// back, in order.
+    async fn standing_bids(&mut self, id: AuctionId) -> Result<Vec<Bid>, StoreError>;
     /// Suspends or reinstates a bidder; doing it again changes nothing.
     async fn set_suspended(&mut self, bidder: &UserId, suspended: bool) -> Result<(), StoreError>;
+    /// Which of `bidders` are suspended, in their order. MUST see what this unit of work has set.
+    async fn suspended(&mut self, bidders: &[UserId]) -> Result<Vec<UserId>, StoreError>;
     /// Makes it durable. An error other than `Conflict` leaves unknown whether it was.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

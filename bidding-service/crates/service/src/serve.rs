@@ -60,12 +60,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if config.production && keys.has_development_key() {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
     }
-    let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
+    // Of the connections that are allowed, a third is kept for decisions.
+    let url = config.database_url.expose_secret();
+    let for_decisions = (config.database_max_connections / 3).max(1);
+    let pool = database::connect(url, config.database_max_connections - for_decisions)?;
+    let deciding = database::connect(url, for_decisions)?;
     database::check(&pool).await?;
 
     let recorded = Arc::new(Notify::new());
     let feed = Arc::new(LiveFeed::default());
-    let store = Arc::new(PgAuctions::new(pool.clone(), Arc::clone(&recorded), feed.clone()));
+    let store = PgAuctions::new(pool.clone(), Arc::clone(&recorded), feed.clone()).deciding_over(deciding.clone());
+    let store = Arc::new(store);
     let auctions =
         Auctions::new(store.clone(), feed.clone(), config.aliases()?).with_lanes(config.lanes, LaneLimits::default());
     // Notices an outage before the first request can.
@@ -97,7 +102,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         checks: Arc::clone(&checks),
     };
     servers.spawn(tls::serve(public, tls_config.clone(), public_handle.clone(), app::router(app)));
-    servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks)));
+    servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks, auctions.clone())));
 
     let mut events = JoinSet::new();
     let outbox = Arc::new(PgOutbox::new(pool.clone()));
@@ -129,7 +134,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
         let _ = closer.await;
         housekeeping.abort();
-        let _ = tokio::time::timeout(Duration::from_secs(1), pool.close()).await;
+        let both = async { tokio::join!(pool.close(), deciding.close()) };
+        let _ = tokio::time::timeout(Duration::from_secs(1), both).await;
     };
     tokio::select! {
         () = orderly => tracing::info!("bidding-service has ended"),

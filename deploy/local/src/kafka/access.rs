@@ -117,13 +117,44 @@ mod tests {
         }
     }
 
+    /// The topics that a service may read, its own among them.
+    fn readable(service: Service) -> Vec<String> {
+        let mut topics: Vec<_> = rules()
+            .into_iter()
+            .filter(|rule| rule.principal == format!("User:CN={service}") && rule.resource == Resource::Topic)
+            .filter(|rule| rule.operation == Operation::Read)
+            .map(|rule| rule.name)
+            .collect();
+        topics.sort_unstable();
+        topics
+    }
+
     #[test]
-    fn settlement_cannot_read_what_it_does_not_consume() {
-        assert!(
-            !rules()
-                .iter()
-                .any(|rule| rule.principal == "User:CN=settlement-service" && rule.name == "outcry.listing.v1")
-        );
+    fn a_service_reads_the_events_that_it_follows_and_no_dead_letters_but_its_own() {
+        for service in Service::ALL {
+            let mut followed = vec![service.topic(), service.dead_letters()];
+            followed.extend(service.reads().iter().map(|other| other.topic()));
+            followed.sort_unstable();
+            assert_eq!(readable(service), followed, "{service}");
+        }
+    }
+
+    #[test]
+    fn settlement_hears_that_a_lot_is_listed_again() {
+        assert!(readable(Service::Settlement).contains(&"outcry.listing.v1".to_owned()));
+    }
+
+    #[test]
+    fn the_compose_stack_has_the_same_rules() {
+        let script = include_str!("../../../compose/kafka/topics.sh");
+        for service in Service::ALL {
+            let line = script.lines().find_map(|line| line.strip_prefix(&format!("rules {service} "))).unwrap();
+            let mut readable_there: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(readable_there[0], service.topic(), "its own topic comes first");
+            readable_there.push(service.dead_letters());
+            readable_there.sort_unstable();
+            assert_eq!(readable_there, readable(service), "{service}");
+        }
     }
 
     #[test]

@@ -195,6 +195,7 @@ impl Up {
             kafka: self.kafka(),
             kafka_ca: std::path::absolute(self.kafka_ca())?,
             rate_limit: !self.args.no_rate_limit,
+            quick: self.args.quick,
         };
         let binaries = self.service_binaries()?.into_iter();
         binaries.map(|(service, binary)| Ok((service, wiring.spec(service, binary, &urls[service.index()])?))).collect()

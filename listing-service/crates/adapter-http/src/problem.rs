@@ -119,6 +119,10 @@ impl From<UseError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "listing-state", "The listing's state does not allow it", detail)
                     .with("listing_status", json!(state))
             }
+            UseError::Refused(Refusal::Relisted { relisted_as }) => {
+                Self::new(StatusCode::CONFLICT, "already-relisted", "The lot was listed again before", detail)
+                    .with("relisted_as", json!(relisted_as))
+            }
             UseError::Refused(Refusal::Invalid(faults)) => Self::validation(
                 faults.into_iter().map(|fault| FieldError { pointer: fault.pointer, detail: fault.detail }).collect(),
             ),

@@ -1,17 +1,17 @@
 //! What bidding and settlement say, in listing's own words.
 
+use chrono::{DateTime, Utc};
 use event_contracts::{
     bidding::{BiddingEvent, CancelledBy as By, CloseOutcome},
     envelope::Envelope,
     event::DataError,
-    settlement::{SettlementEvent, SettlementStatus},
+    settlement::{SettlementEvent, SettlementKind, SettlementStatus},
 };
 use listing_domain::{
     ids::ListingId,
-    standing::{Cancellation, CancelledBy, Fact},
+    standing::{Cancellation, CancelledBy, Fact, SaleStatus},
 };
 use listing_ports::fact::News;
-use uuid::Uuid;
 
 /// The topics that listing follows.
 pub(crate) const TOPICS: [&str; 2] = [BiddingEvent::TOPIC, SettlementEvent::TOPIC];
@@ -22,7 +22,7 @@ pub(crate) fn read(envelope: &Envelope, data: &[u8]) -> Result<Option<News>, Dat
     if event_type.starts_with("outcry.bidding.") {
         return Ok(BiddingEvent::decode(event_type, data)?.and_then(bidding));
     }
-    Ok(SettlementEvent::decode(event_type, data)?.and_then(settlement))
+    Ok(SettlementEvent::decode(event_type, data)?.and_then(|event| settlement(event, envelope.time)))
 }
 
 fn bidding(event: BiddingEvent) -> Option<News> {
@@ -53,23 +53,27 @@ fn bidding(event: BiddingEvent) -> Option<News> {
     Some(News { listing: ListingId(id), fact })
 }
 
-fn settlement(event: SettlementEvent) -> Option<News> {
-    match event {
-        SettlementEvent::Started(e) => sale_status(e.auction_id, e.status),
-        SettlementEvent::Escrowed(e) => sale_status(e.auction_id, e.status),
-        SettlementEvent::Shipped(e) => sale_status(e.auction_id, e.status),
-        SettlementEvent::Completed(e) => sale_status(e.auction_id, e.status),
-        SettlementEvent::Failed(e) => sale_status(e.auction_id, e.status),
-        _ => None,
-    }
-}
-
-fn sale_status(auction_id: Uuid, status: SettlementStatus) -> Option<News> {
+fn settlement(event: SettlementEvent, at: DateTime<Utc>) -> Option<News> {
+    let (auction_id, status, offered_until) = match event {
+        SettlementEvent::Started(e) => {
+            let offered = e.kind == Some(SettlementKind::SecondChance);
+            (e.auction_id, e.status, Some(e.payment_due_at).filter(|_| offered))
+        }
+        SettlementEvent::Escrowed(e) => (e.auction_id, e.status, None),
+        SettlementEvent::Shipped(e) => (e.auction_id, e.status, None),
+        SettlementEvent::Disputed(e) => (e.auction_id, e.status, None),
+        SettlementEvent::Completed(e) => (e.auction_id, e.status, None),
+        SettlementEvent::Failed(e) => (e.auction_id, e.status, None),
+        SettlementEvent::RelistRequested(e) => {
+            return Some(News { listing: ListingId(e.auction_id), fact: Fact::RelistRequested });
+        }
+        _ => return None,
+    };
     if status == SettlementStatus::Unknown {
         return None; // of a later version: the status stays as it was
     }
     let name = serde_json::to_value(status).ok()?.as_str()?.to_owned();
-    Some(News { listing: ListingId(auction_id), fact: Fact::SaleStatus(name) })
+    Some(News { listing: ListingId(auction_id), fact: Fact::SaleStatus(SaleStatus { name, at, offered_until }) })
 }
 
 #[cfg(test)]
@@ -122,6 +126,40 @@ mod tests {
         assert!(by_operator.reason.is_some());
         let by_seller = golden("outcry.bidding.auction.cancelled.v1", None);
         assert_eq!(by_seller, Some(Fact::AuctionCancelled(Cancellation::by_seller())));
+    }
+
+    fn sale(event_type: &str, variant: Option<&str>) -> (String, Option<i64>) {
+        let Some(Fact::SaleStatus(status)) = golden(event_type, variant) else { panic!("no status: {event_type}") };
+        let offered_s = status.offered_until.map(|until| (until - status.at).num_seconds());
+        (status.name, offered_s)
+    }
+
+    #[test]
+    fn every_step_of_a_settlement_is_shown_by_its_own_name() {
+        for (event, name) in [
+            ("started", "awaiting_payment"),
+            ("escrowed", "escrowed"),
+            ("shipped", "shipped"),
+            ("disputed", "disputed"),
+            ("completed", "completed"),
+            ("failed", "failed"),
+        ] {
+            let told = sale(&format!("outcry.settlement.{event}.v1"), None);
+            assert_eq!(told, (name.to_owned(), None));
+        }
+    }
+
+    #[test]
+    fn a_settlement_that_offers_a_second_chance_says_until_when() {
+        let three_days_s = 3 * 24 * 3_600;
+        let offered = sale("outcry.settlement.started.v1", Some("second_chance"));
+        assert_eq!(offered, ("awaiting_payment".to_owned(), Some(three_days_s)));
+        assert_eq!(sale("outcry.settlement.failed.v1", Some("offer_lapsed")), ("failed".to_owned(), None));
+    }
+
+    #[test]
+    fn settlements_request_to_list_a_lot_again_is_heard() {
+        assert_eq!(golden("outcry.settlement.relist.requested.v1", None), Some(Fact::RelistRequested));
     }
 
     #[test]

@@ -15,8 +15,9 @@ use crate::{
 };
 
 const SELECT: &str = "SELECT id, seller, version, sequence, status, title, description, category, currency, format, \
-     starts_at, ends_at, second_chance, relisted_from, published_at, opens_at, closes_at, price, bid_count, \
-     cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status, created_at, updated_at \
+     starts_at, ends_at, second_chance, second_chance_days, relisted_from, relisted_as, published_at, opens_at, closes_at, \
+     price, bid_count, cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status, \
+     sale_status_at, second_chance_until, created_at, updated_at \
      FROM listing";
 /// Only who asks for the order of prices pays for the second table.
 const WITH_PRICE: &str = " JOIN listing_by_price ON listing_id = id";

@@ -51,6 +51,7 @@ fn to_contract(event: &ListingEvent) -> Result<contract::ListingEvent, serde_jso
             second_chance: terms.second_chance,
             relisted_from: relisted_from.map(|id| id.0),
             published_at: event.at,
+            second_chance_days: terms.offered_for_days(),
         }
         .into(),
         Happening::Revised { version, title, category } => ListingRevised {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use listing_domain::{
     ids::{ListingId, UserId},
     listing::{Description, Listing},
-    standing::{Cancellation, CancelledBy, OnSale, State},
+    standing::{Cancellation, CancelledBy, OnSale, SaleStatus, State},
     terms::Terms,
 };
 use listing_ports::error::StoreError;
@@ -29,7 +29,9 @@ pub(crate) struct Row {
     pub starts_at: Option<DateTime<Utc>>,
     pub ends_at: DateTime<Utc>,
     pub second_chance: bool,
+    pub second_chance_days: Option<i32>,
     pub relisted_from: Option<Uuid>,
+    pub relisted_as: Option<Uuid>,
     pub published_at: Option<DateTime<Utc>>,
     pub opens_at: Option<DateTime<Utc>>,
     pub closes_at: Option<DateTime<Utc>>,
@@ -40,6 +42,8 @@ pub(crate) struct Row {
     pub cancelled_by: Option<String>,
     pub cancellation_reason: Option<String>,
     pub sale_status: Option<String>,
+    pub sale_status_at: Option<DateTime<Utc>>,
+    pub second_chance_until: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -62,7 +66,9 @@ impl TryFrom<&Listing> for Row {
             starts_at: listing.terms.starts_at,
             ends_at: listing.terms.ends_at,
             second_chance: listing.terms.second_chance,
+            second_chance_days: days(listing.terms.second_chance_days)?,
             relisted_from: listing.relisted_from.map(|id| id.0),
+            relisted_as: listing.relisted_as.map(|id| id.0),
             published_at: sale.map(|sale| sale.published_at),
             opens_at: sale.map(|sale| sale.starts_at),
             closes_at: sale.map(|sale| sale.ends_at),
@@ -72,7 +78,9 @@ impl TryFrom<&Listing> for Row {
             paused_at: sale.and_then(|sale| sale.paused_at),
             cancelled_by: cancelled_by(&listing.state),
             cancellation_reason: listing.state.cancellation().and_then(|cancellation| cancellation.reason.clone()),
-            sale_status: listing.sale_status.clone(),
+            sale_status: listing.sale_status.as_ref().map(|status| status.name.clone()),
+            sale_status_at: listing.sale_status.as_ref().map(|status| status.at),
+            second_chance_until: listing.sale_status.as_ref().and_then(|status| status.offered_until),
             created_at: listing.created_at,
             updated_at: listing.updated_at,
         })
@@ -108,10 +116,12 @@ impl TryFrom<Row> for Listing {
                 starts_at: row.starts_at,
                 ends_at: row.ends_at,
                 second_chance: row.second_chance,
+                second_chance_days: row.second_chance_days.map(u32::try_from).transpose().map_err(corrupt)?,
             },
             relisted_from: row.relisted_from.map(ListingId),
+            relisted_as: row.relisted_as.map(ListingId),
             state,
-            sale_status: row.sale_status,
+            sale_status: sale_status(row.sale_status, row.sale_status_at, row.second_chance_until, row.created_at),
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -167,6 +177,20 @@ impl Stored {
             paused_at: self.paused_at,
         })
     }
+}
+
+/// A status of before its time was kept is as old as its listing: every later word counts.
+pub(crate) fn sale_status(
+    name: Option<String>,
+    at: Option<DateTime<Utc>>,
+    offered_until: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+) -> Option<SaleStatus> {
+    name.map(|name| SaleStatus { name, at: at.unwrap_or(created_at), offered_until })
+}
+
+fn days(days: Option<u32>) -> Result<Option<i32>, StoreError> {
+    days.map(i32::try_from).transpose().map_err(corrupt)
 }
 
 pub(crate) fn cancelled_by(state: &State) -> Option<String> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
-    row::{Stored, cancelled_by, count, number},
+    row::{Stored, cancelled_by, count, number, sale_status},
 };
 
 pub(crate) async fn lock(
@@ -23,7 +23,8 @@ pub(crate) async fn lock(
     let rows = sqlx::query!(
         r#"WITH locked AS MATERIALIZED (
                SELECT id, version, status, format ->> 'kind' AS kind, published_at, opens_at, closes_at, price, bid_count,
-                      cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status, updated_at
+                      cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status, sale_status_at,
+                      second_chance_until, created_at, updated_at
                FROM listing WHERE id = ANY($1) ORDER BY id FOR UPDATE)
            SELECT locked.*, clock_timestamp() AS "now!" FROM locked"#,
         &ids
@@ -52,7 +53,7 @@ pub(crate) async fn lock(
                 version: count(row.version)?,
                 sealed,
                 state: stored.state()?,
-                sale_status: row.sale_status,
+                sale_status: sale_status(row.sale_status, row.sale_status_at, row.second_chance_until, row.created_at),
                 updated_at: row.updated_at,
             };
             Ok(LockedStanding { standing, now: row.now })
@@ -65,6 +66,7 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, standings: &[S
         return Ok(());
     }
     let sale = |standing: &Standing| standing.state.on_sale().cloned();
+    let told = |standing: &Standing| standing.sale_status.clone();
     let reason = |state: &State| state.cancellation().and_then(|cancellation| cancellation.reason.clone());
     let versions = standings.iter().map(|standing| number(standing.version)).collect::<Result<Vec<_>, _>>()?;
     let counts = standings.iter().map(|standing| number(sale(standing).map_or(0, |sale| sale.bid_count)));
@@ -72,15 +74,17 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, standings: &[S
         r#"WITH next AS (
                SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[],
                                     $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
-                                    $12::timestamptz[])
+                                    $12::timestamptz[], $13::timestamptz[], $14::timestamptz[])
                    AS n (id, version, status, closes_at, price, bid_count, cancellation_requested_at, paused_at,
-                         cancelled_by, cancellation_reason, sale_status, updated_at)),
+                         cancelled_by, cancellation_reason, sale_status, updated_at, sale_status_at,
+                         second_chance_until)),
            saved AS (
                UPDATE listing SET version = next.version, status = next.status, closes_at = next.closes_at,
                    price = next.price, bid_count = next.bid_count,
                    cancellation_requested_at = next.cancellation_requested_at, paused_at = next.paused_at,
                    cancelled_by = next.cancelled_by, cancellation_reason = next.cancellation_reason,
-                   sale_status = next.sale_status, updated_at = next.updated_at
+                   sale_status = next.sale_status, updated_at = next.updated_at,
+                   sale_status_at = next.sale_status_at, second_chance_until = next.second_chance_until
                FROM next WHERE listing.id = next.id
                RETURNING listing.id, coalesce(listing.price, (listing.format ->> 'start_price')::bigint) AS sort_price),
            priced AS (
@@ -97,8 +101,10 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, standings: &[S
         &column(standings, |standing| sale(standing).and_then(|sale| sale.paused_at)) as &[Option<_>],
         &column(standings, |standing| cancelled_by(&standing.state)) as &[Option<_>],
         &column(standings, |standing| reason(&standing.state)) as &[Option<_>],
-        &column(standings, |standing| standing.sale_status.clone()) as &[Option<_>],
-        &column(standings, |standing| standing.updated_at)
+        &column(standings, |standing| told(standing).map(|told| told.name)) as &[Option<_>],
+        &column(standings, |standing| standing.updated_at),
+        &column(standings, |standing| told(standing).map(|told| told.at)) as &[Option<_>],
+        &column(standings, |standing| told(standing).and_then(|told| told.offered_until)) as &[Option<_>]
     )
     .fetch_one(&mut **tx)
     .await

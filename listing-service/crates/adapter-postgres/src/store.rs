@@ -43,9 +43,9 @@ impl ListingStore for PgListings {
         sqlx::query_as!(
             Row,
             "SELECT id, seller, version, sequence, status, title, description, category, currency, format, starts_at,
-                    ends_at, second_chance, relisted_from, published_at, opens_at, closes_at, price, bid_count,
-                    cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status, created_at,
-                    updated_at
+                    ends_at, second_chance, second_chance_days, relisted_from, relisted_as, published_at, opens_at, closes_at,
+                    price, bid_count, cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status,
+                    sale_status_at, second_chance_until, created_at, updated_at
              FROM listing WHERE id = $1",
             id.0
         )

@@ -53,9 +53,9 @@ impl ListingTx for PgTx {
         let row = sqlx::query_as!(
             Row,
             "SELECT id, seller, version, sequence, status, title, description, category, currency, format, starts_at,
-                    ends_at, second_chance, relisted_from, published_at, opens_at, closes_at, price, bid_count,
-                    cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status, created_at,
-                    updated_at
+                    ends_at, second_chance, second_chance_days, relisted_from, relisted_as, published_at, opens_at, closes_at,
+                    price, bid_count, cancellation_requested_at, paused_at, cancelled_by, cancellation_reason, sale_status,
+                    sale_status_at, second_chance_until, created_at, updated_at
              FROM listing WHERE id = $1 FOR UPDATE",
             id.0
         )
@@ -81,8 +81,9 @@ impl ListingTx for PgTx {
         sqlx::query!(
             "WITH priced AS (INSERT INTO listing_by_price (listing_id, sort_price) VALUES ($1, $17))
              INSERT INTO listing (id, seller, version, sequence, status, title, description, category, currency, format,
-                 starts_at, ends_at, second_chance, relisted_from, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                 starts_at, ends_at, second_chance, relisted_from, created_at, updated_at, second_chance_days, published_at,
+                 opens_at, closes_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $18, $19, $20, $21)",
             row.id,
             row.seller,
             row.version,
@@ -99,7 +100,11 @@ impl ListingTx for PgTx {
             row.relisted_from,
             row.created_at,
             row.updated_at,
-            Sort::PriceAscending.position(listing).key
+            Sort::PriceAscending.position(listing).key,
+            row.second_chance_days,
+            row.published_at,
+            row.opens_at,
+            row.closes_at
         )
         .execute(&mut *self.transaction)
         .await
@@ -114,7 +119,8 @@ impl ListingTx for PgTx {
              UPDATE listing SET version = $2, sequence = $3, status = $4, title = $5, description = $6, category = $7,
                  currency = $8, format = $9, starts_at = $10, ends_at = $11, second_chance = $12, published_at = $13,
                  opens_at = $14, closes_at = $15, price = $16, bid_count = $17, cancellation_requested_at = $18,
-                 sale_status = $19, updated_at = $20, paused_at = $21, cancelled_by = $22, cancellation_reason = $23
+                 sale_status = $19, updated_at = $20, paused_at = $21, cancelled_by = $22, cancellation_reason = $23,
+                 second_chance_days = $25, relisted_as = $26, sale_status_at = $27, second_chance_until = $28
              WHERE id = $1",
             row.id,
             row.version,
@@ -139,7 +145,11 @@ impl ListingTx for PgTx {
             row.paused_at,
             row.cancelled_by,
             row.cancellation_reason,
-            Sort::PriceAscending.position(listing).key
+            Sort::PriceAscending.position(listing).key,
+            row.second_chance_days,
+            row.relisted_as,
+            row.sale_status_at,
+            row.second_chance_until
         )
         .execute(&mut *self.transaction)
         .await

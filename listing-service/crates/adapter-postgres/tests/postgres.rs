@@ -137,6 +137,45 @@ async fn what_is_recorded_waits_in_the_outbox_as_the_contract_has_it() -> Result
 }
 
 #[tokio::test]
+async fn a_relisting_goes_out_with_what_it_repeats_and_the_days_of_an_offer() -> Result<()> {
+    for (days, told) in [(None, 3), (Some(7), 7)] {
+        let (pool, store) = database().await?;
+        let mut listing = draft(&store).await?;
+        (listing.terms.second_chance, listing.terms.second_chance_days) = (true, days);
+        let mut tx = store.begin().await?;
+        let now = tx.lock(listing.id).await?.context("it is there")?.now;
+        let closed = Fact::AuctionClosed { sold: false, price: None, bid_count: 0, ended_at: now };
+        let live = listing.publish(now, LIMITS)?.0.follow(Fact::AuctionOpened, now)?;
+        let relisting = live.follow(closed, now)?.relist_by_seller(ListingId(Uuid::now_v7()), now)?;
+        tx.insert(&relisting.new).await?;
+        tx.save(&relisting.old).await?;
+        tx.record(&relisting.events).await?;
+        tx.commit().await?;
+
+        let record = PgOutbox::new(pool).batch(1).await?.remove(0);
+        let event = Contract::decode(&record.event_type, &serde_json::to_vec(&record.data)?)?;
+        let Some(Contract::Published(event)) = event else { anyhow::bail!("not a publication: {record:?}") };
+        assert_eq!((event.listing_id, event.relisted_from), (relisting.new.id.0, Some(relisting.old.id.0)));
+        assert_eq!((event.second_chance, event.second_chance_days), (true, Some(told)));
+        assert_eq!((record.sequence, event.starts_at), (1, now));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sale_status_of_before_its_time_was_kept_gives_way_to_every_later_word() -> Result<()> {
+    let (pool, store) = database().await?;
+    let listing = publish(&store, &draft(&store).await?).await?;
+    sqlx::query("UPDATE listing SET sale_status = 'awaiting_payment'").execute(&pool).await?;
+    let found = store.find(listing.id).await?.context("it is there")?;
+    let status = found.sale_status.clone().context("it has one")?;
+    assert_eq!((status.name.as_str(), status.at), ("awaiting_payment", listing.created_at));
+    let locked = store.begin().await?.lock_standings(&[listing.id]).await?;
+    assert_eq!(locked[0].standing, found.standing());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_relay_that_lost_its_lease_deletes_nothing() -> Result<()> {
     let (pool, store) = database().await?;
     publish(&store, &draft(&store).await?).await?;

@@ -78,6 +78,6 @@ impl Listings {
 }
 
 /// A stranger's draft does not exist for the caller; what is published is seen and not touched.
-fn hidden_or_forbidden(listing: &Listing) -> UseError {
+pub(crate) fn hidden_or_forbidden(listing: &Listing) -> UseError {
     if listing.is_public() { UseError::Forbidden("only its seller may change a listing") } else { UseError::NotFound }
 }

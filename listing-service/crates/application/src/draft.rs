@@ -1,5 +1,6 @@
 //! A seller drafts a listing.
 
+use chrono::{DateTime, Utc};
 use listing_domain::{
     ids::ListingId,
     listing::{Description, Listing},
@@ -52,9 +53,8 @@ impl Listings {
             Claim::Running => return Err(UseError::KeyRunning),
         }
         let now = tx.now().await?;
-        let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-        let id = ListingId(Uuid::new_v7(Timestamp::from_unix(NoContext, millis / 1000, nanos(millis))));
-        let listing = Listing::draft(id, caller.id.clone(), description.clone(), terms.clone(), now, self.limits)?;
+        let listing =
+            Listing::draft(new_id(now), caller.id.clone(), description.clone(), terms.clone(), now, self.limits)?;
         tx.insert(&listing).await?;
         tx.answer(key, &serde_json::to_value(&listing).map_err(corrupt)?).await?;
         tx.commit().await?;
@@ -62,10 +62,16 @@ impl Listings {
     }
 }
 
+/// A `UUIDv7` of the database's time.
+pub(crate) fn new_id(now: DateTime<Utc>) -> ListingId {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    ListingId(Uuid::new_v7(Timestamp::from_unix(NoContext, millis / 1000, nanos(millis))))
+}
+
 fn nanos(millis: u64) -> u32 {
     u32::try_from(millis % 1000).unwrap_or_default() * 1_000_000
 }
 
-fn corrupt(error: serde_json::Error) -> StoreError {
+pub(crate) fn corrupt(error: serde_json::Error) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }

@@ -1,13 +1,17 @@
 //! Listings follow what bidding and settlement say of them.
 //!
 //! Events come in runs, and a run is one unit of work: the inbox tells which are new, each listing is read once,
-//! the domain folds its facts, and only the last standing is written.
+//! the domain folds its facts, and only the last standing is written. A request to list a lot again is taken after that, in
+//! the same unit of work.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use listing_domain::{ids::ListingId, standing::Standing};
+use listing_domain::{
+    ids::ListingId,
+    standing::{Fact, Standing},
+};
 use listing_ports::{
     error::StoreError,
     fact::{FactHandler, HandleError, Handled, Incoming, News},
@@ -18,6 +22,7 @@ use listing_ports::{
 use crate::{
     Listings,
     error::{UseError, retrying},
+    relist,
 };
 
 #[async_trait]
@@ -47,6 +52,9 @@ impl Listings {
             ids.dedup();
             let moved = fold(tx.lock_standings(&ids).await?, &news)?;
             tx.save_standings(&moved).await?;
+        }
+        for News { listing, .. } in news.iter().filter(|news| news.fact == Fact::RelistRequested) {
+            relist::at_settlements_request(&mut *tx, *listing).await?;
         }
         tx.commit().await?;
         Ok(handled)

@@ -1,7 +1,7 @@
 //! The use cases of listing: each opens a unit of work, loads under lock, decides in the domain,
 //! saves, hands events to the outbox and commits.
 //!
-//! [`Listings`] is the whole surface: sellers and readers call [`draft`], [`change`] and [`read`],
+//! [`Listings`] is the whole surface: sellers and readers call [`draft`], [`change`], [`relist`] and [`read`],
 //! the other contexts' facts come in through [`follow`].
 
 pub mod change;
@@ -9,6 +9,7 @@ pub mod draft;
 pub mod error;
 pub mod follow;
 pub mod read;
+pub mod relist;
 
 use std::sync::Arc;
 

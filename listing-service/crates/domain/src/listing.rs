@@ -8,6 +8,7 @@
 //! | draft              | cancel                 | cancelled           |                     |
 //! | scheduled, live    | revise (description)   | same                | revised             |
 //! | scheduled, live    | cancel                 | same, asked         | cancellation asked  |
+//! | sold, unsold       | relist                 | same, relisted      | published (the new) |
 //!
 //! From publication on its [`Standing`] follows what bidding and settlement say. Whether an auction can
 //! be taken back is bidding's knowledge: a bid that comes after the seller asked is bidding's refusal.
@@ -22,7 +23,7 @@ use crate::{
     terms::{DurationLimits, Terms},
 };
 
-pub use crate::standing::{Cancellation, CancelledBy, Fact, OnSale, Standing, State};
+pub use crate::standing::{Cancellation, CancelledBy, Fact, OnSale, SaleStatus, Standing, State};
 
 /// Longest title, characters.
 pub const MAX_TITLE: usize = 200;
@@ -48,10 +49,13 @@ pub struct Listing {
     pub terms: Terms,
     /// The listing that this one repeats.
     pub relisted_from: Option<ListingId>,
+    /// The listing that repeats this one.
+    #[serde(default)]
+    pub relisted_as: Option<ListingId>,
     /// Where it stands.
     pub state: State,
-    /// Where the settlement stands, by settlement's own names; none before it started.
-    pub sale_status: Option<String>,
+    /// Where the settlement stands; none before it started.
+    pub sale_status: Option<SaleStatus>,
     /// When it was drafted.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -93,6 +97,12 @@ pub enum Refusal {
         /// What was asked.
         event: String,
     },
+    /// The lot was listed again before.
+    #[error("the lot was listed again as {relisted_as}")]
+    Relisted {
+        /// Its listing now.
+        relisted_as: ListingId,
+    },
     /// The input is faulty.
     #[error("the listing has {} fault(s)", .0.len())]
     Invalid(Vec<Fault>),
@@ -124,6 +134,7 @@ impl Listing {
             description,
             terms,
             relisted_from: None,
+            relisted_as: None,
             state: State::Draft,
             sale_status: None,
             created_at: now,
@@ -189,13 +200,17 @@ impl Listing {
     ///
     /// # Errors
     /// [`Refusal`] when the times no longer fit or the listing is over.
-    pub fn publish(mut self, now: DateTime<Utc>, limits: DurationLimits) -> Result<Step, Refusal> {
+    pub fn publish(self, now: DateTime<Utc>, limits: DurationLimits) -> Result<Step, Refusal> {
         match self.state {
             State::Draft => {}
             State::Scheduled(_) | State::Live(_) => return Ok((self, vec![])),
             _ => return Err(self.state.refuse("published")),
         }
         self.terms.check_schedule(now, limits).map_err(Refusal::Invalid)?;
+        Ok(self.published(now))
+    }
+
+    pub(crate) fn published(mut self, now: DateTime<Utc>) -> Step {
         let starts_at = self.terms.starts_at.unwrap_or(now);
         self.state = State::Scheduled(OnSale {
             published_at: now,
@@ -214,7 +229,7 @@ impl Listing {
             starts_at,
             relisted_from: self.relisted_from,
         };
-        Ok(self.changed(now).telling(vec![published], now))
+        self.changed(now).telling(vec![published], now)
     }
 
     /// Takes a draft back, or asks bidding to. Cancelled or asked already: nothing happens.
@@ -270,7 +285,7 @@ impl Listing {
         Ok(self.standing_as(standing))
     }
 
-    fn changed(mut self, now: DateTime<Utc>) -> Self {
+    pub(crate) fn changed(mut self, now: DateTime<Utc>) -> Self {
         self.version += 1;
         self.updated_at = now;
         self

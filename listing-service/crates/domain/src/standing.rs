@@ -9,6 +9,7 @@
 //! | scheduled, live    | auction cancelled      | cancelled           |
 //! | live               | auction closed         | sold or unsold      |
 //! | published or later | sale status            | same                |
+//! | scheduled to sold  | relist requested       | same                |
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,8 @@ pub struct Standing {
     pub sealed: bool,
     /// Where it stands.
     pub state: State,
-    /// Where the settlement stands, by settlement's own names; none before it started.
-    pub sale_status: Option<String>,
+    /// Where the settlement stands; none before it started.
+    pub sale_status: Option<SaleStatus>,
     /// When the listing last changed.
     pub updated_at: DateTime<Utc>,
 }
@@ -67,6 +68,18 @@ pub struct OnSale {
     pub cancellation_requested_at: Option<DateTime<Utc>>,
     /// Since when it stands still.
     pub paused_at: Option<DateTime<Utc>>,
+}
+
+/// Where the settlement of a lot stands. A sale that fails may be followed by others, each an offer to the next
+/// contender: the latest word counts, by settlement's clock, in whatever order words come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaleStatus {
+    /// Settlement's own name for it.
+    pub name: String,
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// Until when the next contender may take a second chance; none when nobody is offered one.
+    pub offered_until: Option<DateTime<Utc>>,
 }
 
 /// Who took a lot back, and why.
@@ -129,7 +142,9 @@ pub enum Fact {
     /// It was taken back.
     AuctionCancelled(Cancellation),
     /// The settlement moved on.
-    SaleStatus(String),
+    SaleStatus(SaleStatus),
+    /// Settlement asks to list the lot again. Where it stands does not change by that.
+    RelistRequested,
 }
 
 impl Standing {
@@ -169,8 +184,16 @@ impl Standing {
             }
             // Settlement's topic may run ahead of bidding's, so its word counts in any published state.
             (state, Fact::SaleStatus(status)) if !matches!(state, State::Draft | State::Cancelled(_)) => {
+                if self.sale_status.as_ref().is_some_and(|known| known.at > status.at) {
+                    self.state = state;
+                    return Ok(self);
+                }
                 self.sale_status = Some(status);
                 state
+            }
+            (state @ (State::Scheduled(_) | State::Live(_) | State::Sold(_)), Fact::RelistRequested) => {
+                self.state = state;
+                return Ok(self);
             }
             (state, fact) => return Err(state.refuse(fact.name())),
         };
@@ -258,6 +281,7 @@ impl Fact {
             Self::AuctionClosed { .. } => "closed",
             Self::AuctionCancelled(_) => "cancelled by bidding",
             Self::SaleStatus(_) => "settled",
+            Self::RelistRequested => "listed again at settlement's request",
         }
     }
 }

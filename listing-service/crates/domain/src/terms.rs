@@ -32,7 +32,15 @@ pub struct Terms {
     pub ends_at: DateTime<Utc>,
     /// Whether the next bidder may be offered the lot if the winner does not pay.
     pub second_chance: bool,
+    /// For how many days; `None`: for as many as is usual.
+    #[serde(default)]
+    pub second_chance_days: Option<u32>,
 }
+
+/// For how many days a second chance may be offered: eBay's choices.
+pub const SECOND_CHANCE_DAYS: [u32; 4] = [1, 3, 5, 7];
+/// For how many days it is offered when the seller does not say.
+pub const USUAL_SECOND_CHANCE_DAYS: u32 = 3;
 
 /// How long an auction may last; configured by the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +58,24 @@ impl Terms {
     /// Every fault, with its pointer.
     pub fn check(&self) -> Result<(), Vec<Fault>> {
         let mut faults = Faults::default();
-        faults.require(!self.second_chance, "/second_chance", "second-chance offers are not available; send false");
+        faults.require(
+            self.second_chance_days.is_none_or(|days| SECOND_CHANCE_DAYS.contains(&days)),
+            "/second_chance_days",
+            "is 1, 3, 5 or 7",
+        );
+        faults.require(
+            self.second_chance || self.second_chance_days.is_none(),
+            "/second_chance_days",
+            "is for lots with second_chance true; leave it out, or send null",
+        );
         self.format.check(self.currency, &mut faults);
         faults.or(())
+    }
+
+    /// For how many days a second chance is offered; `None` when it never is.
+    #[must_use]
+    pub fn offered_for_days(&self) -> Option<u32> {
+        self.second_chance.then(|| self.second_chance_days.unwrap_or(USUAL_SECOND_CHANCE_DAYS))
     }
 
     /// The rules of time, for an auction that opens at `starts_at`, or at `now` when that is unset.

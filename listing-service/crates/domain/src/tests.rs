@@ -2,6 +2,7 @@
 
 mod formats;
 mod lifecycle;
+mod relisting;
 mod terms;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -51,6 +52,7 @@ fn terms() -> Terms {
         starts_at: None,
         ends_at: now() + TimeDelta::days(7),
         second_chance: false,
+        second_chance_days: None,
     }
 }
 

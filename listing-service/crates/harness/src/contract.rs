@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use listing_domain::{
     event::{Happening, ListingEvent},
     ids::{ListingId, UserId},
-    listing::{Cancellation, CancelledBy, Fact, Listing},
+    listing::{Cancellation, CancelledBy, Fact, Listing, SaleStatus},
     terms::{DurationLimits, Dutch, Format, Sealed},
 };
 use listing_ports::{
@@ -20,6 +20,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::world;
+
+mod relisting;
 
 const LIMITS: DurationLimits = DurationLimits { min: TimeDelta::seconds(5), max: TimeDelta::days(30) };
 
@@ -41,6 +43,8 @@ pub async fn holds(store: &dyn ListingStore) -> Result<(), StoreError> {
     events_that_come_together_are_judged_as_if_they_came_one_by_one(store).await?;
     standings_are_locked_and_saved_together_and_leave_the_rest_of_a_listing_alone(store).await?;
     every_format_and_state_is_read_back(store).await?;
+    relisting::a_lot_that_is_listed_again_is_read_back_on_both_sides(store).await?;
+    relisting::a_lot_is_listed_again_once(store).await?;
     pages_have_every_listing_once_in_every_order(store).await?;
     filters_narrow_and_strangers_see_no_drafts(store).await
 }
@@ -117,7 +121,7 @@ async fn saving_replaces_and_recording_keeps_the_order(store: &dyn ListingStore)
     assert_eq!(store.find(listing.id).await?, Some(next.clone()));
     let live = next.follow(Fact::AuctionOpened, locked.now).expect("opens");
     let bid = live.follow(Fact::PriceMoved { price: Some(250), bid_count: 1 }, locked.now).expect("bid on");
-    let bid = bid.follow(Fact::SaleStatus("escrowed".into()), locked.now).expect("settling");
+    let bid = bid.follow(world::sale_status("escrowed", locked.now), locked.now).expect("settling");
     let mut tx = store.begin().await?;
     tx.save(&bid).await?;
     tx.commit().await?;
@@ -292,7 +296,12 @@ async fn every_format_and_state_is_read_back(store: &dyn ListingStore) -> Result
             Fact::AuctionPaused { paused_at },
             Fact::AuctionResumed { ends_at },
             Fact::EndMoved { ends_at: ends_at + TimeDelta::seconds(30) },
-            Fact::SaleStatus("escrowed".into()),
+            Fact::SaleStatus(SaleStatus {
+                name: "awaiting_payment".into(),
+                at: paused_at,
+                offered_until: Some(ends_at),
+            }),
+            world::sale_status("escrowed", ends_at),
             cancelled.clone(),
         ];
         for fact in facts {

@@ -199,6 +199,10 @@ impl ListingTx for MemoryTx {
 
     async fn insert(&mut self, listing: &Listing) -> Result<(), StoreError> {
         let call = self.store.faults.enter("insert")?;
+        let repeats = |known: &Listing| listing.relisted_from.is_some() && known.relisted_from == listing.relisted_from;
+        if self.contents.listings.contains_key(&listing.id) || self.contents.listings.values().any(repeats) {
+            return Err(StoreError::Conflict);
+        }
         self.contents.listings.insert(listing.id, listing.clone());
         call.done(())
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use listing_application::{Answered, Caller, Listings, error::UseError};
 use listing_domain::{
     ids::{ListingId, UserId},
-    listing::{Description, Fact, Listing},
+    listing::{Description, Fact, Listing, SaleStatus},
     terms::{DurationLimits, English, Format, Increments, Preset, SoftClose, Terms},
 };
 use listing_ports::{
@@ -71,6 +71,12 @@ pub fn said(id: ListingId, sequence: u64, fact: Fact) -> Incoming {
     Incoming { receipt: receipt("/outcry/bidding-service", id, sequence), news: Some(News { listing: id, fact }) }
 }
 
+/// Settlement says so since `at`; nobody is offered the lot.
+#[must_use]
+pub fn sale_status(name: &str, at: DateTime<Utc>) -> Fact {
+    Fact::SaleStatus(SaleStatus { name: name.to_owned(), at, offered_until: None })
+}
+
 /// A caller with the role `seller`.
 #[must_use]
 pub fn seller(name: &str) -> Caller {
@@ -113,7 +119,7 @@ pub fn terms(now: DateTime<Utc>) -> Terms {
 pub fn terms_of(now: DateTime<Utc>, format: Format) -> Terms {
     let currency = "USD".parse().unwrap_or_else(|_| unreachable!("USD is in ISO 4217"));
     let ends_at = now + TimeDelta::days(7);
-    Terms { currency, format, starts_at: None, ends_at, second_chance: false }
+    Terms { currency, format, starts_at: None, ends_at, second_chance: false, second_chance_days: None }
 }
 
 fn english() -> English {

@@ -65,7 +65,8 @@ pub trait ListingTx: Send {
     async fn lock_standings(&mut self, ids: &[ListingId]) -> Result<Vec<LockedStanding>, StoreError>;
     /// Replaces locked standings, at most one of each listing.
     async fn save_standings(&mut self, standings: &[Standing]) -> Result<(), StoreError>;
-    /// Adds a listing.
+    /// Adds a listing, in whatever state. MUST fail with `Conflict` when there is one of the same id, or another that
+    /// repeats the same listing.
     async fn insert(&mut self, listing: &Listing) -> Result<(), StoreError>;
     /// Replaces a locked listing.
     async fn save(&mut self, listing: &Listing) -> Result<(), StoreError>;

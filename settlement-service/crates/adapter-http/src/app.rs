@@ -57,6 +57,8 @@ pub struct App {
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Base::openapi())
         .merge(settlements::routes::router())
+        .merge(settlements::detours::router())
+        .merge(settlements::bidders::router())
         .merge(settlements::ledger::router())
         .merge(probes_document())
 }

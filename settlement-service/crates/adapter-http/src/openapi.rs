@@ -126,7 +126,8 @@ pub(crate) enum WriteProblems {
         description = "Money and goods after the hammer. Amounts are integer minor units, times RFC 3339, errors RFC 9457.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    tags((name = "settlements", description = "Paying, shipping, receiving"), (name = "ledger", description = "The double-entry ledger"), (name = "operations", description = "Probes")),
+    tags((name = "settlements", description = "Paying, shipping, receiving; disputes and cancellations"), (name = "bidders", description = "Strikes and suspensions"),
+        (name = "ledger", description = "The double-entry ledger"), (name = "operations", description = "Probes")),
     components(schemas(Problem, ValidationProblem, FieldFault)),
     modifiers(&BearerToken)
 )]

@@ -243,7 +243,7 @@ async fn facts_come_in_order_through_retries_and_poison_goes_to_the_dead_letters
     };
     tokio::time::timeout(DEADLINE, arrived).await.with_context(|| format!("only {:?} came", sequences()))?;
     assert_eq!(sequences(), [1, 6], "what is no sale is passed over, poison and nonsense are buried");
-    let Fact::AuctionSold(sales) = recorder.seen.lock().expect("no panic")[0].1.clone();
+    let Fact::AuctionSold(sales) = recorder.seen.lock().expect("no panic")[0].1.clone() else { panic!("no sale") };
     let [sale] = sales.as_slice() else { panic!("{sales:?}") };
     assert_eq!((sale.auction_id.as_uuid(), sale.seller_id.as_str(), sale.buyer_id.as_str()), (id, "anna", "bert"));
     assert_eq!((sale.price.amount(), sale.price.currency().code()), (12_050, "USD"));

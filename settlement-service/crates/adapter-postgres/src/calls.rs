@@ -28,6 +28,7 @@ struct Due {
     sequence: i64,
     attempts: Value,
     state: Value,
+    rest: Value,
     timer: Option<DateTime<Utc>>,
 }
 
@@ -40,7 +41,7 @@ pub(crate) async fn lock_due(
     let due = sqlx::query_as!(
         Due,
         "SELECT c.call, s.id, s.auction_id, s.seller_id, s.buyer_id, s.amount, s.currency, s.quote, s.terms,
-                s.started_at, s.payment_due_at, s.sequence, s.attempts, s.state, s.due_at AS timer
+                s.started_at, s.payment_due_at, s.sequence, s.attempts, s.state, s.rest, s.due_at AS timer
          FROM gateway_call AS c JOIN settlement AS s ON s.id = c.settlement_id
          WHERE c.due_at <= statement_timestamp()
          ORDER BY c.due_at, c.key LIMIT $1
@@ -68,6 +69,7 @@ fn pending(due: Due) -> Result<PendingCall, StoreError> {
         sequence: due.sequence,
         attempts: due.attempts,
         state: due.state,
+        rest: due.rest,
         due_at: due.timer,
     };
     Ok(PendingCall { settlement: row.try_into()?, call: serde_json::from_value(due.call).map_err(corrupt)? })

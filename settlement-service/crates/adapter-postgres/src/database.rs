@@ -82,7 +82,8 @@ pub async fn migrate(url: &str) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-/// Gives a role what serving takes and no more: of the ledger it may read and add, nothing else.
+/// Gives a role what serving takes and no more: of the ledger and the audit trail it may read and add,
+/// nothing else.
 ///
 /// # Errors
 /// [`DatabaseError::Unavailable`], also when there is no such role.
@@ -91,7 +92,7 @@ pub async fn grant(url: &str, role: &str) -> Result<(), DatabaseError> {
         "GRANT USAGE ON SCHEMA public TO %I",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %I",
         "REVOKE INSERT, UPDATE, DELETE ON _sqlx_migrations FROM %I",
-        "REVOKE UPDATE, DELETE ON ledger_transaction, ledger_posting, ledger_closing FROM %I",
+        "REVOKE UPDATE, DELETE ON ledger_transaction, ledger_posting, ledger_closing, operator_decision FROM %I",
     ];
     let options = PgConnectOptions::from_str(url).map_err(|_| DatabaseError::Url)?;
     let mut connection = sqlx::PgConnection::connect_with(&options).await?;
@@ -123,8 +124,8 @@ pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
     if found < needed { Err(DatabaseError::Schema { found, needed }) } else { Ok(()) }
 }
 
-/// Removes answers that were kept for a day and failures that nobody replayed in 90 days;
-/// at most 10,000 rows of each, so that it never holds others up.
+/// Removes answers that were kept for a day, and failures that nobody replayed and early words that nobody needed in
+/// 90 days; at most 10,000 rows of each, so that it never holds others up.
 ///
 /// # Errors
 /// [`DatabaseError::Unavailable`].
@@ -139,5 +140,10 @@ pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
         "DELETE FROM inbox_failure WHERE event_id IN
              (SELECT event_id FROM inbox_failure WHERE failed_at < clock_timestamp() - interval '90 days' LIMIT 10000)"
     );
-    Ok(removed + failures.execute(pool).await?.rows_affected())
+    let removed = removed + failures.execute(pool).await?.rows_affected();
+    let early = sqlx::query!(
+        "DELETE FROM early WHERE ctid = ANY(ARRAY
+             (SELECT ctid FROM early WHERE told_at < clock_timestamp() - interval '90 days' LIMIT 10000))"
+    );
+    Ok(removed + early.execute(pool).await?.rows_affected())
 }

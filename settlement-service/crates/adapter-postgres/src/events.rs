@@ -1,10 +1,17 @@
 //! Domain events become contract payloads in the outbox.
 
+use chrono::{DateTime, Utc};
 use event_contracts::settlement::{
-    self as contract, SettlementCompleted, SettlementEscrowed, SettlementFailed, SettlementShipped, SettlementStarted,
+    self as contract, BidderReinstated, BidderSuspended, RelistRequested, SecondChanceAccepted, SecondChanceLapsed,
+    SecondChanceOffered, SecondChanceRequested, SettlementCompleted, SettlementDisputed, SettlementEscrowed,
+    SettlementFailed, SettlementKind, SettlementShipped, SettlementStarted,
 };
 use opentelemetry::trace::TraceContextExt;
-use settlement_domain::{FailureReason, SettlementEvent, Status, settlement::What};
+use settlement_domain::{
+    FailureReason, SettlementEvent, StandingEvent, Status, UserId,
+    settlement::{Kind, What},
+    standing::StandingNews,
+};
 use settlement_ports::StoreError;
 use sqlx::{Postgres, Transaction};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -17,7 +24,28 @@ use crate::{
 
 /// An event that the worker causes belongs to the trace that last moved its settlement.
 pub(crate) async fn record(tx: &mut Transaction<'static, Postgres>, event: &SettlementEvent) -> Result<(), StoreError> {
-    let contract = to_contract(event);
+    put_out(tx, &to_contract(event), event.sequence, event.at, Some(event.settlement_id.as_uuid())).await
+}
+
+pub(crate) async fn record_standing(
+    tx: &mut Transaction<'static, Postgres>,
+    event: &StandingEvent,
+) -> Result<(), StoreError> {
+    let (bidder_id, at) = (event.user_id.to_string(), event.at);
+    let contract = match event.what {
+        StandingNews::Suspended { strikes } => BidderSuspended { bidder_id, strikes, suspended_at: at }.into(),
+        StandingNews::Reinstated => BidderReinstated { bidder_id, reinstated_at: at }.into(),
+    };
+    put_out(tx, &contract, event.sequence, at, None).await
+}
+
+async fn put_out(
+    tx: &mut Transaction<'static, Postgres>,
+    contract: &contract::SettlementEvent,
+    sequence: u64,
+    at: DateTime<Utc>,
+    settlement: Option<Uuid>,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO outbox (event_id, event_type, topic, key, sequence, time, traceparent, data)
          VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, (SELECT traceparent FROM settlement WHERE id = $9)), $8)",
@@ -25,11 +53,11 @@ pub(crate) async fn record(tx: &mut Transaction<'static, Postgres>, event: &Sett
         contract.event_type(),
         contract::SettlementEvent::TOPIC,
         contract.key(),
-        number(event.sequence)?,
-        event.at,
+        number(sequence)?,
+        at,
         traceparent(),
         contract.to_data().map_err(corrupt)?,
-        event.settlement_id.as_uuid()
+        settlement
     )
     .execute(&mut **tx)
     .await
@@ -41,7 +69,7 @@ fn to_contract(event: &SettlementEvent) -> contract::SettlementEvent {
     let (settlement_id, auction_id) = (event.settlement_id.as_uuid(), event.auction_id.as_uuid());
     let (status, at) = (contract_status(event.status), event.at);
     match &event.what {
-        What::Started { seller_id, buyer_id, amount, payment_due_at } => SettlementStarted {
+        What::Started { seller_id, buyer_id, amount, payment_due_at, kind } => SettlementStarted {
             settlement_id,
             auction_id,
             seller_id: seller_id.to_string(),
@@ -51,6 +79,11 @@ fn to_contract(event: &SettlementEvent) -> contract::SettlementEvent {
             status,
             payment_due_at: *payment_due_at,
             started_at: at,
+            kind: Some(match kind {
+                Kind::Sale => SettlementKind::Sale,
+                Kind::SecondChance => SettlementKind::SecondChance,
+            }),
+            total: None,
         }
         .into(),
         What::Escrowed { amount, ship_due_at } => SettlementEscrowed {
@@ -73,6 +106,7 @@ fn to_contract(event: &SettlementEvent) -> contract::SettlementEvent {
             shipped_at: at,
         }
         .into(),
+        What::Disputed => SettlementDisputed { settlement_id, auction_id, status, disputed_at: at }.into(),
         What::Completed { payout, commission } => SettlementCompleted {
             settlement_id,
             auction_id,
@@ -86,16 +120,51 @@ fn to_contract(event: &SettlementEvent) -> contract::SettlementEvent {
         What::Failed { reason, refunded } => SettlementFailed {
             settlement_id,
             auction_id,
-            reason: match reason {
-                FailureReason::Unpaid => contract::FailureReason::Unpaid,
-                FailureReason::NotShipped => contract::FailureReason::NotShipped,
-            },
+            reason: contract_reason(*reason),
             refunded: refunded.amount(),
             currency: refunded.currency().to_string(),
             status,
             failed_at: at,
         }
         .into(),
+        What::SecondChanceRequested { excluded } => SecondChanceRequested {
+            settlement_id,
+            auction_id,
+            excluded_bidder_ids: excluded.iter().map(UserId::to_string).collect(),
+            requested_at: at,
+        }
+        .into(),
+        What::SecondChanceOffered { bidder_id, amount, expires_at } => SecondChanceOffered {
+            settlement_id,
+            auction_id,
+            bidder_id: bidder_id.to_string(),
+            amount: amount.amount(),
+            currency: amount.currency().to_string(),
+            expires_at: *expires_at,
+        }
+        .into(),
+        What::SecondChanceAccepted { bidder_id } => {
+            SecondChanceAccepted { settlement_id, auction_id, bidder_id: bidder_id.to_string(), accepted_at: at }.into()
+        }
+        What::SecondChanceLapsed { bidder_id } => {
+            SecondChanceLapsed { settlement_id, auction_id, bidder_id: bidder_id.to_string(), lapsed_at: at }.into()
+        }
+        What::RelistRequested => RelistRequested { settlement_id, auction_id, requested_at: at }.into(),
+    }
+}
+
+/// The contract's word for a reason. A sale that the operator called off was decided for the buyer, too.
+const fn contract_reason(reason: FailureReason) -> contract::FailureReason {
+    use contract::FailureReason as Contract;
+    match reason {
+        FailureReason::Unpaid => Contract::Unpaid,
+        FailureReason::PaymentFailed => Contract::PaymentFailed,
+        FailureReason::OfferLapsed => Contract::OfferLapsed,
+        FailureReason::OfferWithdrawn => Contract::OfferWithdrawn,
+        FailureReason::Agreed => Contract::Agreed,
+        FailureReason::AwardDeclined => Contract::AwardDeclined,
+        FailureReason::NotShipped => Contract::NotShipped,
+        FailureReason::DisputeRefunded | FailureReason::CalledOff => Contract::DisputeRefunded,
     }
 }
 
@@ -107,6 +176,7 @@ fn contract_status(status: Status) -> contract::SettlementStatus {
         Status::Authorized => Contract::Authorized,
         Status::Escrowed => Contract::Escrowed,
         Status::Shipped => Contract::Shipped,
+        Status::Disputed => Contract::Disputed,
         Status::Received => Contract::Received,
         Status::Completed => Contract::Completed,
         Status::Refunding => Contract::Refunding,

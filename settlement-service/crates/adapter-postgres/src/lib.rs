@@ -3,6 +3,8 @@
 //! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`], [`books`]); [`calls`] and [`ledger`] are parts
 //! of a unit of work; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
 
+mod auctions;
+mod audit;
 mod books;
 mod browse;
 mod calls;
@@ -15,5 +17,6 @@ pub mod ledger;
 mod metrics;
 pub mod outbox;
 mod row;
+mod standings;
 pub mod store;
 mod tx;

@@ -46,7 +46,14 @@ impl Tally {
         match event.what {
             What::Shipped { .. } => self.steps.push(("ship", "succeeded")),
             What::Completed { .. } | What::Failed { .. } => self.ends.push(event.status.name()),
-            What::Started { .. } | What::Escrowed { .. } => {}
+            What::Started { .. }
+            | What::Escrowed { .. }
+            | What::Disputed
+            | What::SecondChanceRequested { .. }
+            | What::SecondChanceOffered { .. }
+            | What::SecondChanceAccepted { .. }
+            | What::SecondChanceLapsed { .. }
+            | What::RelistRequested => {}
         }
     }
 

@@ -2,8 +2,7 @@
 //! taken apart into columns here and put together again.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use settlement_domain::{Settlement, saga};
 use settlement_ports::StoreError;
 use uuid::Uuid;
@@ -26,21 +25,21 @@ pub(crate) struct Row {
     pub sequence: i64,
     pub attempts: Value,
     pub state: Value,
+    pub rest: Value,
     pub due_at: Option<DateTime<Utc>>,
 }
 
-/// What of a settlement no getter shows.
-#[derive(Deserialize)]
-struct Inner {
-    attempts: Value,
-    state: Value,
-}
+/// Members of a settlement's JSON that have a column of their own; all others are in `rest`.
+const COLUMNS: [&str; 9] =
+    ["id", "auction_id", "seller_id", "buyer_id", "price", "terms", "started_at", "payment_due_at", "sequence"];
 
 impl TryFrom<&Settlement> for Row {
     type Error = StoreError;
     fn try_from(settlement: &Settlement) -> Result<Self, StoreError> {
         let whole = serde_json::to_value(settlement).map_err(corrupt)?;
-        let Inner { attempts, state } = Inner::deserialize(whole).map_err(corrupt)?;
+        let mut rest: Map<String, Value> = serde_json::from_value(whole).map_err(corrupt)?;
+        rest.retain(|member, _| !COLUMNS.contains(&member.as_str()));
+        let (attempts, state) = (rest.remove("attempts"), rest.remove("state"));
         Ok(Self {
             id: settlement.id().as_uuid(),
             auction_id: settlement.auction_id().as_uuid(),
@@ -53,8 +52,9 @@ impl TryFrom<&Settlement> for Row {
             started_at: settlement.started_at(),
             payment_due_at: settlement.payment_due_at(),
             sequence: number(settlement.sequence())?,
-            attempts,
-            state,
+            attempts: attempts.unwrap_or_default(),
+            state: state.unwrap_or_default(),
+            rest: rest.into(),
             due_at: saga::due_at(settlement),
         })
     }
@@ -64,7 +64,7 @@ impl TryFrom<Row> for Settlement {
     type Error = StoreError;
     fn try_from(row: Row) -> Result<Self, StoreError> {
         let id = row.id;
-        serde_json::from_value(json!({
+        let mut whole = json!({
             "id": row.id,
             "auction_id": row.auction_id,
             "seller_id": row.seller_id,
@@ -76,8 +76,11 @@ impl TryFrom<Row> for Settlement {
             "sequence": row.sequence,
             "attempts": row.attempts,
             "state": row.state,
-        }))
-        .map_err(|error| corrupt(format!("settlement {id}: {error}")))
+        });
+        if let (Value::Object(whole), Value::Object(rest)) = (&mut whole, row.rest) {
+            whole.extend(rest);
+        }
+        serde_json::from_value(whole).map_err(|error| corrupt(format!("settlement {id}: {error}")))
     }
 }
 

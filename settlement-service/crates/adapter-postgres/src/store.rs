@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use settlement_domain::{Settlement, SettlementId};
+use settlement_domain::{Settlement, SettlementId, Standing, UserId, settlement::Resolution};
 use settlement_ports::{ListFilter, SettlementStore, SettlementTx, StoreError, Viewer};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::{browse, error::store_error, row::Row, tx::PgTx};
+use crate::{audit, browse, error::store_error, row::Row, standings, tx::PgTx};
 
 /// Who is woken by a commit of this process.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ impl SettlementStore for PgSettlements {
         sqlx::query_as!(
             Row,
             "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
-                    sequence, attempts, state, due_at
+                    sequence, attempts, state, rest, due_at
              FROM settlement WHERE id = $1",
             id.as_uuid()
         )
@@ -62,5 +62,13 @@ impl SettlementStore for PgSettlements {
 
     async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError> {
         browse::page(&self.pool, viewer, filter, limit).await
+    }
+
+    async fn resolutions(&self, id: SettlementId) -> Result<Vec<Resolution>, StoreError> {
+        audit::resolutions(&self.pool, id).await
+    }
+
+    async fn standing(&self, user: &UserId) -> Result<Option<Standing>, StoreError> {
+        standings::find(&self.pool, user).await
     }
 }

@@ -3,12 +3,18 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::{
-    CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, call::CallStatus, ledger::Transaction as Entry,
+    AuctionId, CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, Standing, StandingEvent, UserId,
+    call::CallStatus, ledger::Transaction as Entry, settlement::Resolution, standing::Reinstatement,
 };
-use settlement_ports::{Claim, Inserted, Locked, PendingCall, Receipt, RequestKey, Seen, SettlementTx, StoreError};
+use settlement_ports::{
+    Claim, Early, Inserted, Locked, PendingCall, Receipt, RequestKey, Seen, SettlementTx, StoreError,
+};
 use sqlx::{Postgres, Transaction};
 
-use crate::{calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, row::Row, store::Wakers};
+use crate::{
+    auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, row::Row,
+    standings, store::Wakers,
+};
 
 pub(crate) struct PgTx {
     transaction: Transaction<'static, Postgres>,
@@ -49,8 +55,8 @@ impl SettlementTx for PgTx {
         let row = Row::try_from(settlement)?;
         let inserted = sqlx::query!(
             "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at,
-                 payment_due_at, sequence, attempts, state, due_at, traceparent)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                 payment_due_at, sequence, attempts, state, rest, due_at, traceparent)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
              ON CONFLICT (auction_id, buyer_id) DO NOTHING",
             row.id,
             row.auction_id,
@@ -65,6 +71,7 @@ impl SettlementTx for PgTx {
             row.sequence,
             row.attempts,
             row.state,
+            row.rest,
             row.due_at,
             events::traceparent()
         )
@@ -78,7 +85,7 @@ impl SettlementTx for PgTx {
         let row = sqlx::query_as!(
             Row,
             "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
-                    sequence, attempts, state, due_at
+                    sequence, attempts, state, rest, due_at
              FROM settlement WHERE id = $1 FOR UPDATE",
             id.as_uuid()
         )
@@ -95,7 +102,7 @@ impl SettlementTx for PgTx {
         let rows = sqlx::query_as!(
             Row,
             "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
-                    sequence, attempts, state, due_at
+                    sequence, attempts, state, rest, due_at
              FROM settlement WHERE due_at <= statement_timestamp()
              ORDER BY due_at, id LIMIT $1
              FOR UPDATE SKIP LOCKED",
@@ -120,6 +127,60 @@ impl SettlementTx for PgTx {
         Ok(pending.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
     }
 
+    async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError> {
+        let settlements = auctions::lock(&mut self.transaction, id).await?;
+        let now = self.now().await?;
+        Ok(settlements.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+    }
+
+    async fn keep_early(&mut self, id: AuctionId, early: &Early) -> Result<(), StoreError> {
+        auctions::keep_early(&mut self.transaction, id, early).await
+    }
+
+    async fn early(&mut self, id: AuctionId) -> Result<Vec<Early>, StoreError> {
+        auctions::early(&mut self.transaction, id).await
+    }
+
+    async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError> {
+        let aggregate = standings::lock(&mut self.transaction, user).await?;
+        Ok(Locked { aggregate, now: self.now().await? })
+    }
+
+    async fn lock_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError> {
+        let due = standings::lock_due(&mut self.transaction, limit).await?;
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.now().await?;
+        Ok(due.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+    }
+
+    async fn save_standings(&mut self, saved: &[Standing]) -> Result<(), StoreError> {
+        for standing in saved {
+            standings::save(&mut self.transaction, standing).await?;
+        }
+        Ok(())
+    }
+
+    async fn record_standings(&mut self, events: &[StandingEvent]) -> Result<(), StoreError> {
+        for event in events {
+            events::record_standing(&mut self.transaction, event).await?;
+        }
+        self.has_events |= !events.is_empty();
+        Ok(())
+    }
+
+    async fn note_resolutions(&mut self, resolutions: &[Resolution]) -> Result<(), StoreError> {
+        for resolution in resolutions {
+            audit::note_resolution(&mut self.transaction, resolution).await?;
+        }
+        Ok(())
+    }
+
+    async fn note_reinstatement(&mut self, reinstatement: &Reinstatement) -> Result<(), StoreError> {
+        audit::note_reinstatement(&mut self.transaction, reinstatement).await
+    }
+
     async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError> {
         calls::find(&mut self.transaction, key).await
     }
@@ -128,15 +189,17 @@ impl SettlementTx for PgTx {
         for settlement in settlements {
             let row = Row::try_from(settlement)?;
             let saved = sqlx::query!(
-                "UPDATE settlement SET sequence = $2, attempts = $3, state = $4, due_at = $5,
-                     traceparent = coalesce($6, traceparent)
+                "UPDATE settlement SET sequence = $2, attempts = $3, state = $4, due_at = $5, rest = $7,
+                     payment_due_at = $8, traceparent = coalesce($6, traceparent)
                  WHERE id = $1",
                 row.id,
                 row.sequence,
                 row.attempts,
                 row.state,
                 row.due_at,
-                events::traceparent()
+                events::traceparent(),
+                row.rest,
+                row.payment_due_at
             )
             .execute(&mut *self.transaction)
             .await

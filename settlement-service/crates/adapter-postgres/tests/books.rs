@@ -57,6 +57,7 @@ async fn what_began_before_there_were_fees_keeps_its_commission_and_its_ledger()
     for (id, (price, rate, _)) in ids.iter().zip(cases) {
         sqlx::raw_sql(&of_the_first_schema(*id, price, rate)).execute(&pool).await?;
     }
+    sqlx::raw_sql(include_str!("../../../migrations/0002_saga.sql")).execute(&pool).await?;
     sqlx::raw_sql(include_str!("../../../migrations/0003_money.sql")).execute(&pool).await?;
     let store = PgSettlements::new(pool, Wakers::default());
     for (id, (price, rate, commission)) in ids.into_iter().zip(cases) {

@@ -46,7 +46,7 @@ async fn house() -> Result<House> {
     })
 }
 
-const CHANGES: [&str; 7] = [
+const CHANGES: [&str; 8] = [
     "UPDATE ledger_posting SET credit = credit + 1 WHERE credit > 0",
     "UPDATE ledger_transaction SET kind = 'refunded'",
     "DELETE FROM ledger_posting",
@@ -54,6 +54,7 @@ const CHANGES: [&str; 7] = [
     "TRUNCATE ledger_transaction",
     "TRUNCATE ledger_posting",
     "DELETE FROM ledger_closing",
+    "UPDATE operator_decision SET note = 'it was not me'",
 ];
 
 async fn refusal(pool: &PgPool, sql: &str) -> Result<String> {

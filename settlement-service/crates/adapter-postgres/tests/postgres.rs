@@ -13,10 +13,11 @@ use settlement_adapter_postgres::{
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
-    AuctionId, Money, Settlement, SettlementEvent, SettlementId, Status,
+    AuctionId, Money, Settlement, SettlementEvent, SettlementId, Standing, Status, UserId,
     ledger::{AccountKind, captured},
     saga::{self, Act, Dispatch},
-    settlement::Sale,
+    settlement::{Lot, Resolution, Sale},
+    standing::Reinstatement,
 };
 use settlement_harness::{contract, fees, terms};
 use settlement_ports::{
@@ -56,6 +57,7 @@ fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
         seller_id: "anna".parse()?,
         buyer_id: "bert".parse()?,
         price: Money::new(12_050, "USD".parse()?)?,
+        lot: Lot::Units,
     };
     Ok(Settlement::start(SettlementId::from(Uuid::now_v7()), sale, terms(), &fees(), now)?)
 }
@@ -119,6 +121,12 @@ impl SettlementStore for RolledBack {
     async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError> {
         self.store.list(viewer, filter, limit).await
     }
+    async fn resolutions(&self, id: SettlementId) -> Result<Vec<Resolution>, StoreError> {
+        self.store.resolutions(id).await
+    }
+    async fn standing(&self, user: &UserId) -> Result<Option<Standing>, StoreError> {
+        self.store.standing(user).await
+    }
 }
 
 #[tokio::test]
@@ -136,6 +144,47 @@ async fn the_store_keeps_the_promises_of_a_store() -> Result<()> {
 async fn the_store_keeps_the_promises_of_an_outbox() -> Result<()> {
     let (pool, store) = database().await?;
     contract::outbox::all(&store, &PgOutbox::new(pool)).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_store_keeps_its_promises_about_auctions_and_people() -> Result<()> {
+    let (pool, _) = database().await?;
+    let wakers = Wakers::default();
+    let store = RolledBack { store: PgSettlements::new(pool.clone(), wakers.clone()), pool: pool.clone(), wakers };
+    contract::people::all(&store, &PgOutbox::new(pool)).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_audit_trail_can_neither_be_changed_nor_deleted() -> Result<()> {
+    let (pool, store) = database().await?;
+    let mut tx = store.begin().await?;
+    let at = tx.now().await?;
+    let reinstatement = Reinstatement { user_id: "bert".parse()?, by: "root".parse()?, note: None, at };
+    tx.note_reinstatement(&reinstatement).await?;
+    tx.commit().await?;
+    for attempt in [
+        "UPDATE operator_decision SET operator_id = 'nobody'",
+        "DELETE FROM operator_decision",
+        "TRUNCATE operator_decision",
+    ] {
+        let refused = sqlx::raw_sql(attempt).execute(&pool).await.expect_err(attempt);
+        assert!(refused.to_string().contains("append-only"), "{attempt}: {refused}");
+    }
+    Ok(())
+}
+
+/// What a settlement of version 1 of the schema looks like to this one.
+#[tokio::test]
+async fn a_settlement_from_before_the_second_migration_is_read() -> Result<()> {
+    let (pool, store) = database().await?;
+    let settlement = begun(&store).await?;
+    sqlx::raw_sql("UPDATE settlement SET rest = '{}', terms = terms - 'offer_day_s', state = state - 'cancel'")
+        .execute(&pool)
+        .await?;
+    let read = store.settlement(settlement.id()).await?.context("it is there")?;
+    assert_eq!(read, settlement, "units of a lot: nothing follows, as it was before");
     Ok(())
 }
 
@@ -283,6 +332,7 @@ async fn due_timers_and_calls_are_found_by_their_index() -> Result<()> {
     let (pool, _) = database().await?;
     for (query, index) in [
         ("SELECT id FROM settlement WHERE due_at <= statement_timestamp() ORDER BY due_at, id", "settlement_due"),
+        ("SELECT user_id FROM standing WHERE due_at <= statement_timestamp() ORDER BY due_at, user_id", "standing_due"),
         ("SELECT key FROM gateway_call WHERE due_at <= statement_timestamp() ORDER BY due_at, key", "gateway_call_due"),
     ] {
         let mut tx = pool.begin().await?;

@@ -2,7 +2,8 @@
 
 use settlement_domain::ledger::Transaction;
 use settlement_domain::saga::Change;
-use settlement_domain::{GatewayCall, Settlement, SettlementEvent};
+use settlement_domain::settlement::Resolution;
+use settlement_domain::{GatewayCall, Settlement, SettlementEvent, Standing, Strike, UserId};
 use settlement_ports::{SettlementTx, StoreError};
 
 /// Changes of any number of settlements.
@@ -12,6 +13,8 @@ pub struct Batch {
     calls: Vec<GatewayCall>,
     transactions: Vec<Transaction>,
     events: Vec<SettlementEvent>,
+    strikes: Vec<(UserId, Strike)>,
+    resolutions: Vec<Resolution>,
 }
 
 impl Batch {
@@ -21,6 +24,13 @@ impl Batch {
         self.calls.extend(change.calls);
         self.transactions.extend(change.transactions);
         self.events.extend(change.events);
+        self.strikes.extend(change.strikes);
+        self.resolutions.extend(change.resolutions);
+    }
+
+    /// Adds events of settlements that are stored already.
+    pub fn add_events(&mut self, events: impl IntoIterator<Item = SettlementEvent>) {
+        self.events.extend(events);
     }
 
     /// Adds a call that is to be stored while its settlement stays.
@@ -42,6 +52,31 @@ impl Batch {
         if !self.events.is_empty() {
             tx.record(&self.events).await?;
         }
-        Ok(())
+        if !self.resolutions.is_empty() {
+            tx.note_resolutions(&self.resolutions).await?;
+        }
+        strike(tx, self.strikes).await
     }
+}
+
+/// Standings are locked in the order of their users, so that units of work cannot wait for each other in a circle.
+async fn strike(tx: &mut dyn SettlementTx, mut strikes: Vec<(UserId, Strike)>) -> Result<(), StoreError> {
+    strikes.sort_by(|(left, _), (right, _)| left.cmp(right));
+    let (mut standings, mut events) = (Vec::<Standing>::new(), Vec::new());
+    for (user, strike) in strikes {
+        let standing = match standings.pop_if(|last| *last.user_id() == user) {
+            Some(standing) => standing,
+            None => tx.lock_standing(&user).await?.aggregate,
+        };
+        let (standing, event) = standing.struck(strike);
+        standings.push(standing);
+        events.extend(event);
+    }
+    if !standings.is_empty() {
+        tx.save_standings(&standings).await?;
+    }
+    if !events.is_empty() {
+        tx.record_standings(&events).await?;
+    }
+    Ok(())
 }

@@ -1,12 +1,13 @@
-//! What people do: pay, ship, receive. Once each, however often the request comes.
+//! What people do about a settlement. Once each, however often the request comes.
 
 use std::sync::Arc;
 
 use settlement_domain::saga::{self, Act, Party};
-use settlement_domain::{Parcel, PaymentMethod, Settlement, SettlementId};
-use settlement_ports::{Claim, RequestKey, SettlementStore, SettlementTx, Viewer};
+use settlement_domain::{Role, Settlement, SettlementId};
+use settlement_ports::{RequestKey, SettlementStore, SettlementTx, Viewer};
 
 use crate::batch::Batch;
+use crate::once::{Opened, close, open};
 use crate::retry::on_conflict;
 use crate::{Answered, Outcome, SettlementView, UseError};
 
@@ -23,39 +24,8 @@ impl Settlements {
         Self { store }
     }
 
-    /// The buyer pays by a method; the gateway's answer comes later.
-    pub async fn pay(
-        &self,
-        actor: &Viewer,
-        key: &RequestKey,
-        id: SettlementId,
-        method: PaymentMethod,
-    ) -> Result<Answered<Outcome>, UseError> {
-        self.act(actor, key, id, Act::Pay(method)).await
-    }
-
-    /// The seller hands the lot to a carrier.
-    pub async fn ship(
-        &self,
-        actor: &Viewer,
-        key: &RequestKey,
-        id: SettlementId,
-        parcel: Parcel,
-    ) -> Result<Answered<Outcome>, UseError> {
-        self.act(actor, key, id, Act::Ship(parcel)).await
-    }
-
-    /// The buyer has the lot; the seller's payout comes later.
-    pub async fn receive(
-        &self,
-        actor: &Viewer,
-        key: &RequestKey,
-        id: SettlementId,
-    ) -> Result<Answered<Outcome>, UseError> {
-        self.act(actor, key, id, Act::Receive).await
-    }
-
-    async fn act(
+    /// Somebody acts. What the gateway has to do about it is planned, and comes later.
+    pub async fn act(
         &self,
         actor: &Viewer,
         key: &RequestKey,
@@ -72,25 +42,18 @@ impl Settlements {
         id: SettlementId,
         act: Act,
     ) -> Result<Answered<Outcome>, UseError> {
-        let mut tx = self.store.begin().await?;
-        match tx.claim(key).await? {
-            Claim::New => {}
-            Claim::Replay(answer) => {
-                return Ok(Answered { outcome: serde_json::from_value(answer)?, replayed: true });
-            }
-            Claim::Mismatch => return Err(UseError::KeyReused),
-            Claim::Running => return Err(UseError::KeyRunning),
-        }
+        let mut tx = match open(self.store.as_ref(), key).await? {
+            Opened::Fresh(tx) => tx,
+            Opened::Replayed(answered) => return Ok(answered),
+        };
         let outcome = decide(tx.as_mut(), actor, id, act).await?;
-        tx.answer(key, &serde_json::to_value(&outcome)?).await?;
-        tx.commit().await?;
-        Ok(Answered { outcome, replayed: false })
+        close(tx, key, outcome).await
     }
 }
 
 async fn decide(tx: &mut dyn SettlementTx, actor: &Viewer, id: SettlementId, act: Act) -> Result<Outcome, UseError> {
     let locked = tx.lock(id).await?.filter(|locked| actor.may_see(&locked.aggregate)).ok_or(UseError::NotFound)?;
-    authorize(actor, &locked.aggregate, &act)?;
+    authorize(actor, &locked.aggregate, act.by())?;
     match saga::begin(locked.aggregate, act, locked.now) {
         Ok(change) => {
             let settlement = Box::new(SettlementView::of(&change.settlement, actor));
@@ -103,12 +66,15 @@ async fn decide(tx: &mut dyn SettlementTx, actor: &Viewer, id: SettlementId, act
     }
 }
 
-/// Only the party that the saga's table names begins a step.
-fn authorize(actor: &Viewer, settlement: &Settlement, act: &Act) -> Result<(), UseError> {
-    let (party, name) = match act.step().row().begun_by {
-        Party::Buyer => (settlement.buyer_id(), "the buyer"),
-        Party::Seller => (settlement.seller_id(), "the seller"),
-        Party::Saga => return Err(UseError::Forbidden("nobody")),
+/// Only whom the saga's tables name acts. An operator does not decide in a matter of the own.
+fn authorize(actor: &Viewer, settlement: &Settlement, party: Party) -> Result<(), UseError> {
+    let role = settlement.role_of(&actor.user);
+    let (may, who) = match party {
+        Party::Buyer => (role == Some(Role::Buyer), "the buyer"),
+        Party::Seller => (role == Some(Role::Seller), "the seller"),
+        Party::Parties => (role.is_some(), "the buyer or the seller"),
+        Party::Operator => (actor.admin && role.is_none(), "an admin who is neither buyer nor seller"),
+        Party::Saga => (false, "nobody"),
     };
-    if actor.user == *party { Ok(()) } else { Err(UseError::Forbidden(name)) }
+    if may { Ok(()) } else { Err(UseError::Forbidden(who)) }
 }

@@ -6,9 +6,11 @@ mod batch;
 mod books;
 mod command;
 mod facts;
+mod once;
 mod outcome;
 mod query;
 mod retry;
+mod standing;
 mod view;
 mod worker;
 
@@ -17,5 +19,6 @@ pub use command::Settlements;
 pub use facts::Facts;
 pub use outcome::{Answered, Outcome, UseError};
 pub use query::Page;
+pub use standing::Reinstated;
 pub use view::SettlementView;
 pub use worker::{Progress, Worker};

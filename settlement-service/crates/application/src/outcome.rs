@@ -32,6 +32,22 @@ pub enum Outcome {
         /// What it missed.
         deadline: DateTime<Utc>,
     },
+    /// The dispute has as much evidence as it may have.
+    EvidenceFull,
+    /// The operator may decide otherwise, and not this.
+    NotAllowed {
+        /// What was decided.
+        decision: String,
+        /// What may be.
+        allowed: Vec<String>,
+    },
+    /// The part to be given back is not a part of the seller's share.
+    NoPart {
+        /// The seller's share, minor units.
+        most: i64,
+    },
+    /// A decision outside a dispute says why.
+    NoNote,
 }
 
 /// An outcome, and whether it is the first answer again.
@@ -52,6 +68,9 @@ pub enum UseError {
     /// The ledger has no entry of this reference.
     #[error("the ledger has no such entry")]
     NoEntry,
+    /// Another person's standing is nobody else's business.
+    #[error("there is no such bidder")]
+    NoBidder,
     /// The asker may see it and not do this.
     #[error("only {0} may do this")]
     Forbidden(&'static str),
@@ -102,6 +121,13 @@ impl Outcome {
                 Ok(Self::Refused { status: refused.status, event: refused.event.to_owned() })
             }
             SagaError::Late { event, deadline } => Ok(Self::Late { event: (*event).to_owned(), deadline: *deadline }),
+            SagaError::EvidenceFull => Ok(Self::EvidenceFull),
+            SagaError::NotAllowed { verdict, allowed } => Ok(Self::NotAllowed {
+                decision: (*verdict).to_owned(),
+                allowed: allowed.iter().map(ToString::to_string).collect(),
+            }),
+            SagaError::NoPart { most } => Ok(Self::NoPart { most: *most }),
+            SagaError::NoNote => Ok(Self::NoNote),
             SagaError::Ledger(_) | SagaError::InDoubt(_) => Err(UseError::Defect(error.to_string())),
         }
     }

@@ -18,10 +18,14 @@ pub struct Page {
 }
 
 impl Settlements {
-    /// One settlement, if it is the viewer's business.
+    /// One settlement, if it is the viewer's business; for an admin with what the operator decided about it.
     pub async fn get(&self, viewer: &Viewer, id: SettlementId) -> Result<SettlementView, UseError> {
         let found = self.store.settlement(id).await?.filter(|settlement| viewer.may_see(settlement));
-        found.map(|settlement| SettlementView::of(&settlement, viewer)).ok_or(UseError::NotFound)
+        let mut view = SettlementView::of(&found.ok_or(UseError::NotFound)?, viewer);
+        if viewer.admin {
+            view.resolutions = self.store.resolutions(id).await?;
+        }
+        Ok(view)
     }
 
     /// The viewer's settlements, an admin's are all; `limit` is held to 1–100.

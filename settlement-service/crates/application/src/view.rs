@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use settlement_domain::fees::ScheduleName;
-use settlement_domain::settlement::{Delivery, State};
+use settlement_domain::settlement::{Delivery, Dispute, Kind, Resolution, Split, State, Undo};
 use settlement_domain::{
-    AuctionId, Decline, FailureReason, Money, Parcel, Settlement, SettlementId, Status, UserId, saga,
+    AuctionId, Decline, FailureReason, Money, Parcel, Role, Settlement, SettlementId, Status, UserId, saga,
 };
 use settlement_ports::Viewer;
 
@@ -30,6 +30,8 @@ pub struct SettlementView {
     pub tax: Money,
     /// The version of the fees it began with.
     pub fee_schedule: ScheduleName,
+    /// The hammer's sale, or a second chance after it.
+    pub kind: Kind,
     /// Where it stands.
     pub status: Status,
     /// When it began.
@@ -56,8 +58,16 @@ pub struct SettlementView {
     pub refunded: Option<Money>,
     /// Why there was no sale.
     pub failure_reason: Option<FailureReason>,
+    /// Which party wishes to call the sale off.
+    pub cancel_wish: Option<Role>,
+    /// The buyer's complaint, and what was said about it.
+    pub dispute: Option<Dispute>,
     /// Why a person has to decide; admin only.
     pub operator_reason: Option<String>,
+    /// What the operator may decide; admin only.
+    pub operator_actions: Vec<String>,
+    /// What the operator decided; admin only, and only where one settlement is read.
+    pub resolutions: Vec<Resolution>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// When time alone moves it on.
@@ -74,6 +84,7 @@ impl SettlementView {
         view.fill(settlement, settlement.state());
         if !viewer.admin {
             view.operator_reason = None;
+            view.operator_actions = Vec::new();
             if viewer.user != *settlement.buyer_id() {
                 view.declined = None;
             }
@@ -96,6 +107,7 @@ impl SettlementView {
             premium: quote.premium(),
             tax: quote.tax(),
             fee_schedule: quote.schedule().clone(),
+            kind: settlement.kind(),
             status: settlement.status(),
             started_at: settlement.started_at(),
             payment_due_at: settlement.payment_due_at(),
@@ -109,7 +121,11 @@ impl SettlementView {
             commission: None,
             refunded: None,
             failure_reason: None,
+            cancel_wish: settlement.cancel_wish(),
+            dispute: settlement.dispute().cloned(),
             operator_reason: None,
+            operator_actions: settlement.state().actions().iter().map(ToString::to_string).collect(),
+            resolutions: Vec::new(),
             ended_at: None,
             due_at: saga::due_at(settlement),
             sequence: settlement.sequence(),
@@ -118,19 +134,21 @@ impl SettlementView {
 
     fn fill(&mut self, settlement: &Settlement, state: &State) {
         match state {
-            State::AwaitingPayment { declined } => self.declined.clone_from(declined),
+            State::AwaitingPayment { declined, .. } => self.declined.clone_from(declined),
             State::Authorizing { .. } | State::Authorized { .. } => {}
             State::Escrowed { ship_due_at, .. } => self.ship_due_at = Some(*ship_due_at),
-            State::Shipped { delivery, .. } => self.deliver(delivery),
+            State::Shipped { delivery, .. }
+            | State::Disputed { delivery, .. }
+            | State::Refunding { undo: Undo::PartRefund { delivery, .. }, .. } => self.deliver(delivery),
             State::Received { delivery, split, received_at, .. } => {
                 self.deliver(delivery);
                 self.received_at = Some(*received_at);
-                (self.payout, self.commission) = (Some(split.payout), Some(split.commission));
+                self.divide(split);
             }
             State::Completed { delivery, split, received_at, completed_at, .. } => {
                 self.deliver(delivery);
                 self.received_at = Some(*received_at);
-                (self.payout, self.commission) = (Some(split.payout), Some(split.commission));
+                self.divide(split);
                 self.ended_at = Some(*completed_at);
             }
             State::Refunding { reason, .. } => self.failure_reason = Some(*reason),
@@ -148,6 +166,11 @@ impl SettlementView {
                 self.operator_reason = Some(reason.clone());
             }
         }
+    }
+
+    fn divide(&mut self, split: &Split) {
+        (self.payout, self.commission) = (Some(split.payout), Some(split.commission));
+        self.refunded = split.refunded;
     }
 
     fn deliver(&mut self, delivery: &Delivery) {

@@ -23,7 +23,7 @@ pub struct Worker {
 /// What one run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Deadlines that had passed.
+    /// Deadlines of settlements and of suspensions that had passed.
     pub deadlines: usize,
     /// Calls that were taken up.
     pub calls: usize,
@@ -56,8 +56,9 @@ impl Worker {
     /// the other; what was left undone by an error is due again later.
     pub async fn run_once(&self, limit: u32) -> Result<Progress, StoreError> {
         let deadlines = on_conflict(|| self.pass_deadlines(limit)).await;
+        let standings = on_conflict(|| self.end_suspensions(limit)).await;
         let calls = self.make_calls(limit).await;
-        Ok(Progress { deadlines: deadlines?, calls: calls? })
+        Ok(Progress { deadlines: deadlines? + standings?, calls: calls? })
     }
 
     async fn pass_deadlines(&self, limit: u32) -> Result<usize, StoreError> {
@@ -72,6 +73,20 @@ impl Worker {
             tx.commit().await?;
         }
         Ok(count)
+    }
+
+    async fn end_suspensions(&self, limit: u32) -> Result<usize, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let due = tx.lock_due_standings(limit).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let passed = due.into_iter().map(|locked| locked.aggregate.time_passed(locked.now));
+        let (standings, events): (Vec<_>, Vec<_>) = passed.unzip();
+        tx.save_standings(&standings).await?;
+        tx.record_standings(&events.into_iter().flatten().collect::<Vec<_>>()).await?;
+        tx.commit().await?;
+        Ok(standings.len())
     }
 
     async fn make_calls(&self, limit: u32) -> Result<usize, StoreError> {

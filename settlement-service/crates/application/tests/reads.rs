@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use settlement_application::{Facts, Settlements, UseError, Worker};
-use settlement_domain::settlement::Sale;
+use settlement_domain::saga::Act;
+use settlement_domain::settlement::{Lot, Sale};
 use settlement_domain::{Money, Settlement, Status};
 use settlement_harness::{Scene, fees, terms};
 use settlement_ports::{
@@ -88,7 +89,7 @@ fn racing(lost: usize) -> Settlements {
 fn a_lost_race_is_run_again_a_bounded_number_of_times() {
     let receive = |lost| {
         let id = uuid::Uuid::nil().into();
-        block_on(racing(lost).receive(&viewer("buyer", false), &request(), id)).unwrap_err()
+        block_on(racing(lost).act(&viewer("buyer", false), &request(), id, Act::Receive)).unwrap_err()
     };
     assert_eq!(receive(4), UseError::KeyRunning);
     assert_eq!(receive(5), UseError::Conflict);
@@ -99,7 +100,8 @@ fn a_store_that_is_away_is_told_as_that_and_not_tried_again() {
     let mut store = MockSettlementStore::new();
     store.expect_begin().times(1).returning(|| Err(StoreError::Unavailable("down".to_owned())));
     let id = uuid::Uuid::nil().into();
-    let answer = block_on(Settlements::new(Arc::new(store)).receive(&viewer("buyer", false), &request(), id));
+    let settlements = Settlements::new(Arc::new(store));
+    let answer = block_on(settlements.act(&viewer("buyer", false), &request(), id, Act::Receive));
     assert_eq!(answer, Err(UseError::Unavailable("down".to_owned())));
 }
 
@@ -109,6 +111,7 @@ fn sale(price: i64) -> Sale {
         seller_id: "seller".parse().unwrap(),
         buyer_id: "buyer".parse().unwrap(),
         price: Money::new(price, "USD".parse().unwrap()).unwrap(),
+        lot: Lot::Units,
     }
 }
 
@@ -163,8 +166,9 @@ fn a_duplicate_receipt_is_the_end_of_it() {
 #[test]
 fn trouble_with_deadlines_does_not_keep_the_worker_from_calls() {
     let mut store = MockSettlementStore::new();
-    store.expect_begin().times(2).returning(|| {
+    store.expect_begin().times(3).returning(|| {
         let mut tx = MockSettlementTx::new();
+        tx.expect_lock_due_standings().times(0..=1).returning(|_| Ok(Vec::new()));
         tx.expect_lock_due_timers().returning(|_| Err(StoreError::Corrupt("a row".to_owned())));
         tx.expect_lock_pending_calls().times(0..=1).returning(|_| Ok(Vec::new()));
         Ok(Box::new(tx) as Box<dyn SettlementTx>)
@@ -180,5 +184,8 @@ fn use_cases_and_the_worker_may_be_spawned() {
     let scene = Scene::sold();
     let (settlements, worker) = (scene.settlements.clone(), scene.worker.clone());
     spawnable(async move { worker.run_once(1).await });
-    spawnable(async move { settlements.receive(&viewer("buyer", false), &request(), uuid::Uuid::nil().into()).await });
+    let id = uuid::Uuid::nil().into();
+    spawnable(async move { settlements.act(&viewer("buyer", false), &request(), id, Act::Receive).await });
+    let facts = scene.facts.clone();
+    spawnable(async move { facts.handle(receipt(), Fact::AuctionSold(Vec::new())).await });
 }

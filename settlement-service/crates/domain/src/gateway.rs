@@ -193,6 +193,21 @@ pub struct Decline {
 }
 
 impl Decline {
+    /// The code by which every gateway tells that a hold had run out when it was to be taken or let go.
+    pub const HOLD_EXPIRED: &str = "hold_expired";
+
+    /// Whether the hold had run out.
+    #[must_use]
+    pub fn is_expired_hold(&self) -> bool {
+        self.code == Self::HOLD_EXPIRED
+    }
+
+    /// Holds on the buyer's method ran out, again and again.
+    pub(crate) fn hold_expired() -> Self {
+        let message = "the money was held and could not be taken in time; nothing was taken".to_owned();
+        Self { code: Self::HOLD_EXPIRED.to_owned(), message }
+    }
+
     /// The gateway took none of many contacts.
     pub(crate) fn unavailable() -> Self {
         let message = "the payment gateway could not be reached; nothing was taken".to_owned();

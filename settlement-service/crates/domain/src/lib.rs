@@ -1,7 +1,8 @@
 //! Settlement's core: what happens to money and goods after the hammer. Pure: no IO, no clock, no async.
 //!
-//! Reading order: [`money`] and [`rate`], the [`fees`] of a sale, the double-entry [`ledger`], the [`settlement`] and its states,
-//! the [`call`] to the gateway that survives crashes, and [`saga`], whose table drives all of it.
+//! Reading order: [`money`] and [`rate`], the [`fees`] of a sale, the double-entry [`ledger`], the [`settlement`] and its
+//! states, the [`call`] to the gateway that survives crashes, [`saga`], whose tables drive all of it, and the
+//! [`standing`] of people whose sales came to nothing.
 
 pub mod call;
 pub mod fees;
@@ -12,6 +13,7 @@ pub mod money;
 pub mod rate;
 pub mod saga;
 pub mod settlement;
+pub mod standing;
 
 pub use call::{Contact, GatewayCall, Report, Way};
 pub use fees::{Quote, Schedules};
@@ -19,4 +21,5 @@ pub use gateway::{Answer, CallKey, Decline, GatewayRef, Instruction, Operation, 
 pub use ids::{AuctionId, SettlementId, UserId};
 pub use money::{Currency, Money};
 pub use rate::BasisPoints;
-pub use settlement::{FailureReason, Parcel, Settlement, SettlementEvent, Status, Terms};
+pub use settlement::{FailureReason, Parcel, Role, Settlement, SettlementEvent, Statement, Status, Terms};
+pub use standing::{Standing, StandingEvent, Strike};

@@ -1,38 +1,85 @@
 //! The saga of a settlement: from the hammer to the seller's money, or back to the buyer's.
 //!
-//! The table is what runs: [`begin`], [`deadline`], [`dispatch`] and [`report`] read from it what a step does, how
-//! long it may take, what a refusal leads to and how it is undone. Captured money has no hold left, so the undo of
-//! the last finished step that has one undoes those before it, too.
+//! Three tables are what runs. [`SAGA`] has the good path: what a step does, how long it may take, what a refusal leads
+//! to and how it is undone. [`DETOURS`] has what people may do besides. [`ENDS`] has what follows when there was no sale.
+//! The decisions below read them; how one is carried out is said in `run`, what the operator decides in `resolve`, and
+//! who gets the lot next in `cascade`.
+//!
+//! Captured money has no hold left, so the undo of the last finished step that has one undoes those before it, too.
+//! A limit of a step that a person begins is for its beginning: who pays in time has paid in time, however long the
+//! gateway takes. A limit of a step that the saga begins is for its end.
 
+mod cascade;
+mod resolve;
+mod run;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, Utc};
 
-use self::table::Deadline::{InspectionEnd, PaymentDue, ShipDue};
-use self::table::Party::{Buyer, Saga, Seller};
+pub use self::cascade::{Nomination, award_declined, exhausted, nominated, relisted};
+use self::run::{Proof, Run};
+use self::table::Afterwards::{GoesOn, Stays};
+use self::table::Deadline::{HoldEnd, InspectionEnd, PaymentDue, ShipDue};
+use self::table::Party::{Buyer, Operator, Parties, Saga, Seller};
 use self::table::Step::{Authorize, Capture, PayOut, Receive, Ship};
-use self::table::WhenLate::{CallOff, CountAsDone};
+use self::table::WhenLate::{CallOff, CountAsDone, HoldAgain};
 use self::table::WhenRefused::{Abandon, AskAgain, Retry};
-pub use self::table::{Deadline, Does, Limit, Party, Row, Step, WhenLate, WhenRefused};
-use self::table::{by, row, tell};
-use crate::call::{CallStatus, Contact, GatewayCall, Report, StillInDoubt, backoff};
-use crate::gateway::{Answer, Decline, GatewayRef, Operation, PaymentMethod};
-use crate::ledger::{self, LedgerError, Transaction};
-use crate::settlement::FailureReason::{NotShipped, Unpaid};
-use crate::settlement::{FailureReason, Parcel, Refused, Settlement, SettlementEvent, State, Undo, What};
+pub use self::table::{Afterwards, Deadline, Detour, Does, End, Limit, Party, Row, Step, WhenLate, WhenRefused};
+use self::table::{by, detour, end, row, tell};
+use crate::call::{Contact, GatewayCall, Report, StillInDoubt};
+use crate::gateway::{Operation, PaymentMethod};
+use crate::ids::UserId;
+use crate::ledger::{LedgerError, Transaction};
+use crate::settlement::FailureReason::{
+    Agreed, AwardDeclined, CalledOff, DisputeRefunded, NotShipped, OfferLapsed, OfferWithdrawn, PaymentFailed, Unpaid,
+};
+use crate::settlement::Status::{AwaitingPayment, Disputed, Escrowed, NeedsOperator, Shipped};
+use crate::settlement::{
+    Decision, Kind, Parcel, Refused, Resolution, Role, Settlement, SettlementEvent, State, Statement, Succession, Undo,
+};
+use crate::standing::Strike;
 
 /// The steps, in order. The number in `tell` is [`Does::contacts`].
 #[rustfmt::skip]
 pub const SAGA: [Row; 5] = [
-//      step       begun by  does, and when that is refused                        until, and when that is missed           undone by
-    row(Authorize, Buyer,    Some(tell(Operation::Authorize, AskAgain, 8)),        Some(by(PaymentDue, CallOff(Unpaid))),   Some(Operation::Void)),
-    row(Capture,   Saga,     Some(tell(Operation::Capture, Abandon(Unpaid), 40)),  Some(by(PaymentDue, CallOff(Unpaid))),   Some(Operation::Refund)),
-    row(Ship,      Seller,   None,                                                 Some(by(ShipDue, CallOff(NotShipped))),  None),
-    row(Receive,   Buyer,    None,                                                 Some(by(InspectionEnd, CountAsDone)),    None),
-    row(PayOut,    Saga,     Some(tell(Operation::PayOut, Retry(5), 40)),          None,                                    None),
+//      step       begun by  does, and when that is refused                                     until, and when that is missed           undone by
+    row(Authorize, Buyer,    Some(tell(Operation::Authorize, AskAgain, 8)),                     Some(by(PaymentDue, CallOff(Unpaid))),   Some(Operation::Void)),
+    row(Capture,   Saga,     Some(tell(Operation::Capture, Abandon(PaymentFailed), UNTIL_LATE)), Some(by(HoldEnd, HoldAgain(5))),        Some(Operation::Refund)),
+    row(Ship,      Seller,   None,                                                              Some(by(ShipDue, CallOff(NotShipped))),  None),
+    row(Receive,   Buyer,    None,                                                              Some(by(InspectionEnd, CountAsDone)),    None),
+    row(PayOut,    Saga,     Some(tell(Operation::PayOut, Retry(5), 40)),                       None,                                    None),
 ];
+
+/// What people may do besides beginning a step, and where.
+#[rustfmt::skip]
+pub const DETOURS: [Detour; 5] = [
+//         act         by        in which states                   it leads to
+    detour("decline",  Buyer,    &[AwaitingPayment]),           // failed (second chances only)
+    detour("dispute",  Buyer,    &[Shipped]),                   // disputed: no time runs
+    detour("evidence", Parties,  &[Disputed]),                  // disputed still
+    detour("cancel",   Parties,  &[AwaitingPayment, Escrowed]), // nothing yet; if the other party agrees: failed or refunded
+    detour("resolve",  Operator, &[Disputed, NeedsOperator]),   // what `State::actions` allows
+];
+
+/// What follows when there was no sale. A second chance that is not paid lapses instead of being unpaid.
+#[rustfmt::skip]
+pub const ENDS: [End; 9] = [
+//      reason           strike for          the lot
+    end(Unpaid,          Some(Role::Buyer),  GoesOn),
+    end(PaymentFailed,   None,               GoesOn),
+    end(NotShipped,      Some(Role::Seller), Stays),
+    end(OfferLapsed,     None,               GoesOn),
+    end(OfferWithdrawn,  None,               Stays),
+    end(Agreed,          None,               Stays),
+    end(AwardDeclined,   None,               Stays),
+    end(DisputeRefunded, None,               Stays),
+    end(CalledOff,       None,               Stays),
+];
+
+/// As [`Does::contacts`]: as often as there is time for.
+pub const UNTIL_LATE: u32 = u32::MAX;
 
 /// An undo has no other way out: it is tried again, then a person has to decide.
 pub const WHEN_UNDO_REFUSED: WhenRefused = Retry(5);
@@ -49,16 +96,27 @@ pub enum Act {
     Ship(Parcel),
     /// The buyer has the lot.
     Receive,
+    /// The contender does not want the second chance.
+    Decline,
+    /// The buyer complains about what came, or did not come.
+    Dispute(Statement),
+    /// A party says something about the dispute.
+    Evidence(UserId, Statement),
+    /// A party wishes to call the sale off, or agrees to that.
+    Cancel(UserId),
+    /// The operator decides.
+    Resolve(Decision),
 }
 
 impl Act {
-    /// The step it sets going.
+    /// The step it begins; none for a detour.
     #[must_use]
-    pub const fn step(&self) -> Step {
+    pub const fn step(&self) -> Option<Step> {
         match self {
-            Self::Pay(_) => Authorize,
-            Self::Ship(_) => Ship,
-            Self::Receive => Receive,
+            Self::Pay(_) => Some(Authorize),
+            Self::Ship(_) => Some(Ship),
+            Self::Receive => Some(Receive),
+            Self::Decline | Self::Dispute(_) | Self::Evidence(..) | Self::Cancel(_) | Self::Resolve(_) => None,
         }
     }
 
@@ -69,7 +127,25 @@ impl Act {
             Self::Pay(_) => "pay",
             Self::Ship(_) => "ship",
             Self::Receive => "receive",
+            Self::Decline => "decline",
+            Self::Dispute(_) => "dispute",
+            Self::Evidence(..) => "evidence",
+            Self::Cancel(_) => "cancel",
+            Self::Resolve(_) => "resolve",
         }
+    }
+
+    /// Whose it is, by the tables.
+    #[must_use]
+    pub fn by(&self) -> Party {
+        let detour = || DETOURS.iter().find(|row| row.act == self.name()).map_or(Saga, |row| row.by);
+        self.step().map_or_else(detour, |step| step.row().begun_by)
+    }
+
+    fn is_taken_by(&self, settlement: &Settlement) -> bool {
+        let detour = || DETOURS.iter().any(|row| row.act == self.name() && row.within.contains(&settlement.status()));
+        let second_chance = settlement.kind() == Kind::SecondChance || *self != Self::Decline;
+        second_chance && self.step().map_or_else(detour, |step| position(settlement) == Position::Waiting(step))
     }
 }
 
@@ -84,6 +160,10 @@ pub struct Change {
     pub calls: Vec<GatewayCall>,
     /// What the ledger gets.
     pub transactions: Vec<Transaction>,
+    /// Who gets a strike.
+    pub strikes: Vec<(UserId, Strike)>,
+    /// What the audit trail gets.
+    pub resolutions: Vec<Resolution>,
 }
 
 /// What to do about a call that is due.
@@ -91,7 +171,7 @@ pub struct Change {
 pub enum Dispatch {
     /// Store the call as it is here, then contact the gateway.
     Contact(GatewayCall, Contact),
-    /// The deadline came first: the call is dropped.
+    /// It is not wanted any more: the call is dropped.
     Overtaken(Box<Change>),
 }
 
@@ -109,6 +189,26 @@ pub enum SagaError {
         /// What it missed.
         deadline: DateTime<Utc>,
     },
+    /// The dispute has as much evidence as it may have.
+    #[error("a dispute takes no more evidence than it has")]
+    EvidenceFull,
+    /// The operator may decide otherwise, and not this.
+    #[error("{verdict} is not among the allowed actions {allowed:?}")]
+    NotAllowed {
+        /// What was decided.
+        verdict: &'static str,
+        /// What may be.
+        allowed: &'static [&'static str],
+    },
+    /// The part to be given back is not a part of the seller's share.
+    #[error("a part refund is between 1 and {most} minor units")]
+    NoPart {
+        /// The seller's share, minor units.
+        most: i64,
+    },
+    /// A decision outside a dispute says why.
+    #[error("the decision needs a note")]
+    NoNote,
     /// A defect: the postings do not balance.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -117,7 +217,7 @@ pub enum SagaError {
     InDoubt(#[from] StillInDoubt),
 }
 
-/// Where a state stands in the table.
+/// Where a state stands in the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
     /// Waits for the person who begins the step.
@@ -126,8 +226,10 @@ enum Position {
     Calling(Step),
     /// Waits for the gateway to undo.
     Undoing(Operation),
-    /// Nothing is awaited.
-    Over,
+    /// It is over, and bidding is asked for the next contender until then.
+    Asking(DateTime<Utc>),
+    /// It is over, or a person has to decide.
+    Resting,
 }
 
 fn position(settlement: &Settlement) -> Position {
@@ -139,9 +241,15 @@ fn position(settlement: &Settlement) -> Position {
         State::Shipped { .. } => Position::Waiting(Receive),
         State::Received { .. } => Position::Calling(PayOut),
         State::Refunding { undo: Undo::Void { .. }, .. } => Position::Undoing(Operation::Void),
-        State::Refunding { undo: Undo::Refund { .. }, .. } => Position::Undoing(Operation::Refund),
-        State::Completed { .. } | State::Refunded { .. } | State::Failed { .. } | State::NeedsOperator { .. } => {
-            Position::Over
+        State::Refunding { undo: Undo::Refund { .. } | Undo::PartRefund { .. }, .. } => {
+            Position::Undoing(Operation::Refund)
+        }
+        State::Failed { .. } => match settlement.succession() {
+            Succession::Asked(chance) => Position::Asking(chance.until),
+            Succession::Nothing | Succession::Relist | Succession::NextContender(_) => Position::Resting,
+        },
+        State::Completed { .. } | State::Refunded { .. } | State::Disputed { .. } | State::NeedsOperator { .. } => {
+            Position::Resting
         }
     }
 }
@@ -151,26 +259,33 @@ fn position(settlement: &Settlement) -> Position {
 pub fn due_at(settlement: &Settlement) -> Option<DateTime<Utc>> {
     match position(settlement) {
         Position::Waiting(step) => step.row().limit.and_then(|limit| limit.moment(settlement)),
-        Position::Calling(_) | Position::Undoing(_) | Position::Over => None,
+        Position::Asking(until) => Some(until),
+        Position::Calling(_) | Position::Undoing(_) | Position::Resting => None,
     }
 }
 
-/// A person acts.
+/// A person acts. Whether it is theirs to do ([`Act::by`]) the caller has seen to.
 pub fn begin(settlement: Settlement, act: Act, now: DateTime<Utc>) -> Result<Change, SagaError> {
-    let (step, event) = (act.step(), act.name());
-    if position(&settlement) != Position::Waiting(step) {
+    let event = act.name();
+    if !act.is_taken_by(&settlement) {
         return Err(settlement.refuse(event).into());
     }
-    if let Some(Limit { when_late: CallOff(_), .. }) = step.row().limit
+    if let Position::Waiting(step) = position(&settlement)
         && let Some(deadline) = step.missed(&settlement, now)
+        && act != Act::Receive
     {
         return Err(SagaError::Late { event, deadline });
     }
     let run = Run::of(settlement, now);
     let run = match act {
-        Act::Pay(method) => run.moved(|settlement| settlement.authorizing(method))?.ask(step)?,
-        Act::Ship(parcel) => run.done(step, Proof::Parcel(parcel))?,
-        Act::Receive => run.done(step, Proof::Word)?,
+        Act::Pay(method) => run.moved(|settlement| settlement.authorizing(method))?.ask(Authorize)?,
+        Act::Ship(parcel) => run.done(Ship, Proof::Parcel(parcel))?,
+        Act::Receive => run.done(Receive, Proof::Word)?,
+        Act::Decline => run.call_off(OfferLapsed, Authorize)?,
+        Act::Dispute(reason) => run.moved(|settlement| settlement.disputed(reason, now))?,
+        Act::Evidence(who, text) => run.testify(&who, text)?,
+        Act::Cancel(who) => run.cancel(&who)?,
+        Act::Resolve(decision) => run.resolve(decision)?,
     };
     Ok(run.into())
 }
@@ -181,19 +296,20 @@ pub fn deadline(settlement: Settlement, now: DateTime<Utc>) -> Change {
     let run = Run::of(settlement.clone(), now);
     let run = match position(&settlement) {
         Position::Waiting(step) if step.missed(&settlement, now).is_some() => run.late(step),
+        Position::Asking(until) if until <= now => Ok(run.relist()),
         _ => Ok(run),
     };
-    run.map_or_else(|error| stuck(settlement, None, &error, now), Change::from)
+    run.map_or_else(|error| run::stuck(settlement, None, &error, now), Change::from)
 }
 
-/// A call is due: contact the gateway, or drop the call if its step's deadline passed before it had any effect.
+/// A call is due: contact the gateway, or drop the call if it is not wanted any more and certainly had no effect.
 #[must_use]
 pub fn dispatch(settlement: Settlement, call: GatewayCall, now: DateTime<Utc>) -> Dispatch {
     match position(&settlement) {
-        Position::Calling(step) if call.may_be_dropped() && step.missed(&settlement, now).is_some() => {
+        Position::Calling(step) if call.may_be_dropped() && step.is_overtaken(&settlement, now) => {
             let run = call.clone().dropped().map_err(SagaError::from);
             let run = run.and_then(|dropped| Run::of(settlement.clone(), now).knowing(dropped).late(step));
-            let change = run.map_or_else(|error| stuck(settlement, Some(call), &error, now), Change::from);
+            let change = run.map_or_else(|error| run::stuck(settlement, Some(call), &error, now), Change::from);
             Dispatch::Overtaken(Box::new(change))
         }
         _ => {
@@ -217,206 +333,5 @@ pub fn report(
         return run.into();
     }
     let call = call.report(contact, report, now);
-    run.heard(call.clone()).map_or_else(|error| stuck(settlement, Some(call), &error, now), Change::from)
-}
-
-/// What cannot be decided here is a person's to decide: never parked in silence.
-fn stuck(settlement: Settlement, call: Option<GatewayCall>, error: &SagaError, now: DateTime<Utc>) -> Change {
-    let stays = settlement.clone();
-    let settlement = settlement.needs_operator(error.to_string(), now).unwrap_or(stays);
-    Change { settlement, events: Vec::new(), calls: Vec::from_iter(call), transactions: Vec::new() }
-}
-
-/// By what a step is known to be done.
-enum Proof {
-    /// Somebody said so, or time did.
-    Word,
-    /// The seller's parcel.
-    Parcel(Parcel),
-    /// The gateway's reference.
-    Reference(GatewayRef),
-}
-
-/// A decision in the making.
-struct Run {
-    now: DateTime<Utc>,
-    change: Change,
-}
-
-impl From<Run> for Change {
-    fn from(run: Run) -> Self {
-        run.change
-    }
-}
-
-impl Run {
-    const fn of(settlement: Settlement, now: DateTime<Utc>) -> Self {
-        let change = Change { settlement, events: Vec::new(), calls: Vec::new(), transactions: Vec::new() };
-        Self { now, change }
-    }
-
-    /// The settlement arrives in another state, and the world is told if that is news.
-    fn moved(mut self, how: impl FnOnce(Settlement) -> Result<Settlement, Refused>) -> Result<Self, SagaError> {
-        let mut settlement = how(self.change.settlement)?;
-        if let Some(what) = What::on_arrival(&settlement) {
-            self.change.events.push(settlement.happened(what, self.now));
-        }
-        self.change.settlement = settlement;
-        Ok(self)
-    }
-
-    fn posted(mut self, transaction: Result<Transaction, LedgerError>) -> Result<Self, SagaError> {
-        self.change.transactions.push(transaction?);
-        Ok(self)
-    }
-
-    fn knowing(mut self, call: GatewayCall) -> Self {
-        self.change.calls.push(call);
-        self
-    }
-
-    /// Plans a new attempt at an operation: counted in the settlement, stored with it.
-    fn tell(mut self, operation: Operation, due_at: DateTime<Utc>) -> Result<Self, SagaError> {
-        let instruction = self.change.settlement.instruction(operation)?;
-        let attempt = self.change.settlement.count_attempt(operation);
-        let call = GatewayCall::plan(self.change.settlement.id(), attempt, instruction, due_at);
-        Ok(self.knowing(call))
-    }
-
-    /// A step is done: the settlement moves, the ledger has it, the next step is entered.
-    fn done(self, step: Step, proof: Proof) -> Result<Self, SagaError> {
-        let now = self.now;
-        let run = match (step, proof) {
-            (Authorize, Proof::Reference(hold)) => self.moved(|settlement| settlement.authorized(hold))?,
-            (Capture, Proof::Reference(charge)) => {
-                let run = self.moved(|settlement| settlement.escrowed(charge, now))?;
-                let entry = ledger::captured(&run.change.settlement, now);
-                run.posted(entry)?
-            }
-            (Ship, Proof::Parcel(parcel)) => self.moved(|settlement| settlement.shipped(parcel, now))?,
-            (Receive, Proof::Word) => {
-                let run = self.moved(|settlement| settlement.received(now))?;
-                let entry = ledger::released(&run.change.settlement, now);
-                run.posted(entry)?
-            }
-            (PayOut, Proof::Reference(_)) => {
-                let entry = ledger::paid_out(&self.change.settlement, now);
-                self.posted(entry)?.moved(|settlement| settlement.completed(now))?
-            }
-            // Commission took it all: there is nothing to tell the gateway.
-            (PayOut, Proof::Word) => self.moved(|settlement| settlement.completed(now))?,
-            (step, _) => return Err(self.change.settlement.refuse(step.name()).into()),
-        };
-        match step.next() {
-            Some(next) => run.enter(next),
-            None => Ok(run),
-        }
-    }
-
-    /// A step is begun: too late already, at once by the saga, or whenever its party does.
-    fn enter(self, step: Step) -> Result<Self, SagaError> {
-        if step.missed(&self.change.settlement, self.now).is_some() {
-            return self.late(step);
-        }
-        match step.row().begun_by {
-            Saga if self.change.settlement.owes_nothing() => self.done(step, Proof::Word),
-            Saga => self.ask(step),
-            Buyer | Seller => Ok(self),
-        }
-    }
-
-    /// The gateway is to do a step.
-    fn ask(self, step: Step) -> Result<Self, SagaError> {
-        let now = self.now;
-        match step.row().does {
-            Some(does) => self.tell(does.operation, now),
-            None => Ok(self),
-        }
-    }
-
-    /// A step's deadline has passed.
-    fn late(self, step: Step) -> Result<Self, SagaError> {
-        match step.row().limit.map(|limit| limit.when_late) {
-            Some(CallOff(reason)) => self.call_off(reason, step),
-            Some(CountAsDone) => self.done(step, Proof::Word),
-            None => Ok(self),
-        }
-    }
-
-    /// The sale is off: what was done before this step is undone.
-    fn call_off(self, reason: FailureReason, step: Step) -> Result<Self, SagaError> {
-        let now = self.now;
-        match step.undo_before() {
-            Some(undo) => self.moved(|settlement| settlement.undoing(undo, reason))?.tell(undo, now),
-            None => self.moved(|settlement| settlement.undone(reason, now)),
-        }
-    }
-
-    /// The gateway was contacted.
-    fn heard(self, call: GatewayCall) -> Result<Self, SagaError> {
-        let position = position(&self.change.settlement);
-        let (operation, refusal, contacts) = match position {
-            Position::Calling(step) => match step.row().does {
-                Some(does) => (does.operation, does.when_refused, does.contacts),
-                None => return Ok(self.knowing(call)),
-            },
-            Position::Undoing(operation) => (operation, WHEN_UNDO_REFUSED, UNDO_CONTACTS),
-            Position::Waiting(_) | Position::Over => return Ok(self.knowing(call)),
-        };
-        if (call.operation(), call.attempt()) != (operation, self.change.settlement.attempts(operation)) {
-            return Ok(self.knowing(call));
-        }
-        match call.status().clone() {
-            CallStatus::Answered(Answer::Succeeded { reference }) => match position {
-                Position::Calling(step) => self.knowing(call).done(step, Proof::Reference(reference)),
-                _ => self.knowing(call).undone(),
-            },
-            CallStatus::Answered(Answer::Declined(decline)) => {
-                self.knowing(call).refused(position, refusal, operation, decline)
-            }
-            CallStatus::Ready if call.may_be_dropped() && call.tries() >= contacts => {
-                self.knowing(call.dropped()?).refused(position, refusal, operation, Decline::unavailable())
-            }
-            CallStatus::Ready | CallStatus::InDoubt | CallStatus::Dropped => Ok(self.knowing(call)),
-        }
-    }
-
-    /// The gateway refused: what the table says about that.
-    fn refused(
-        self,
-        position: Position,
-        refusal: WhenRefused,
-        operation: Operation,
-        decline: Decline,
-    ) -> Result<Self, SagaError> {
-        let now = self.now;
-        match (refusal, position) {
-            (AskAgain, Position::Calling(step)) => self.moved(|settlement| settlement.declined(decline))?.enter(step),
-            (Abandon(reason), Position::Calling(step)) => self.call_off(reason, step),
-            (Retry(limit), _) if self.change.settlement.attempts(operation) < limit => {
-                let wait = backoff(self.change.settlement.attempts(operation));
-                self.tell(operation, now + wait)
-            }
-            _ => {
-                let reason = format!("{} was refused: {} ({})", operation.name(), decline.message, decline.code);
-                self.moved(|settlement| settlement.needs_operator(reason, now))
-            }
-        }
-    }
-
-    /// The gateway has undone what it did.
-    fn undone(self) -> Result<Self, SagaError> {
-        let now = self.now;
-        let State::Refunding { undo, reason } = self.change.settlement.state().clone() else {
-            return Err(self.change.settlement.refuse("undone").into());
-        };
-        let run = match undo {
-            Undo::Void { .. } => self,
-            Undo::Refund { .. } => {
-                let entry = ledger::refunded(&self.change.settlement, now);
-                self.posted(entry)?
-            }
-        };
-        run.moved(|settlement| settlement.undone(reason, now))
-    }
+    run.heard(call.clone()).map_or_else(|error| run::stuck(settlement, Some(call), &error, now), Change::from)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use settlement_domain::call::CallStatus;
 use settlement_domain::ledger::{AccountKind, TrialBalance};
-use settlement_domain::{Answer, Currency, Settlement, Status};
+use settlement_domain::settlement::{FailureReason, State};
+use settlement_domain::{Answer, Currency, Operation, Role, Settlement, Status};
 
 use crate::{MemoryGateway, MemoryStore};
 
@@ -15,8 +16,12 @@ pub fn always(store: &MemoryStore, gateway: &MemoryGateway, currency: Currency) 
     let totals = gateway.totals();
     assert!(totals.refunded + totals.paid_out <= totals.captured, "the gateway gave more than it took: {totals:?}");
     for settlement in store.all_settlements() {
-        events_have_no_gap(store, &settlement);
+        events_have_no_gap(store, &settlement.id().to_string(), settlement.sequence());
     }
+    for standing in store.all_standings() {
+        events_have_no_gap(store, standing.user_id().as_str(), standing.sequence());
+    }
+    strikes_are_for_unpaid_and_unshipped_lots(store);
     a_success_is_the_last_attempt(store);
 }
 
@@ -31,17 +36,39 @@ pub fn sums_are_sound(sums: &TrialBalance, currency: Currency) {
     assert!(held >= 0 && earned >= 0, "more was paid out than came in: {sums:?}");
 }
 
-fn events_have_no_gap(store: &MemoryStore, settlement: &Settlement) {
-    let key = settlement.id().to_string();
+fn events_have_no_gap(store: &MemoryStore, key: &str, last: u64) {
     let numbers: Vec<u64> =
         store.events().into_iter().filter(|event| event.key == key).map(|event| event.sequence).collect();
-    assert_eq!(numbers, (1..=settlement.sequence()).collect::<Vec<_>>(), "events of {key}");
+    assert_eq!(numbers, (1..=last).collect::<Vec<_>>(), "events of {key}");
 }
 
-/// What was done once is not attempted again, even where the gateway would refuse it.
+/// One for each, in the transaction that decided it, and no other.
+fn strikes_are_for_unpaid_and_unshipped_lots(store: &MemoryStore) {
+    let mut given: Vec<_> = Vec::new();
+    for standing in store.all_standings() {
+        given.extend(
+            standing.strikes().iter().map(|strike| (strike.settlement_id, strike.role, standing.user_id().clone())),
+        );
+    }
+    let deserved = |settlement: Settlement| {
+        let role = match settlement.state() {
+            State::Failed { reason: FailureReason::Unpaid, .. } => Role::Buyer,
+            State::Refunded { reason: FailureReason::NotShipped, .. } => Role::Seller,
+            _ => return None,
+        };
+        Some((settlement.id(), role, settlement.party(role).clone()))
+    };
+    let mut deserved: Vec<_> = store.all_settlements().into_iter().filter_map(deserved).collect();
+    given.sort();
+    deserved.sort();
+    assert_eq!(given, deserved, "strikes given and deserved");
+}
+
+/// What was done once is not attempted again, even where the gateway would refuse it. Only a hold is, when it ran out.
 fn a_success_is_the_last_attempt(store: &MemoryStore) {
     for call in store.all_calls() {
-        if matches!(call.status(), CallStatus::Answered(Answer::Succeeded { .. })) {
+        let succeeded = matches!(call.status(), CallStatus::Answered(Answer::Succeeded { .. }));
+        if succeeded && call.operation() != Operation::Authorize {
             let settlement = store.all_settlements().into_iter().find(|one| one.id() == call.settlement_id()).unwrap();
             let attempts = settlement.attempts(call.operation());
             assert_eq!(call.attempt(), attempts, "{} succeeded and was attempted again", call.key());
@@ -58,8 +85,10 @@ pub fn at_the_end(store: &MemoryStore, gateway: &MemoryGateway, currency: Curren
         let price = settlement.price().amount();
         match settlement.status() {
             Status::Completed => {
+                let split = settlement.split().unwrap();
                 captured += price;
-                paid_out += settlement.split().unwrap().payout.amount();
+                refunded += split.refunded.map_or(0, settlement_domain::Money::amount);
+                paid_out += split.payout.amount();
             }
             Status::Refunded => {
                 captured += price;

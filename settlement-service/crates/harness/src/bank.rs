@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use settlement_application::{Facts, Outcome, Settlements, UseError, Worker};
+use settlement_application::{Facts, Settlements, UseError, Worker};
 use settlement_domain::ledger::{AccountKind, TrialBalance};
-use settlement_domain::settlement::{Sale, Terms};
-use settlement_domain::{AuctionId, Money, Parcel, Schedules, SettlementId, Status};
+use settlement_domain::saga::Act;
+use settlement_domain::settlement::{Decision, Lot, Sale, Terms, Verdict};
+use settlement_domain::{AuctionId, Money, Parcel, Schedules, SettlementId, Statement, Status};
 use settlement_ports::{Fact, FactHandler, LedgerReads, ListFilter, Receipt, RequestKey, SettlementStore, Viewer};
 use uuid::Uuid;
 
@@ -46,7 +47,7 @@ where
     S: SettlementStore + LedgerReads + 'static,
 {
     let gateway = Arc::new(MemoryGateway::new(Faults::default(), Box::new(|_| {})));
-    let terms = Terms { payment_due_s: 6, ship_due_s: 3, inspection_s: 1 };
+    let terms = Terms { payment_due_s: 6, ship_due_s: 3, inspection_s: 1, offer_day_s: 1 };
     let bank = Bank {
         settlements: Settlements::new(store.clone()),
         facts: Facts::new(store.clone(), terms, fees),
@@ -116,32 +117,29 @@ impl Bank {
         sums
     }
 
-    /// One sale: a fifth each is never paid, never shipped, and received by silence; the others are done by the book.
+    /// One sale: a fifth each is never paid, never shipped, and received by silence; some come before the operator; the
+    /// others are done by the book.
     async fn sale(self, n: usize) -> Status {
         let id = self.hammer_falls(n).await;
-        let buyer = format!("buyer-{n}");
-        if !n.is_multiple_of(5) {
-            if n.is_multiple_of(7) {
-                self.pay(id, &buyer, "pm_card_chargeDeclined").await;
-                self.until(id, |status| status == Status::AwaitingPayment).await;
-            }
-            self.pay(id, &buyer, "pm_card_visa").await;
-            let paid = self.until(id, |status| status == Status::Escrowed || status.is_end()).await;
-            if n % 5 != 1 && paid == Status::Escrowed {
-                let parcel = Parcel::new("UPS", "1Z999").unwrap();
-                let seller = format!("seller-{}", n % 10);
-                self.insist(&seller, |viewer, key| {
-                    let (bank, parcel) = (self.clone(), parcel.clone());
-                    async move { bank.settlements.ship(&viewer, &key, id, parcel).await.map(|told| told.outcome) }
-                })
-                .await;
-                if n % 5 != 2 {
-                    self.insist(&buyer, |viewer, key| {
-                        let bank = self.clone();
-                        async move { bank.settlements.receive(&viewer, &key, id).await.map(|told| told.outcome) }
-                    })
+        let (buyer, seller) = (format!("buyer-{n}"), format!("seller-{}", n % 10));
+        if n.is_multiple_of(5) {
+            return self.until(id, Status::is_end).await;
+        }
+        if n.is_multiple_of(7) {
+            self.does(id, &buyer, Act::Pay("pm_card_chargeDeclined".parse().unwrap())).await;
+            self.until(id, |status| status == Status::AwaitingPayment || status.is_end()).await;
+        }
+        self.does(id, &buyer, Act::Pay("pm_card_visa".parse().unwrap())).await;
+        let paid = self.until(id, |status| status == Status::Escrowed || status.is_end()).await;
+        if n % 5 != 1 && paid == Status::Escrowed {
+            self.does(id, &seller, Act::Ship(Parcel::new("UPS", "1Z999").unwrap())).await;
+            if n % 10 == 3 {
+                self.does(id, &buyer, Act::Dispute(Statement::try_from("a scratch".to_owned()).unwrap())).await;
+                let verdict = Verdict::PartRefund { amount: 100 };
+                self.does(id, "root", Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: None }))
                     .await;
-                }
+            } else if n % 5 != 2 {
+                self.does(id, &buyer, Act::Receive).await;
             }
         }
         self.until(id, Status::is_end).await
@@ -155,6 +153,7 @@ impl Bank {
             seller_id: format!("seller-{}", n % 10).parse().unwrap(),
             buyer_id: format!("buyer-{n}").parse().unwrap(),
             price: Money::new(price, "USD".parse().unwrap()).unwrap(),
+            lot: Lot::Units,
         };
         let source = "/outcry/bidding-service".to_owned();
         let receipt = Receipt { event_id: Uuid::now_v7(), source, key: auction_id.to_string(), sequence: 1 };
@@ -166,26 +165,14 @@ impl Bank {
         self.store.list(&all, &filter, 1).await.unwrap()[0].id()
     }
 
-    async fn pay(&self, id: SettlementId, buyer: &str, method: &'static str) -> Outcome {
-        self.insist(buyer, |viewer, key| {
-            let bank = self.clone();
-            let method = method.parse().unwrap();
-            async move { bank.settlements.pay(&viewer, &key, id, method).await.map(|told| told.outcome) }
-        })
-        .await
-    }
-
     /// Somebody asks until there is an answer, by the same key.
-    async fn insist<F>(&self, who: &str, ask: impl Fn(Viewer, RequestKey) -> F) -> Outcome
-    where
-        F: Future<Output = Result<Outcome, UseError>>,
-    {
-        let viewer = Viewer { user: who.parse().unwrap(), admin: false };
-        let key = RequestKey { principal: viewer.user.clone(), key: Uuid::now_v7().to_string(), fingerprint: [0; 32] };
+    async fn does(&self, id: SettlementId, who: &str, act: Act) {
+        let actor = Viewer { user: who.parse().unwrap(), admin: who == "root" };
+        let key = RequestKey { principal: actor.user.clone(), key: Uuid::now_v7().to_string(), fingerprint: [0; 32] };
         let asking = async {
             loop {
-                match ask(viewer.clone(), key.clone()).await {
-                    Ok(outcome) => return outcome,
+                match self.settlements.act(&actor, &key, id, act.clone()).await {
+                    Ok(_) => return,
                     Err(UseError::Conflict | UseError::Unavailable(_) | UseError::KeyRunning) => {
                         tokio::time::sleep(LOOK_EVERY).await;
                     }
@@ -193,7 +180,7 @@ impl Bank {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, asking).await.expect("an answer")
+        tokio::time::timeout(PATIENCE, asking).await.expect("an answer");
     }
 
     async fn until(&self, id: SettlementId, so: impl Fn(Status) -> bool) -> Status {

@@ -22,6 +22,7 @@ pub struct Faults(Arc<Mutex<Inner>>);
 #[derive(Default)]
 struct Inner {
     log: Vec<&'static str>,
+    counts: BTreeMap<&'static str, usize>,
     by_place: BTreeMap<usize, When>,
     by_name: BTreeMap<(&'static str, usize), When>,
 }
@@ -73,11 +74,19 @@ impl Faults {
         self.0.lock().unwrap().log.clone()
     }
 
+    /// How many port calls there were.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.0.lock().unwrap().log.len()
+    }
+
     /// A port is called.
     pub(crate) fn enter(&self, name: &'static str) -> Result<Entered, Faulted> {
         let mut inner = self.0.lock().unwrap();
         let place = inner.log.len();
-        let nth = inner.log.iter().filter(|called| **called == name).count();
+        let count = inner.counts.entry(name).or_default();
+        let nth = *count;
+        *count += 1;
         inner.log.push(name);
         let planned = inner.by_place.remove(&place).or_else(|| inner.by_name.remove(&(name, nth)));
         match planned {

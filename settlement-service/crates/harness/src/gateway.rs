@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use settlement_domain::settlement::HOLD_DAYS;
 use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Instruction, Money, Operation};
 use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
 
-use crate::Faults;
+use crate::{Faults, HandClock};
 
 /// Called with the key of every contact, before it has its effect.
 pub type Witness = Box<dyn Fn(&CallKey) + Send + Sync>;
@@ -17,12 +19,14 @@ pub type Witness = Box<dyn Fn(&CallKey) + Send + Sync>;
 pub struct MemoryGateway {
     faults: Faults,
     witness: Witness,
+    clock: HandClock,
     book: Mutex<Book>,
 }
 
 #[derive(Default)]
 struct Book {
     answers: HashMap<CallKey, (Instruction, Answer)>,
+    now: DateTime<Utc>,
     holds: HashMap<GatewayRef, (Money, Hold)>,
     charges: HashMap<GatewayRef, (Money, i64)>,
     paid_out: i64,
@@ -32,7 +36,7 @@ struct Book {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
-    Held,
+    Held { until: DateTime<Utc> },
     Captured,
     Voided,
 }
@@ -54,11 +58,21 @@ impl MemoryGateway {
     /// A gateway nothing has gone through.
     #[must_use]
     pub fn new(faults: Faults, witness: Witness) -> Self {
-        Self { faults, witness, book: Mutex::default() }
+        Self { faults, witness, clock: HandClock::default(), book: Mutex::default() }
     }
 
+    /// Its holds run out by this clock.
+    #[must_use]
+    pub fn at(mut self, clock: HandClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The book, in which holds that ran out have run out.
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap()
+        let mut book = self.book.lock().unwrap();
+        book.now = self.clock.now();
+        book
     }
 
     /// Takes no contact any more, or again.
@@ -75,7 +89,8 @@ impl MemoryGateway {
     #[must_use]
     pub fn totals(&self) -> GatewayTotals {
         let book = self.book();
-        let held = book.holds.values().filter(|(_, hold)| *hold == Hold::Held).map(|(amount, _)| amount.amount()).sum();
+        let held = |hold: &Hold| matches!(hold, Hold::Held { until } if *until > book.now);
+        let held = book.holds.values().filter(|(_, hold)| held(hold)).map(|(amount, _)| amount.amount()).sum();
         let captured = book.charges.values().map(|(amount, _)| amount.amount()).sum();
         let refunded = book.charges.values().map(|(_, refunded)| refunded).sum();
         GatewayTotals { held, captured, refunded, paid_out: book.paid_out }
@@ -133,14 +148,16 @@ impl Book {
         match instruction {
             Instruction::Authorize { amount, method } => match method.as_str() {
                 "pm_card_visa" => {
-                    self.holds.insert(reference.clone(), (*amount, Hold::Held));
+                    let until = self.now + TimeDelta::days(HOLD_DAYS);
+                    self.holds.insert(reference.clone(), (*amount, Hold::Held { until }));
                     Ok(())
                 }
                 "pm_card_chargeDeclined" => Err("card_declined"),
                 _ => Err("invalid_payment_method"),
             },
             Instruction::Capture { hold, amount } => match self.holds.get_mut(hold) {
-                Some((held, state @ Hold::Held)) if held == amount => {
+                Some((_, Hold::Held { until })) if *until <= self.now => Err(Decline::HOLD_EXPIRED),
+                Some((held, state @ Hold::Held { .. })) if held == amount => {
                     *state = Hold::Captured;
                     self.charges.insert(reference.clone(), (*amount, 0));
                     Ok(())
@@ -148,7 +165,8 @@ impl Book {
                 _ => Err("not_held"),
             },
             Instruction::Void { hold } => match self.holds.get_mut(hold) {
-                Some((_, state @ Hold::Held)) => {
+                Some((_, Hold::Held { until })) if *until <= self.now => Err(Decline::HOLD_EXPIRED),
+                Some((_, state @ Hold::Held { .. })) => {
                     *state = Hold::Voided;
                     Ok(())
                 }

@@ -12,7 +12,9 @@ mod clock;
 mod faults;
 mod gateway;
 mod memory;
+mod neighbours;
 mod scene;
+pub mod seeds;
 
 pub use bank::Day;
 pub use clock::HandClock;

@@ -9,13 +9,14 @@ use settlement_application::{Answered, Books, Facts, Outcome, SettlementView, Se
 use settlement_domain::call::CallStatus;
 use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::saga::Act;
-use settlement_domain::settlement::{Sale, Terms};
+use settlement_domain::settlement::{Decision, Lot, Sale, Terms, Verdict};
 use settlement_domain::{
-    AuctionId, BasisPoints, CallKey, Money, Parcel, Schedules, Settlement, SettlementId, Status, UserId,
+    AuctionId, BasisPoints, CallKey, Money, Parcel, Schedules, Settlement, SettlementId, Statement, Status, UserId,
 };
 use settlement_ports::{Fact, FactHandler, HandleError, Handled, Receipt, RequestKey, Viewer};
 use uuid::Uuid;
 
+use crate::neighbours::Neighbours;
 use crate::{Faults, HandClock, MemoryGateway, MemoryStore, audit};
 
 /// How often somebody tries again before giving up.
@@ -25,7 +26,7 @@ const PATIENCE: usize = 50;
 #[must_use]
 pub fn terms() -> Terms {
     let day_s = 86_400;
-    Terms { payment_due_s: 4 * day_s, ship_due_s: 7 * day_s, inspection_s: 3 * day_s }
+    Terms { payment_due_s: 4 * day_s, ship_due_s: 7 * day_s, inspection_s: 3 * day_s, offer_day_s: day_s }
 }
 
 /// Ten percent commission and nothing else.
@@ -52,9 +53,10 @@ pub struct Scene {
     pub facts: Facts,
     /// What moves things on.
     pub worker: Worker,
-    sale: Sale,
-    receipt: Receipt,
-    requests: u8,
+    pub(crate) sale: Sale,
+    pub(crate) receipt: Receipt,
+    pub(crate) neighbours: Neighbours,
+    requests: u32,
 }
 
 impl Scene {
@@ -69,7 +71,8 @@ impl Scene {
     pub fn charging(amount: i64, currency: &str, fees: Schedules) -> Self {
         let (clock, faults) = (HandClock::default(), Faults::default());
         let store = MemoryStore::new(clock.clone(), faults.clone());
-        let gateway = Arc::new(MemoryGateway::new(faults.clone(), contacts_are_counted_first(store.clone())));
+        let gateway = MemoryGateway::new(faults.clone(), contacts_are_counted_first(store.clone()));
+        let gateway = Arc::new(gateway.at(clock.clone()));
         let port = Arc::new(store.clone());
         let auction_id = AuctionId::from(Uuid::now_v7());
         Self {
@@ -82,6 +85,7 @@ impl Scene {
                 seller_id: "seller".parse().unwrap(),
                 buyer_id: "buyer".parse().unwrap(),
                 price: Money::new(amount, currency.parse().unwrap()).unwrap(),
+                lot: Lot::Units,
             },
             receipt: Receipt {
                 event_id: Uuid::now_v7(),
@@ -89,6 +93,7 @@ impl Scene {
                 key: auction_id.to_string(),
                 sequence: 7,
             },
+            neighbours: Neighbours::default(),
             requests: 0,
             clock,
             faults,
@@ -150,19 +155,42 @@ impl Scene {
 
     /// One request, with whatever comes of it.
     pub async fn request(&self, key: &RequestKey, act: &Act) -> Result<Answered<Outcome>, UseError> {
-        let (actor, id) = (viewer(key.principal.as_str()), self.settlement().id());
-        match act.clone() {
-            Act::Pay(method) => self.settlements.pay(&actor, key, id, method).await,
-            Act::Ship(parcel) => self.settlements.ship(&actor, key, id, parcel).await,
-            Act::Receive => self.settlements.receive(&actor, key, id).await,
-        }
+        self.request_about(self.id(), key, act).await
+    }
+
+    /// The same, about another settlement than the newest.
+    pub async fn request_about(
+        &self,
+        id: SettlementId,
+        key: &RequestKey,
+        act: &Act,
+    ) -> Result<Answered<Outcome>, UseError> {
+        self.settlements.act(&viewer(key.principal.as_str()), key, id, act.clone()).await
+    }
+
+    /// A party wishes to call the sale off.
+    pub fn cancels(&mut self, who: &str) -> Outcome {
+        self.act(who, &Act::Cancel(user(who)))
+    }
+
+    /// The buyer complains.
+    pub fn buyer_disputes(&mut self) -> Outcome {
+        self.act("buyer", &Act::Dispute(statement("It is broken.")))
+    }
+
+    /// The operator decides.
+    pub fn operator_decides(&mut self, verdict: Verdict) -> Outcome {
+        let note = Some(statement("So it is decided."));
+        self.act("root", &Act::Resolve(Decision { by: user("root"), verdict, note }))
     }
 
     /// A key nobody used yet.
     pub fn next_key(&mut self, who: &str) -> RequestKey {
         self.requests += 1;
         let key = format!("request-{}", self.requests);
-        RequestKey { principal: user(who), key, fingerprint: [self.requests; 32] }
+        let mut fingerprint = [0; 32];
+        fingerprint[..4].copy_from_slice(&self.requests.to_be_bytes());
+        RequestKey { principal: user(who), key, fingerprint }
     }
 
     /// Time passes, all at once; nobody has noticed yet.
@@ -172,8 +200,16 @@ impl Scene {
 
     /// The worker does what is due, and waits for the gateway where that is what it takes; it does not wait for people.
     pub fn worker_works(&self) {
+        self.worker_works_until(|_| false);
+    }
+
+    /// The same, and it stops where this holds.
+    pub fn worker_works_until(&self, enough: impl Fn(&Self) -> bool) {
         let mut trouble = 0;
         for _ in 0..PATIENCE * 10 {
+            if enough(self) {
+                return;
+            }
             match block_on(self.worker.run_once(10)) {
                 Err(_) => trouble += 1,
                 Ok(progress) if progress.is_idle() => match self.store.next_call_due() {
@@ -193,10 +229,13 @@ impl Scene {
         self.worker_works();
     }
 
-    /// The settlement.
+    /// The settlement; if there is an offer, the newest one.
     #[must_use]
     pub fn settlement(&self) -> Settlement {
-        self.store.all_settlements().into_iter().next().expect("the lot was sold")
+        let events = self.store.events();
+        let started = events.iter().rfind(|event| event.event_type == "outcry.settlement.started.v1");
+        let id = started.expect("the lot was sold").key.parse().unwrap();
+        self.store.committed_settlement(id).expect("what began is there")
     }
 
     /// The settlement as somebody sees it.
@@ -239,18 +278,22 @@ impl Scene {
         audit::at_the_end(&self.store, &self.gateway, self.sale.price.currency());
     }
 
-    fn insist<T>(&self, attempt: impl Fn() -> Option<T>) -> T {
+    pub(crate) fn insist<T>(&self, attempt: impl Fn() -> Option<T>) -> T {
         let answer = (0..PATIENCE).find_map(|_| attempt());
         answer.unwrap_or_else(|| panic!("no answer after {PATIENCE} attempts: {:?}", self.faults.log()))
     }
 }
 
-/// Somebody without the role `admin`.
+/// Somebody; `root` alone has the role `admin`.
 fn viewer(who: &str) -> Viewer {
-    Viewer { user: user(who), admin: false }
+    Viewer { user: user(who), admin: who == "root" }
 }
 
-fn user(who: &str) -> UserId {
+fn statement(text: &str) -> Statement {
+    Statement::try_from(text.to_owned()).unwrap()
+}
+
+pub(crate) fn user(who: &str) -> UserId {
     who.parse().unwrap()
 }
 

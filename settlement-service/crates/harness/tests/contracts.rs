@@ -18,6 +18,12 @@ fn the_store_in_memory_keeps_the_promises_of_an_outbox() {
 }
 
 #[test]
+fn the_store_in_memory_keeps_its_promises_about_auctions_and_people() {
+    let store = MemoryStore::new(HandClock::default(), Faults::default());
+    block_on(contract::people::all(&store, &store));
+}
+
+#[test]
 fn the_gateway_in_memory_keeps_the_promises_of_a_gateway() {
     let gateway = MemoryGateway::new(Faults::default(), Box::new(|_| {}));
     block_on(contract::gateway::all(&gateway));

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use settlement_domain::settlement::Sale;
+use settlement_domain::{AuctionId, Money, SettlementId, UserId};
 
 use crate::Receipt;
 
@@ -10,6 +11,50 @@ use crate::Receipt;
 pub enum Fact {
     /// An auction closed with a winner, or with several of a lot of many units (`auction.closed` with outcome `sold`).
     AuctionSold(Vec<Sale>),
+    /// A buyer gave an award up that was smaller than wanted (`award.declined`).
+    AwardDeclined {
+        /// Where it was won.
+        auction_id: AuctionId,
+        /// By whom.
+        buyer_id: UserId,
+    },
+    /// The next contender is known (`second_chance.nominated`).
+    ContenderNominated {
+        /// For which lot.
+        auction_id: AuctionId,
+        /// The settlement that asked.
+        settlement_id: SettlementId,
+        /// Who.
+        contender: UserId,
+        /// What to offer the lot for: the contender's own highest bid.
+        price: Money,
+    },
+    /// There is no further contender (`second_chance.exhausted`).
+    ContendersExhausted {
+        /// For which lot.
+        auction_id: AuctionId,
+        /// The settlement that asked.
+        settlement_id: SettlementId,
+    },
+    /// The seller listed the lot again (`listing.published` that names this auction as the one it repeats).
+    Relisted {
+        /// Which lot.
+        auction_id: AuctionId,
+    },
+}
+
+impl Fact {
+    /// Which auction it is about; none for a sale of nothing.
+    #[must_use]
+    pub fn auction_id(&self) -> Option<AuctionId> {
+        match self {
+            Self::AuctionSold(sales) => sales.first().map(|sale| sale.auction_id),
+            Self::AwardDeclined { auction_id, .. }
+            | Self::ContenderNominated { auction_id, .. }
+            | Self::ContendersExhausted { auction_id, .. }
+            | Self::Relisted { auction_id } => Some(*auction_id),
+        }
+    }
 }
 
 /// How a fact was handled.

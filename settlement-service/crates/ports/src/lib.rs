@@ -19,7 +19,7 @@ pub use inbox::{Receipt, Seen};
 pub use ledger::{LedgerReads, StatementQuery};
 pub use outbox::{Epoch, Outbox, OutboxRecord};
 pub use retries::Retries;
-pub use store::{Inserted, ListFilter, Locked, PendingCall, SettlementStore, SettlementTx, Viewer};
+pub use store::{Early, Inserted, ListFilter, Locked, PendingCall, SettlementStore, SettlementTx, Viewer};
 
 #[cfg(feature = "mock")]
 pub use {

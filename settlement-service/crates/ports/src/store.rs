@@ -3,7 +3,11 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::ledger::Transaction;
-use settlement_domain::{AuctionId, CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, Status, UserId};
+use settlement_domain::settlement::Resolution;
+use settlement_domain::standing::Reinstatement;
+use settlement_domain::{
+    AuctionId, CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, Standing, StandingEvent, Status, UserId,
+};
 
 use crate::{Claim, Receipt, RequestKey, Seen, StoreError};
 
@@ -32,6 +36,15 @@ pub enum Inserted {
     New,
     /// The auction has a settlement with this buyer already; nothing was written.
     Exists,
+}
+
+/// What other services told of an auction before its settlements were there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Early {
+    /// A buyer gave the award up.
+    AwardDeclined(UserId),
+    /// The seller listed the lot again.
+    Relisted,
 }
 
 /// Who looks.
@@ -98,6 +111,36 @@ pub trait SettlementTx: Send {
     /// call's lease is nothing but a later due time, so a crashed worker's call comes back by itself.
     async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError>;
 
+    /// Locks an auction, waiting for whoever has it, and then all its settlements, in id order. MUST keep other units of
+    /// work from the auction even where it has no settlements yet, and MUST see all that they committed before.
+    async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError>;
+
+    /// Keeps what was told of an auction that this unit of work has locked; again it MUST change nothing.
+    async fn keep_early(&mut self, id: AuctionId, early: &Early) -> Result<(), StoreError>;
+
+    /// What was kept of an auction that this unit of work has locked.
+    async fn early(&mut self, id: AuctionId) -> Result<Vec<Early>, StoreError>;
+
+    /// Locks a person's standing, waiting for whoever has it; [`Standing::new`] for who has none yet, which MUST keep
+    /// others from it as well.
+    async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError>;
+
+    /// Locks up to `limit` standings whose [`Standing::due_at`] is not after the database's time, the most overdue
+    /// first. MUST skip those that another unit of work has locked.
+    async fn lock_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError>;
+
+    /// Stores standings that this unit of work has locked, and with each its [`Standing::due_at`].
+    async fn save_standings(&mut self, standings: &[Standing]) -> Result<(), StoreError>;
+
+    /// Writes events of standings to the outbox, in this order.
+    async fn record_standings(&mut self, events: &[StandingEvent]) -> Result<(), StoreError>;
+
+    /// Adds to the audit trail, which is append-only.
+    async fn note_resolutions(&mut self, resolutions: &[Resolution]) -> Result<(), StoreError>;
+
+    /// Adds to the audit trail, which is append-only.
+    async fn note_reinstatement(&mut self, reinstatement: &Reinstatement) -> Result<(), StoreError>;
+
     /// A call of a settlement that this unit of work has locked.
     async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError>;
 
@@ -131,4 +174,10 @@ pub trait SettlementStore: Send + Sync {
 
     /// Settlements that the viewer may see, by id descending (newest first), at most `limit`.
     async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError>;
+
+    /// What the operator decided about a settlement, in order.
+    async fn resolutions(&self, id: SettlementId) -> Result<Vec<Resolution>, StoreError>;
+
+    /// A person's standing as committed; none for who never got a strike.
+    async fn standing(&self, user: &UserId) -> Result<Option<Standing>, StoreError>;
 }

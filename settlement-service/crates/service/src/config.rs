@@ -43,6 +43,7 @@ pub struct Config {
     pub payment_due_s: u32,
     pub ship_due_s: u32,
     pub inspection_s: u32,
+    pub offer_day_s: u32,
     /// What sales cost their parties.
     pub fees: Schedules,
     /// Where the simulated gateway keeps its journal; the simulated one is the only gateway there is.
@@ -89,6 +90,7 @@ impl Config {
             payment_due_s: env.within("OUTCRY_PAYMENT_DUE_S", 345_600, 1, YEAR_S),
             ship_due_s: env.within("OUTCRY_SHIP_DUE_S", 604_800, 1, YEAR_S),
             inspection_s: env.within("OUTCRY_INSPECTION_S", 259_200, 1, YEAR_S),
+            offer_day_s: env.within("OUTCRY_OFFER_DAY_S", Terms::day_s(), 1, Terms::day_s()),
             fees: env.fees("OUTCRY_FEE_SCHEDULES_FILE", "OUTCRY_COMMISSION_BPS"),
             gateway_file: env.gateway(production),
         };
@@ -97,7 +99,12 @@ impl Config {
 
     /// What new settlements begin with.
     pub const fn terms(&self) -> Terms {
-        Terms { payment_due_s: self.payment_due_s, ship_due_s: self.ship_due_s, inspection_s: self.inspection_s }
+        Terms {
+            payment_due_s: self.payment_due_s,
+            ship_due_s: self.ship_due_s,
+            inspection_s: self.inspection_s,
+            offer_day_s: self.offer_day_s,
+        }
     }
 
     /// The public port alone, for probes from the same machine.

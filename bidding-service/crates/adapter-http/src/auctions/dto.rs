@@ -257,8 +257,11 @@ pub struct Bid {
     quantity: u32,
     /// What it did.
     outcome: Outcome,
-    /// The price after it; of a bid that was sealed at first price the bid itself, at second price null.
+    /// The price after it; of a bid that was sealed at first price the bid itself, at second price or once taken
+    /// back null.
     price: Option<i64>,
+    /// When it was taken back; null when it counts.
+    retracted_at: Option<DateTime<Utc>>,
     /// The number of the auction's last event after it.
     sequence: u64,
     /// When it was decided.
@@ -367,6 +370,7 @@ impl From<BidView> for Bid {
             quantity: view.quantity,
             outcome: view.outcome.into(),
             price: view.price.map(Amount::minor),
+            retracted_at: view.retracted_at,
             sequence: view.sequence,
             placed_at: view.placed_at,
         }

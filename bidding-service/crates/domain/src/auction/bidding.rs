@@ -104,6 +104,9 @@ impl Auction {
     /// Takes a bidder's bids back: all of them with more than [`RETRACT_ALL_BEFORE`] to go, else only the one
     /// named, if it is younger than [`RETRACT_ONE_WITHIN`]. The price follows from the maxima that remain.
     /// `reason` is kept, `bids` are the accepted bids that were not taken back, in order.
+    ///
+    /// # Errors
+    /// As [`may_retract`](Self::may_retract); [`Objection::NoSuchBid`] when `bids` has no such bid of the bidder.
     pub fn retract(
         mut self,
         bid_id: BidId,
@@ -112,18 +115,11 @@ impl Auction {
         bids: &[Bid],
         now: DateTime<Utc>,
     ) -> Result<Transition, Refused> {
-        let no = |auction: &Self, objection| Err(auction.refused(Attempt::Retract, objection));
-        let State::Open(timing) = self.state else { return no(&self, Objection::WrongState) };
-        if now >= timing.ends_at {
-            return no(&self, Objection::Over);
-        }
+        self.takes_bids_back(now)?;
         let Some(named) = bids.iter().find(|bid| bid.id == bid_id && bid.bidder == *bidder) else {
-            return no(&self, Objection::NoSuchBid);
+            return Err(self.refused(Attempt::Retract, Objection::NoSuchBid));
         };
-        let all = timing.ends_at - now > RETRACT_ALL_BEFORE;
-        if !all && now - named.placed_at >= RETRACT_ONE_WITHIN {
-            return no(&self, Objection::TooLate);
-        }
+        let all = self.may_retract(named, now)?;
         let goes = |bid: &&Bid| if all { bid.bidder == *bidder } else { bid.id == bid_id };
         let (gone, remain): (Vec<_>, Vec<_>) = bids.iter().partition(goes);
         let gone: Vec<_> = gone.iter().map(|bid| bid.id).collect();
@@ -146,6 +142,25 @@ impl Auction {
         };
         let (bidder, reason) = (bidder.clone(), reason.map(str::to_owned));
         Ok(self.entered(now, Decided::Retracted { bid_id, bidder, gone, reason }, told))
+    }
+
+    /// Whether the bid may be taken back now, as far as that can be told without the other bids; if so, whether
+    /// all bids of its bidder go with it.
+    ///
+    /// # Errors
+    /// [`Refused`] with [`Objection::WrongState`], [`Objection::Over`] or [`Objection::TooLate`].
+    pub fn may_retract(&self, bid: &Bid, now: DateTime<Utc>) -> Result<bool, Refused> {
+        let all = self.takes_bids_back(now)?.ends_at - now > RETRACT_ALL_BEFORE;
+        let young = now - bid.placed_at < RETRACT_ONE_WITHIN;
+        if all || young { Ok(all) } else { Err(self.refused(Attempt::Retract, Objection::TooLate)) }
+    }
+
+    fn takes_bids_back(&self, now: DateTime<Utc>) -> Result<Timing, Refused> {
+        match self.state {
+            State::Open(timing) if now < timing.ends_at => Ok(timing),
+            State::Open(_) => Err(self.refused(Attempt::Retract, Objection::Over)),
+            _ => Err(self.refused(Attempt::Retract, Objection::WrongState)),
+        }
     }
 
     /// Counts only the remaining bids, each as of its own time.

@@ -8,17 +8,19 @@
 //! | closed | – | refused | – | – | – | – | – | closed |
 //! | cancelled | – | refused | – | – | – | – | – | – |
 //!
-//! The seller cancels before the first bid, the operator any time. A transition consumes the auction and
+//! The seller cancels before the first bid, the operator any time. Settlement may ask who is next in any state, and
+//! the state stays. A transition consumes the auction and
 //! returns the next one with the entries of its log, or an error that names state and attempt. `now` is
 //! always the time read under the auction's lock.
 
 mod bidding;
+mod chances;
 mod pausing;
 mod state;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use self::state::{Attempt, CancelledBy, Objection, PausedBy, Refused, Snapshot, State, Status, Timing};
+pub use self::state::{Attempt, CancelledBy, Mark, Objection, PausedBy, Refused, Snapshot, State, Status, Timing};
 use crate::{
     bid::{Bid, Refusal},
     chain::Link,
@@ -26,6 +28,7 @@ use crate::{
     format::{Award, Format, Mismatch, Outcome, Phase, Rules, Standing},
     ids::{AuctionId, UserId},
     log::{Decided, Entry, Record},
+    second_chance::Chances,
     terms::{Sale, Terms},
 };
 
@@ -39,6 +42,10 @@ pub struct Auction {
     sequence: u64,
     /// Number and link of the last entry of the log.
     head: (u64, Link),
+    /// How far the log has come for everybody, when the entries after it are between the services alone.
+    public: Option<Mark>,
+    /// Who had a second chance.
+    chances: Chances,
     /// Number of the last halt that was followed.
     halt: u64,
     state: State,
@@ -70,7 +77,17 @@ impl Auction {
     pub fn schedule(id: AuctionId, terms: Terms) -> Self {
         let head = (0, Link::genesis(id, &terms));
         let (sale, format) = terms.into_parts();
-        Self { id, sale, format: Format::new(format), sequence: 0, head, halt: 0, state: State::Scheduled }
+        Self {
+            id,
+            sale,
+            format: Format::new(format),
+            sequence: 0,
+            head,
+            public: None,
+            chances: Chances::default(),
+            halt: 0,
+            state: State::Scheduled,
+        }
     }
 
     /// Opens bidding, from `starts_at` on.
@@ -119,6 +136,7 @@ impl Auction {
             outcome,
             bid_count: self.rules().bid_count(),
             second_chance: self.sale.second_chance,
+            second_chance_days: self.sale.second_chance_days,
             ended_at,
             decline_until,
         }
@@ -179,6 +197,7 @@ impl Auction {
         self.sequence += told.len() as u64;
         let entry = Entry::after(self.head, self.id, self.sequence, at, Record { decided, told });
         self.head = (entry.number, entry.link);
+        self.public = None;
         entry
     }
 
@@ -250,6 +269,14 @@ impl Auction {
         self.head
     }
 
+    /// How far the log has come for everybody: events and entries after it are between the services alone, and
+    /// neither a view nor a receipt may tell of them.
+    #[must_use]
+    pub fn public(&self) -> Mark {
+        let (number, link) = self.head;
+        self.public.unwrap_or(Mark { sequence: self.sequence, number, link })
+    }
+
     /// Where it stands, with what belongs to it.
     #[must_use]
     pub fn state(&self) -> &State {
@@ -302,6 +329,12 @@ impl Auction {
 
 /// How an auction is kept: terms once, a snapshot after each transition.
 impl Auction {
+    /// With the link of its last entry as the log has it.
+    pub(crate) fn proved(mut self, link: Link) -> Self {
+        self.head.1 = link;
+        self
+    }
+
     /// The terms, which never change.
     #[must_use]
     pub fn terms(&self) -> Terms {
@@ -312,8 +345,8 @@ impl Auction {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let (number, link) = self.head;
-        let (state, book) = (self.state.clone(), self.format.book());
-        Snapshot { sequence: self.sequence, number, link, halt: self.halt, state, book }
+        let (state, book, chances) = (self.state.clone(), self.format.book(), self.chances.clone());
+        Snapshot { sequence: self.sequence, number, link, halt: self.halt, public: self.public, chances, state, book }
     }
 
     /// The auction that was saved.
@@ -322,8 +355,8 @@ impl Auction {
     /// [`Mismatch`] when terms and bids are of different formats.
     pub fn restore(id: AuctionId, terms: Terms, snapshot: Snapshot) -> Result<Self, Mismatch> {
         let (sale, format) = terms.into_parts();
-        let Snapshot { sequence, number, link, halt, state, book } = snapshot;
+        let Snapshot { sequence, number, link, halt, public, chances, state, book } = snapshot;
         let format = Format::restore(format, book)?;
-        Ok(Self { id, sale, format, sequence, head: (number, link), halt, state })
+        Ok(Self { id, sale, format, sequence, head: (number, link), public, chances, halt, state })
     }
 }

@@ -99,8 +99,11 @@ impl Auction {
                 let since = halt.since.max(timing.open_since);
                 self.paused(timing, &halt.reason, since, Some(halt.number), now)
             }
-            (State::Open(timing), Some(until)) if halt.gives_back(timing.open_since, timing.ends_at).is_some() => {
-                let lost = until - halt.since.max(timing.open_since);
+            (State::Open(timing), Some(until)) => {
+                let moves_by_time = self.rules().moves_by_time();
+                let Some(lost) = halt.gives_back(timing.open_since, timing.ends_at, moves_by_time) else {
+                    return Transition { auction: self, entries: Vec::new() };
+                };
                 let told = self.give_back(timing, halt.by, lost, until);
                 self.entered(now, Decided::GivenBack { halt: halt.clone() }, vec![told])
             }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chain::Link,
     format::{Book, Outcome},
+    second_chance::Chances,
 };
 
 /// Where an auction stands, with what belongs to it.
@@ -137,6 +138,17 @@ pub enum PausedBy {
     Downtime,
 }
 
+/// How far a log has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Number of the last event.
+    pub sequence: u64,
+    /// Number of the last entry.
+    pub number: u64,
+    /// Its link.
+    pub link: Link,
+}
+
 /// What changes in an auction, in the shape in which it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -148,6 +160,12 @@ pub struct Snapshot {
     pub link: Link,
     /// The last halt that was followed.
     pub halt: u64,
+    /// How far the log has come for everybody, when the entries after it are between the services alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<Mark>,
+    /// Who had a second chance.
+    #[serde(default, skip_serializing_if = "Chances::is_empty")]
+    pub chances: Chances,
     /// Where it stands.
     pub state: State,
     /// The bids so far.

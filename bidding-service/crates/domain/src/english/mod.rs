@@ -216,6 +216,10 @@ impl Rules for English {
         }
     }
 
+    fn contends(&self, amount: Amount) -> bool {
+        self.terms.reserve_price.is_none_or(|reserve| amount >= reserve)
+    }
+
     fn clear(&mut self) {
         self.book.standing = None;
     }

@@ -13,7 +13,7 @@ use bidding_domain::{
     format::{Outcome, ReserveStatus, Standing},
     halt::Halt,
     ids::{AuctionId, BidId, UserId},
-    log::{Entry, standing_bids},
+    log::{Entry, StandingBids},
     money::{Amount, Currency},
     terms::{Sale, Terms},
     views::AuctionView,
@@ -50,7 +50,14 @@ pub fn aliases() -> Aliases {
 }
 
 pub fn sale() -> Sale {
-    Sale { seller: user(SELLER), currency: currency("USD"), starts_at: at(0), ends_at: at(END_S), second_chance: false }
+    Sale {
+        seller: user(SELLER),
+        currency: currency("USD"),
+        starts_at: at(0),
+        ends_at: at(END_S),
+        second_chance: false,
+        second_chance_days: None,
+    }
 }
 
 pub fn scheduled(format: impl IntoFormat) -> Auction {
@@ -174,7 +181,7 @@ impl Room {
 
     /// The bids that were accepted and not taken back.
     pub fn bids(&self) -> Vec<Bid> {
-        standing_bids(&self.log)
+        self.log.iter().collect::<StandingBids>().into_vec()
     }
 
     pub fn events(&self) -> Vec<AuctionEvent> {

@@ -6,7 +6,7 @@ use bidding_domain::ids::AuctionId;
 use bidding_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
-    store::{AuctionStore, Changes, Known, Request},
+    store::{AuctionStore, Changes, Known, Request, Wait},
 };
 use serde_json::json;
 
@@ -27,13 +27,13 @@ pub(super) async fn a_floor_has_the_auctions_that_there_are_and_no_other(
     open(store).await?;
     let requests = [one.id(), nowhere, other.id(), one.id()].map(request);
     let mut tx = store.begin().await?;
-    let floor = tx.enter(&requests).await?;
+    let floor = tx.enter(&requests, Wait::ForAll).await?;
     assert_eq!(floor.known.len(), 4, "one for each request, of auctions that are not there too");
     let auctions: Vec<_> = floor.auctions.into_values().collect();
     let mut expected = [Ok(one), Ok(other)];
     expected.sort_unstable_by_key(|auction| auction.as_ref().map(bidding_domain::auction::Auction::id).ok());
     assert_eq!(auctions, expected);
-    assert!(tx.enter(&[]).await?.auctions.is_empty());
+    assert!(tx.enter(&[], Wait::ForAll).await?.auctions.is_empty());
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn a_floor_is_of_one_moment_after_its_last_lock(store: &dyn Auc
             Ok(released_at)
         };
         let requests = ids.map(request);
-        let (floor, released_at) = tokio::try_join!(waiting.enter(&requests), release)?;
+        let (floor, released_at) = tokio::try_join!(waiting.enter(&requests, Wait::ForAll), release)?;
         assert!(floor.now >= released_at, "the time was read before the lock was granted");
 
         let (mut holder, mut waiting) = (waiting, store.begin().await?);
@@ -81,7 +81,7 @@ pub(super) async fn a_floor_locks_its_auctions_until_the_unit_of_work_ends(
     };
     assert_eq!(both_due().await?, 2);
     let mut holder = store.begin().await?;
-    holder.enter(&[request(ids[0]), request(ids[1])]).await?;
+    holder.enter(&[request(ids[0]), request(ids[1])], Wait::ForAll).await?;
     assert_eq!(both_due().await?, 0);
     drop(holder);
     soon(async || Ok(both_due().await? == 2)).await
@@ -92,7 +92,7 @@ pub(super) async fn floors_that_cross_never_wait_for_each_other(store: &dyn Auct
     let enter = async |ids: [AuctionId; 2]| {
         for _ in 0..20 {
             let mut tx = store.begin().await?;
-            assert_eq!(tx.enter(&ids.map(request)).await?.auctions.len(), 2);
+            assert_eq!(tx.enter(&ids.map(request), Wait::ForAll).await?.auctions.len(), 2);
             tx.commit().await?;
         }
         Ok::<_, StoreError>(())
@@ -102,6 +102,23 @@ pub(super) async fn floors_that_cross_never_wait_for_each_other(store: &dyn Auct
     Ok(())
 }
 
+pub(super) async fn what_another_unit_of_work_keeps_is_left_out_when_nobody_waits_for_it(
+    store: &dyn AuctionStore,
+) -> Result<(), StoreError> {
+    let [held, free] = two(store).await?;
+    let mut holder = store.begin().await?;
+    holder.lock(held).await?;
+    let requests = [request(held), request(free), request(fresh_id())];
+    let floor = store.begin().await?.enter(&requests, Wait::ForNone).await?;
+    assert_eq!(floor.auctions.len(), 2, "one that is not there is not held either");
+    assert_eq!(floor.auctions[&held].as_ref().err(), Some(&StoreError::Locked));
+    assert!(floor.auctions[&free].is_ok());
+    let waited = store.begin().await?.enter(&requests, Wait::ForAll).await;
+    assert_eq!(waited.err(), Some(StoreError::Locked), "and waiting has an end");
+    drop(holder);
+    soon(async || Ok(store.begin().await?.enter(&requests, Wait::ForNone).await?.auctions[&held].is_ok())).await
+}
+
 pub(super) async fn a_floor_knows_each_requests_key_and_bidder_in_their_order(
     store: &dyn AuctionStore,
 ) -> Result<(), StoreError> {
@@ -109,8 +126,9 @@ pub(super) async fn a_floor_knows_each_requests_key_and_bidder_in_their_order(
     let answered = fresh_key();
     let suspended = RequestKey { principal: user(&fresh("bidder")), ..fresh_key() };
     let mut tx = store.begin().await?;
-    tx.enter(&[Request { auction: id, key: answered.clone() }]).await?;
-    tx.save(Changes { answers: vec![(answered.clone(), json!({"kept": true}))], ..Changes::default() }).await?;
+    tx.enter(&[Request { auction: id, key: answered.clone() }], Wait::ForAll).await?;
+    tx.save(Changes { answers: vec![(answered.clone(), json!({"kept": true}).to_string())], ..Changes::default() })
+        .await?;
     tx.set_suspended(&suspended.principal, true).await?;
     tx.commit().await?;
 
@@ -123,8 +141,8 @@ pub(super) async fn a_floor_knows_each_requests_key_and_bidder_in_their_order(
         (other, answered),
     ];
     let requests: Vec<_> = keys.into_iter().map(|(auction, key)| Request { auction, key }).collect();
-    let known = store.begin().await?.enter(&requests).await?.known;
-    let replay = || Claim::Replay(json!({"kept": true}));
+    let known = store.begin().await?.enter(&requests, Wait::ForAll).await?.known;
+    let replay = || Claim::Replay(json!({"kept": true}).to_string());
     let expected = [
         (Claim::New, false),
         (replay(), false),

@@ -9,7 +9,7 @@ use bidding_domain::{
 };
 use bidding_ports::{
     error::StoreError,
-    store::{AuctionStore, Changes, Locked},
+    store::{AuctionStore, Changes, Locked, Wait},
 };
 use chrono::TimeDelta;
 
@@ -116,7 +116,7 @@ pub(super) async fn everybody_who_decides_is_given_the_halts(store: &dyn Auction
     for _ in 0..2 {
         let [halt] = added(store, open_one, &before).await?.try_into().expect("one halt");
         let mut tx = store.begin().await?;
-        let floor = tx.enter(&[request(open_one)]).await?;
+        let floor = tx.enter(&[request(open_one)], Wait::ForAll).await?;
         let locked = tx.lock(open_one).await?.expect("it is there");
         let locked_due = tx.lock_due(10_000).await?;
         let due = locked_due.iter().find(|locked| locked.auction.id() == due.id()).expect("it is due");
@@ -126,6 +126,23 @@ pub(super) async fn everybody_who_decides_is_given_the_halts(store: &dyn Auction
         }
         drop(tx);
         store.resume_all().await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn what_was_decided_before_a_halt_began_or_ended_is_not_written_after_it(
+    store: &dyn AuctionStore,
+) -> Result<(), StoreError> {
+    let id = open(store).await?.id();
+    for paused in [false, true] {
+        let mut tx = store.begin().await?;
+        let read = if paused {
+            tx.enter(&[request(id)], Wait::ForAll).await?.auctions.remove(&id).expect("it is there")?
+        } else {
+            tx.lock(id).await?.expect("it is there").auction
+        };
+        assert!(if paused { store.resume_all().await? } else { store.pause_all("a fault").await? });
+        assert_eq!(tx.save(Changes::of(read, Vec::new())).await, Err(StoreError::Conflict));
     }
     Ok(())
 }
@@ -143,7 +160,8 @@ pub(super) async fn an_auction_whose_end_passed_during_a_pause_of_all_gets_the_t
 
     let due = |locked: &Locked| locked.auction.id() == id;
     let mut tx = store.begin().await?;
-    let Locked { auction, halts, now } = tx.lock_due(10_000).await?.into_iter().find(due).expect("its end has passed");
+    let Locked { auction, halts, now, .. } =
+        tx.lock_due(10_000).await?.into_iter().find(due).expect("its end has passed");
     let followed = auction.catch_up(&halts, now);
     assert!(matches!(followed.auction.state(), State::Paused { halt: Some(_), .. }), "{:?}", followed.auction.state());
     tx.save(Changes::of(followed.auction.clone(), followed.entries)).await?;
@@ -152,7 +170,7 @@ pub(super) async fn an_auction_whose_end_passed_during_a_pause_of_all_gets_the_t
 
     store.resume_all().await?;
     let mut tx = store.begin().await?;
-    let Locked { auction, halts, now } = tx.lock(id).await?.expect("it is there");
+    let Locked { auction, halts, now, .. } = tx.lock(id).await?.expect("it is there");
     let halt = halts.last().cloned().expect("there was one");
     let rested = halt.until.expect("it is over") - halt.since;
     let resumed = auction.catch_up(&halts, now);

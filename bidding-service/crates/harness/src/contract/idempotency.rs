@@ -4,7 +4,7 @@ use bidding_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
     inbox::{Receipt, Seen},
-    store::{AuctionStore, Changes, Request},
+    store::{AuctionStore, Changes, Request, Wait},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -14,14 +14,14 @@ use crate::world::user;
 
 async fn claim(store: &dyn AuctionStore, key: &RequestKey) -> Result<Claim, StoreError> {
     let asked = [Request { auction: fresh_id(), key: key.clone() }];
-    let floor = store.begin().await?.enter(&asked).await?;
+    let floor = store.begin().await?.enter(&asked, Wait::ForAll).await?;
     Ok(floor.known.into_iter().next().expect("one request, one answer").claim)
 }
 
 async fn answered(store: &dyn AuctionStore, key: &RequestKey) -> Result<(), StoreError> {
     assert_eq!(claim(store, key).await?, Claim::New);
     let mut tx = store.begin().await?;
-    let answers = vec![(key.clone(), json!({"answer": [1, null, "ü"]}))];
+    let answers = vec![(key.clone(), json!({"answer": [1, null, "ü"]}).to_string())];
     tx.save(Changes { answers, ..Changes::default() }).await?;
     tx.commit().await
 }
@@ -29,7 +29,7 @@ async fn answered(store: &dyn AuctionStore, key: &RequestKey) -> Result<(), Stor
 pub(super) async fn an_answer_is_replayed_to_the_same_request_only(store: &dyn AuctionStore) -> Result<(), StoreError> {
     let key = fresh_key();
     answered(store, &key).await?;
-    assert_eq!(claim(store, &key).await?, Claim::Replay(json!({"answer": [1, null, "ü"]})));
+    assert_eq!(claim(store, &key).await?, Claim::Replay(json!({"answer": [1, null, "ü"]}).to_string()));
     assert_eq!(claim(store, &RequestKey { fingerprint: [2; 32], ..key.clone() }).await?, Claim::Mismatch);
     assert_eq!(claim(store, &RequestKey { key: fresh("key"), ..key }).await?, Claim::New);
     Ok(())

@@ -4,6 +4,7 @@
 //! No promise needs the clock to be moved, but it has to run: auctions are made due, or not, relative to the
 //! store's time. Other auctions may lie in the store; nobody else may write to it meanwhile.
 
+mod chances;
 mod due;
 mod floor;
 mod halts;
@@ -55,6 +56,7 @@ pub async fn holds(store: &dyn AuctionStore, relay: &dyn Outbox) -> Result<(), S
     floor::a_floor_is_of_one_moment_after_its_last_lock(store).await?;
     floor::a_floor_locks_its_auctions_until_the_unit_of_work_ends(store).await?;
     floor::floors_that_cross_never_wait_for_each_other(store).await?;
+    floor::what_another_unit_of_work_keeps_is_left_out_when_nobody_waits_for_it(store).await?;
     floor::a_floor_knows_each_requests_key_and_bidder_in_their_order(store).await?;
 
     writes::many_auctions_entries_and_answers_are_written_at_once(store).await?;
@@ -62,7 +64,10 @@ pub async fn holds(store: &dyn AuctionStore, relay: &dyn Outbox) -> Result<(), S
     writes::what_conflicts_leaves_nothing(store).await?;
 
     log::a_log_is_read_back_entry_by_entry_and_proves_its_auction(store).await?;
-    log::a_unit_of_work_reads_the_log_of_what_it_has_locked(store).await?;
+    log::a_unit_of_work_reads_the_standing_bids_of_what_it_has_locked(store).await?;
+
+    chances::the_suspended_of_many_bidders_are_named_in_their_order(store).await?;
+    chances::an_answer_is_kept_in_the_log_with_what_everybody_may_know_and_waits_to_be_published(store, relay).await?;
 
     reads::a_history_is_read_from_the_latest_bid_in_pages(store).await?;
     reads::a_sealed_history_is_read_in_the_order_of_the_bids(store).await?;
@@ -93,6 +98,7 @@ pub async fn holds(store: &dyn AuctionStore, relay: &dyn Outbox) -> Result<(), S
     halts::a_pause_of_all_begins_once_and_ends_once(store).await?;
     halts::an_outage_during_a_pause_of_all_is_a_halt_of_its_own(store).await?;
     halts::everybody_who_decides_is_given_the_halts(store).await?;
+    halts::what_was_decided_before_a_halt_began_or_ended_is_not_written_after_it(store).await?;
     halts::an_auction_whose_end_passed_during_a_pause_of_all_gets_the_time_back(store).await
 }
 

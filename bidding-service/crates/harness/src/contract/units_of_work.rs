@@ -3,7 +3,7 @@
 use bidding_domain::auction::Auction;
 use bidding_ports::{
     error::StoreError,
-    store::{AuctionStore, Changes, Request},
+    store::{AuctionStore, Changes, Request, Wait},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -67,7 +67,7 @@ pub(super) async fn what_is_dropped_leaves_nothing(store: &dyn AuctionStore) -> 
         let mut tx = store.begin().await?;
         tx.insert(&never).await?;
         let locked = tx.lock(auction.id()).await?.expect("it is there");
-        let answers = vec![(asked.key.clone(), json!(1))];
+        let answers = vec![(asked.key.clone(), json!(1).to_string())];
         let bid = changes(decide(locked.auction, locked.now, "ann", one(900)));
         tx.save(Changes { answers, ..bid }).await?;
         tx.set_suspended(&asked.key.principal, true).await?;
@@ -76,7 +76,7 @@ pub(super) async fn what_is_dropped_leaves_nothing(store: &dyn AuctionStore) -> 
     assert_eq!(read(store, auction.id()).await?, Some(auction.clone()));
     assert_eq!(store.bids(auction.id(), None, 10).await?, []);
     assert_eq!(store.log(auction.id()).await?, before);
-    let floor = store.begin().await?.enter(std::slice::from_ref(&asked)).await?;
+    let floor = store.begin().await?.enter(std::slice::from_ref(&asked), Wait::ForAll).await?;
     assert_eq!(floor.known[0].claim, bidding_ports::idempotency::Claim::New, "the key is free");
     assert!(!floor.known[0].suspended);
     assert!(floor.auctions.contains_key(&auction.id()), "its lock was free again");
@@ -133,9 +133,13 @@ pub(super) async fn a_bidder_is_suspended_until_reinstated(store: &dyn AuctionSt
     for suspended in [false, true, true, false, false] {
         let mut tx = store.begin().await?;
         tx.set_suspended(&asked[0].key.principal, suspended).await?;
-        assert_eq!(tx.enter(&asked).await?.known[0].suspended, suspended, "a unit of work sees what it wrote");
+        assert_eq!(
+            tx.enter(&asked, Wait::ForAll).await?.known[0].suspended,
+            suspended,
+            "a unit of work sees what it wrote"
+        );
         tx.commit().await?;
-        assert_eq!(store.begin().await?.enter(&asked).await?.known[0].suspended, suspended);
+        assert_eq!(store.begin().await?.enter(&asked, Wait::ForAll).await?.known[0].suspended, suspended);
     }
     Ok(())
 }

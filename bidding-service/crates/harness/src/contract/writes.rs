@@ -4,7 +4,7 @@ use bidding_domain::ids::AuctionId;
 use bidding_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
-    store::{AuctionStore, AuctionTx, Changes, Request},
+    store::{AuctionStore, AuctionTx, Changes, Request, Wait},
 };
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::{
 
 /// The changes of one bid on each of several auctions, all in one.
 async fn bids(tx: &mut dyn AuctionTx, requests: &[Request], max: i64) -> Result<Changes, StoreError> {
-    let floor = tx.enter(requests).await?;
+    let floor = tx.enter(requests, Wait::ForAll).await?;
     let mut changes = Changes::default();
     for auction in floor.auctions.into_values() {
         let first = decide(auction?, floor.now, "ann", one(max));
@@ -27,7 +27,8 @@ async fn bids(tx: &mut dyn AuctionTx, requests: &[Request], max: i64) -> Result<
         }
         changes.auctions.push(second.auction);
     }
-    changes.answers = requests.iter().map(|request| (request.key.clone(), json!(request.auction))).collect();
+    changes.answers =
+        requests.iter().map(|request| (request.key.clone(), json!(request.auction).to_string())).collect();
     Ok(changes)
 }
 
@@ -54,9 +55,9 @@ pub(super) async fn many_auctions_entries_and_answers_are_written_at_once(
         assert_eq!(log.iter().skip(1).collect::<Vec<_>>(), own, "after the opening");
         assert_eq!(store.bids(id, None, 10).await?.len(), 2);
     }
-    let known = store.begin().await?.enter(&requests).await?.known;
+    let known = store.begin().await?.enter(&requests, Wait::ForAll).await?.known;
     for (request, known) in requests.iter().zip(known) {
-        assert_eq!(known.claim, Claim::Replay(json!(request.auction)));
+        assert_eq!(known.claim, Claim::Replay(json!(request.auction).to_string()));
     }
     Ok(())
 }
@@ -88,7 +89,10 @@ pub(super) async fn of_two_answers_to_one_key_the_later_conflicts(store: &dyn Au
     let [(kept, one), (refused, _)] = outcomes;
     assert_eq!((kept, refused), (Ok(()), Err(StoreError::Conflict)));
     let again = [Request { auction: one, key }];
-    assert_eq!(store.begin().await?.enter(&again).await?.known[0].claim, Claim::Replay(json!(one)));
+    assert_eq!(
+        store.begin().await?.enter(&again, Wait::ForAll).await?.known[0].claim,
+        Claim::Replay(json!(one).to_string())
+    );
     Ok(())
 }
 

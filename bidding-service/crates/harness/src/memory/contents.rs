@@ -15,7 +15,6 @@ use bidding_domain::{
 };
 use bidding_ports::{error::StoreError, outbox::OutboxRecord};
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
 
 use super::outbox::Lease;
 
@@ -37,7 +36,7 @@ pub struct Contents {
     pub halts: Vec<Halt>,
     /// Auctions whose rows cannot be read.
     pub unreadable: BTreeSet<AuctionId>,
-    pub(super) answers: BTreeMap<Place, ([u8; 32], Value)>,
+    pub(super) answers: BTreeMap<Place, ([u8; 32], String)>,
     pub(super) inbox: BTreeMap<(String, String), u64>,
     pub(super) lease: Lease,
     /// The last sign of life.

@@ -7,6 +7,7 @@ mod outbox;
 mod tx;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use bidding_domain::{
     auction::{Auction, PausedBy},
     bid::Bid,
     event::AuctionEvent,
-    ids::AuctionId,
+    ids::{AuctionId, BidId},
     log::Entry,
 };
 use bidding_ports::{
@@ -90,6 +91,12 @@ impl MemoryStore {
         now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
     }
 
+    /// How long ago the last sign of life was.
+    fn silence(&self) -> TimeDelta {
+        let now = self.now();
+        now - self.committed().beat_at
+    }
+
     /// Moves the clock on while the service is alive.
     pub fn advance(&self, by: TimeDelta) {
         self.advance_without_life(by);
@@ -133,6 +140,18 @@ impl AuctionStore for MemoryStore {
         bids.sort_by_key(|bid| std::cmp::Reverse(place(bid)));
         bids.truncate(limit as usize);
         call.done(bids)
+    }
+
+    async fn bid(&self, id: AuctionId, bid: BidId) -> Result<Option<Bid>, StoreError> {
+        let call = self.enter("bid").await?;
+        let bids = self.committed().bids();
+        call.done(bids.into_iter().find(|accepted| accepted.auction_id == id && accepted.id == bid))
+    }
+
+    async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
+        let call = self.enter("retracted").await?;
+        let log = self.committed().log(id);
+        call.done(log.iter().flat_map(|entry| entry.retracted().iter().map(|bid| (*bid, entry.at))).collect())
     }
 
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError> {

@@ -83,6 +83,8 @@ fn record_of(event: &AuctionEvent, id: i64) -> OutboxRecord {
         Happening::Closed { .. } => "auction.closed",
         Happening::Declined { .. } => "award.declined",
         Happening::Cancelled { .. } => "auction.cancelled",
+        Happening::Nominated { .. } => "second_chance.nominated",
+        Happening::Exhausted { .. } => "second_chance.exhausted",
     };
     OutboxRecord {
         id,

@@ -2,24 +2,29 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use bidding_domain::{
     auction::Auction,
+    bid::Bid,
+    halt::Halt,
     ids::{AuctionId, UserId},
-    log::Entry,
+    log::{Entry, StandingBids},
 };
 use bidding_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
     inbox::{Receipt, Seen},
     outbox::OutboxRecord,
-    store::{AuctionTx, Changes, Floor, Known, Locked, Request},
+    store::{AuctionTx, Changes, Floor, Known, Locked, Request, Wait},
 };
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use super::{
     MemoryStore,
@@ -31,6 +36,9 @@ use super::{
 /// Numbers of outbox records are given when written, not when committed, as a database sequence does.
 static NEXT_RECORD: AtomicI64 = AtomicI64::new(1);
 
+/// How long a batch waits for a lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// What a unit of work wrote so far.
 #[derive(Default)]
 struct Writes {
@@ -38,7 +46,7 @@ struct Writes {
     entries: Vec<Entry>,
     outbox: Vec<OutboxRecord>,
     suspended: BTreeMap<UserId, bool>,
-    answers: BTreeMap<Place, ([u8; 32], Value)>,
+    answers: BTreeMap<Place, ([u8; 32], String)>,
     inbox: BTreeMap<(String, String), u64>,
 }
 
@@ -46,11 +54,13 @@ pub(super) struct MemoryTx {
     store: MemoryStore,
     held: Held,
     writes: Writes,
+    /// As they were when auctions were read.
+    halts: Option<Arc<[Halt]>>,
 }
 
 impl MemoryTx {
     pub(super) fn new(store: MemoryStore) -> Self {
-        Self { store, held: Held::default(), writes: Writes::default() }
+        Self { store, held: Held::default(), writes: Writes::default(), halts: None }
     }
 
     async fn take(&mut self, id: AuctionId) {
@@ -64,10 +74,12 @@ impl MemoryTx {
         }
     }
 
-    fn locked(&self, id: AuctionId) -> Result<Option<Locked>, StoreError> {
+    fn locked(&mut self, id: AuctionId) -> Result<Option<Locked>, StoreError> {
         let auction = self.read(id)?;
         let halts = self.store.committed().halts();
-        Ok(auction.map(|auction| Locked { auction, halts, now: self.store.now() }))
+        self.halts = Some(Arc::clone(&halts));
+        let (now, silence) = (self.store.now(), self.store.silence());
+        Ok(auction.map(|auction| Locked { auction, halts, now, silence }))
     }
 
     fn known(&self, key: &RequestKey) -> Known {
@@ -77,8 +89,13 @@ impl MemoryTx {
             Some((fingerprint, _)) if *fingerprint != key.fingerprint => Claim::Mismatch,
             Some((_, answer)) => Claim::Replay(answer.clone()),
         };
-        let written = self.writes.suspended.get(&key.principal).copied();
-        Known { claim, suspended: written.unwrap_or_else(|| committed.suspended.contains(&key.principal)) }
+        drop(committed);
+        Known { claim, suspended: self.is_suspended(&key.principal) }
+    }
+
+    fn is_suspended(&self, bidder: &UserId) -> bool {
+        let written = self.writes.suspended.get(bidder).copied();
+        written.unwrap_or_else(|| self.store.committed().suspended.contains(bidder))
     }
 
     fn log_of(&self, id: AuctionId) -> Vec<Entry> {
@@ -102,21 +119,26 @@ impl AuctionTx for MemoryTx {
         self.store.enter("now").await?.done(self.store.now())
     }
 
-    async fn enter(&mut self, requests: &[Request]) -> Result<Floor, StoreError> {
+    async fn enter(&mut self, requests: &[Request], wait: Wait) -> Result<Floor, StoreError> {
         let call = self.store.enter("enter").await?;
         let ids: BTreeSet<_> = requests.iter().map(|request| request.auction).collect();
-        for id in &ids {
-            self.take(*id).await;
-        }
         let mut auctions = BTreeMap::new();
         for id in ids {
+            if wait == Wait::ForAll {
+                let granted = tokio::time::timeout(LOCK_TIMEOUT, self.take(id)).await;
+                granted.map_err(|_| StoreError::Locked)?;
+            } else if !self.held.try_take(&self.store.locks, Row::Auction(id)) {
+                auctions.insert(id, Err(StoreError::Locked));
+                continue;
+            }
             if let Some(auction) = self.read(id).transpose() {
                 auctions.insert(id, auction);
             }
         }
         let known = requests.iter().map(|request| self.known(&request.key)).collect();
         let halts = self.store.committed().halts();
-        call.done(Floor { auctions, known, halts, now: self.store.now() })
+        self.halts = Some(Arc::clone(&halts));
+        call.done(Floor { auctions, known, halts, now: self.store.now(), silence: self.store.silence() })
     }
 
     async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
@@ -171,6 +193,9 @@ impl AuctionTx for MemoryTx {
 
     async fn save(&mut self, changes: Changes) -> Result<(), StoreError> {
         let call = self.store.enter("save").await?;
+        if self.halts.as_ref().is_some_and(|read| *read != self.store.committed().halts()) {
+            return Err(StoreError::Conflict);
+        }
         let Changes { auctions, entries, answers } = changes;
         for auction in auctions {
             let id = auction.id();
@@ -193,14 +218,20 @@ impl AuctionTx for MemoryTx {
         call.done(())
     }
 
-    async fn log(&mut self, id: AuctionId) -> Result<Vec<Entry>, StoreError> {
-        self.store.enter("log").await?.done(self.log_of(id))
+    async fn standing_bids(&mut self, id: AuctionId) -> Result<Vec<Bid>, StoreError> {
+        let call = self.store.enter("standing_bids").await?;
+        call.done(self.log_of(id).iter().collect::<StandingBids>().into_vec())
     }
 
     async fn set_suspended(&mut self, bidder: &UserId, suspended: bool) -> Result<(), StoreError> {
         let call = self.store.enter("set_suspended").await?;
         self.writes.suspended.insert(bidder.clone(), suspended);
         call.done(())
+    }
+
+    async fn suspended(&mut self, bidders: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+        let call = self.store.enter("suspended").await?;
+        call.done(bidders.iter().filter(|bidder| self.is_suspended(bidder)).cloned().collect())
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
@@ -211,7 +242,7 @@ impl AuctionTx for MemoryTx {
                 return Err(corrupt(format!("the log of auction {id} does not lead to what is saved of it")));
             }
         }
-        let Self { store, held, writes } = *self;
+        let Self { store, held, writes, .. } = *self;
         let told: BTreeMap<_, _> = writes.entries.iter().map(|entry| (entry.auction_id, entry.sequence)).collect();
         writes.commit(&mut store.committed())?;
         drop(held);

@@ -39,10 +39,15 @@ pub struct NewListing {
     pub starts_at: Option<DateTime<Utc>>,
     /// When bidding ends, before any extension.
     pub ends_at: DateTime<Utc>,
-    /// Whether the next bidder may be offered the lot if the winner does not pay. Only `false` is available.
+    /// Whether the next bidder may be offered the lot, at the own highest bid, if the winner does not pay. Only English and
+    /// sealed lots have a next bidder.
     #[serde(default)]
     #[schema(example = false)]
     pub second_chance: bool,
+    /// For how many days it is offered: 1, 3, 5 or 7; 3 unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 7, example = json!(null))]
+    pub second_chance_days: Option<u32>,
 }
 
 /// A JSON merge patch (RFC 7396). A draft takes all members, a published listing `title`,
@@ -76,9 +81,13 @@ pub struct ListingPatch {
     /// When bidding ends.
     #[serde(default, deserialize_with = "present")]
     ends_at: Option<DateTime<Utc>>,
-    /// Only `false` is available.
+    /// Whether the next bidder may be offered the lot if the winner does not pay.
     #[serde(default, deserialize_with = "present")]
     second_chance: Option<bool>,
+    /// 1, 3, 5 or 7; null: 3. Goes with `second_chance` when that becomes `false`.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 7)]
+    second_chance_days: Option<Option<u32>>,
 }
 
 /// A member that is there must have a value: null would delete what cannot be without.
@@ -117,14 +126,21 @@ pub struct ListingView {
     /// When bidding ends, extensions and time given back after pauses included.
     ends_at: DateTime<Utc>,
     second_chance: bool,
+    /// For how many days a second chance is offered; null when none ever is.
+    second_chance_days: Option<u32>,
     /// The listing that this one repeats.
     relisted_from: Option<Uuid>,
+    /// The listing that repeats this one.
+    relisted_as: Option<Uuid>,
     /// Null before the first bid, and before the close of a sealed auction; of one unit where several are sold.
     price: Option<i64>,
     /// Accepted bids; null before the close of a sealed auction.
     bid_count: Option<u64>,
-    /// Where the settlement stands; null before it started.
+    /// Where the settlement stands, by settlement's own names, e.g. `escrowed`, `disputed`, `completed`, `refunded` or
+    /// `failed`; null before it started. A sale that failed may be followed by others.
     sale_status: Option<String>,
+    /// Until when the next contender may take a second chance; null when nobody is offered one.
+    second_chance_until: Option<DateTime<Utc>>,
     /// Since when the seller waits for bidding to take the auction back.
     cancellation_requested_at: Option<DateTime<Utc>>,
     /// Since when the auction stands still; null while it runs.
@@ -187,6 +203,7 @@ impl NewListing {
             starts_at: self.starts_at.map(micros),
             ends_at: micros(self.ends_at),
             second_chance: self.second_chance,
+            second_chance_days: self.second_chance_days,
         };
         Ok((description, terms))
     }
@@ -199,7 +216,7 @@ impl ListingPatch {
         let mut changes_terms = false;
         let mut set = |changes: bool| changes_terms |= changes;
         set(self.currency.is_some() || self.format.is_some() || self.starts_at.is_some());
-        set(self.ends_at.is_some() || self.second_chance.is_some());
+        set(self.ends_at.is_some() || self.second_chance.is_some() || self.second_chance_days.is_some());
         if let Some(code) = self.currency {
             terms.currency = currency(&code)?;
         }
@@ -209,6 +226,8 @@ impl ListingPatch {
         terms.starts_at = self.starts_at.map_or(terms.starts_at, |starts_at| starts_at.map(micros));
         terms.ends_at = self.ends_at.map_or(terms.ends_at, micros);
         terms.second_chance = self.second_chance.unwrap_or(terms.second_chance);
+        let days = terms.second_chance_days.filter(|_| terms.second_chance);
+        terms.second_chance_days = self.second_chance_days.unwrap_or(days);
         Ok(Revision {
             title: self.title,
             text: self.description,
@@ -250,10 +269,13 @@ impl ListingView {
             starts_at: sale.map(|sale| sale.starts_at).or(listing.terms.starts_at),
             ends_at: sale.map_or(listing.terms.ends_at, |sale| sale.ends_at),
             second_chance: listing.terms.second_chance,
+            second_chance_days: listing.terms.offered_for_days(),
             relisted_from: listing.relisted_from.map(|id| id.0),
+            relisted_as: listing.relisted_as.map(|id| id.0),
             price: sale.and_then(|sale| sale.price),
             bid_count: if hidden { None } else { Some(sale.map_or(0, |sale| sale.bid_count)) },
-            sale_status: listing.sale_status.clone(),
+            sale_status: listing.sale_status.as_ref().map(|status| status.name.clone()),
+            second_chance_until: listing.sale_status.as_ref().and_then(|status| status.offered_until),
             cancellation_requested_at: sale.and_then(|sale| sale.cancellation_requested_at),
             paused_at: sale.and_then(|sale| sale.paused_at),
             cancelled_by: cancellation.and_then(|cancellation| cancellation.by).map(CancelledBy::name),

@@ -27,6 +27,7 @@ const NAMES: &[&str] = &[
     "starts_at",
     "ends_at",
     "second_chance",
+    "second_chance_days",
     "kind",
     "english",
     "vickrey",

@@ -32,6 +32,7 @@ pub(crate) fn router() -> OpenApiRouter<Listings> {
         .routes(routes!(find, revise))
         .routes(routes!(publish))
         .routes(routes!(cancel))
+        .routes(routes!(relist))
 }
 
 /// Runs a write to its end even if the client hangs up: a transaction is never cut in half.
@@ -70,15 +71,24 @@ async fn create(
     let (description, terms) = body.into_domain()?;
     let asking = caller.clone();
     let answered = to_its_end(async move { listings.draft(&asking, &key, &description, &terms).await }).await?;
-    let mut response = answer(&answered.outcome, &caller, StatusCode::CREATED);
-    let location = format!("/v1/listings/{}", answered.outcome.id);
-    if let Ok(location) = location.parse() {
+    Ok(replayable(created(&answered.outcome, &caller), answered.replayed))
+}
+
+/// 201, and where the listing is.
+fn created(listing: &Listing, caller: &Caller) -> Response {
+    let mut response = answer(listing, caller, StatusCode::CREATED);
+    if let Ok(location) = format!("/v1/listings/{}", listing.id).parse() {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    if answered.replayed {
+    response
+}
+
+/// Says so when it is the first request's answer.
+fn replayable(mut response: Response, replayed: bool) -> Response {
+    if replayed {
         response.headers_mut().insert("idempotency-replayed", header::HeaderValue::from_static("true"));
     }
-    Ok(response)
+    response
 }
 
 /// Lists what is for sale; drafts only to their seller.
@@ -184,4 +194,31 @@ async fn cancel(
     let cancelled = to_its_end(async move { listings.cancel(&asking, ListingId(id), version).await }).await?;
     let status = if cancelled.status() == "cancelled" { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(answer(&cancelled, &caller, status))
+}
+
+/// Lists a lot again that was not sold, or whose sale failed: a new listing on the same terms, for as long as before,
+/// published at once. An offer of a second chance is withdrawn by that. A lot is listed again once, then its new listing
+/// is; who wants other terms drafts a new listing.
+#[utoipa::path(post, path = "/v1/listings/{id}/relist", operation_id = "relistListing", tag = "listings",
+    params(("id" = uuid::Uuid, Path, description = "The listing of before"),
+        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    responses((status = 201, description = "Published; `relisted_from` names the listing of before", body = ListingView, headers(
+        ("Location" = String, description = "Where the new listing is"),
+        ("ETag" = String, description = "Its version"),
+        ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
+        WriteProblems))]
+async fn relist(
+    State(listings): State<Listings>,
+    Authenticated(caller): Authenticated,
+    ApiId(id): ApiId,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let key = request_key(&headers, &caller.id, &format!("POST /v1/listings/{id}/relist"), &())?;
+    let asking = caller.clone();
+    let answered = to_its_end(async move { listings.relist(&asking, &key, ListingId(id)).await }).await?;
+    let response = match answered.outcome {
+        Ok(listing) => created(&listing, &caller),
+        Err(refusal) => ApiError::from(UseError::Refused(refusal)).into_response(),
+    };
+    Ok(replayable(response, answered.replayed))
 }

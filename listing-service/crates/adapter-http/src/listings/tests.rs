@@ -1,17 +1,18 @@
 //! What sellers are told of their formats, and what strangers see of them.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use listing_application::Caller;
+use listing_application::{Caller, error::UseError};
 use listing_domain::{
     ids::{ListingId, UserId},
-    listing::{Cancellation, CancelledBy, Fact, Listing},
-    terms::{DurationLimits, Format},
+    listing::{Cancellation, CancelledBy, Fact, Listing, Refusal, SaleStatus},
+    relisting::Relisting,
+    terms::{DurationLimits, Format, Terms},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::dto::{ListingView, NewListing};
-use crate::input::parse;
+use super::dto::{ListingPatch, ListingView, NewListing};
+use crate::{input::parse, problem::ApiError};
 
 const LIMITS: DurationLimits = DurationLimits { min: TimeDelta::seconds(5), max: TimeDelta::days(30) };
 
@@ -155,6 +156,87 @@ fn who_cancelled_and_why_and_a_pause_are_shown() {
     let over = seen_by("bert", &paused.follow(Fact::AuctionCancelled(cancellation), now()).expect("cancelled"));
     assert_eq!((&over["status"], &over["cancelled_by"]), (&json!("cancelled"), &json!("operator")));
     assert_eq!((&over["cancellation_reason"], &over["paused_at"]), (&json!("a forgery"), &Value::Null));
+}
+
+/// Terms of a body with these members about second chances, and what is shown of them.
+fn chance(members: &Value) -> (Terms, Value) {
+    let mut body = body(&formats()[0]);
+    body.as_object_mut().expect("an object").extend(members.as_object().expect("members").clone());
+    let parsed: NewListing = parse(body.to_string().as_bytes()).expect("of the right shape");
+    let (description, terms) = parsed.into_domain().expect("a currency");
+    let id = ListingId(Uuid::from_u128(1));
+    let draft = Listing::draft(id, UserId("anna".into()), description, terms, now(), LIMITS).expect("sound");
+    (draft.terms.clone(), seen_by("anna", &draft))
+}
+
+#[test]
+fn a_second_chance_is_shown_with_its_days() {
+    for (sent, shown) in [
+        (json!({}), json!([false, null])),
+        (json!({"second_chance": false, "second_chance_days": null}), json!([false, null])),
+        (json!({"second_chance": true}), json!([true, 3])),
+        (json!({"second_chance": true, "second_chance_days": null}), json!([true, 3])),
+        (json!({"second_chance": true, "second_chance_days": 7}), json!([true, 7])),
+    ] {
+        let (_, view) = chance(&sent);
+        assert_eq!(json!([view["second_chance"], view["second_chance_days"]]), shown, "{sent}");
+    }
+}
+
+#[test]
+fn a_revision_that_takes_the_second_chance_away_takes_its_days_with_it() {
+    let (terms, _) = chance(&json!({"second_chance": true, "second_chance_days": 7}));
+    for (patch, expected) in [
+        (json!({"second_chance": false}), (false, None)),
+        (json!({"second_chance_days": null}), (true, None)),
+        (json!({"second_chance_days": 1}), (true, Some(1))),
+        (json!({"second_chance": false, "second_chance_days": 1}), (false, Some(1))),
+    ] {
+        let patch: ListingPatch = parse(patch.to_string().as_bytes()).expect("of the right shape");
+        let revised = patch.into_revision(&terms).expect("a currency").terms.expect("other terms");
+        assert_eq!((revised.second_chance, revised.second_chance_days), expected);
+    }
+}
+
+#[test]
+fn days_of_another_shape_are_told_with_their_place() {
+    for days in [json!("3"), json!(1.5), json!(-1), json!([3]), json!(true)] {
+        let mut body = body(&formats()[0]);
+        body["second_chance"] = json!(true);
+        body["second_chance_days"] = days.clone();
+        assert_eq!(told(&body.to_string())[0].0, "/second_chance_days", "{days}");
+    }
+}
+
+#[test]
+fn an_offer_a_relisting_and_how_the_sale_ended_are_shown() {
+    let closed = Fact::AuctionClosed { sold: true, price: Some(200), bid_count: 3, ended_at: now() };
+    let sold = listed(&formats()[0]).follow(closed, now()).expect("closes");
+    let until = now() + TimeDelta::days(3);
+    let offer = SaleStatus { name: "awaiting_payment".into(), at: now(), offered_until: Some(until) };
+    let offered = sold.follow(Fact::SaleStatus(offer), now()).expect("offered");
+    let view = seen_by("bert", &offered);
+    assert_eq!((&view["sale_status"], &view["second_chance_until"]), (&json!("awaiting_payment"), &json!(until)));
+    for name in ["disputed", "refunded", "failed"] {
+        let status = SaleStatus { name: name.into(), at: now(), offered_until: None };
+        let view = seen_by("bert", &offered.clone().follow(Fact::SaleStatus(status), now()).expect("goes on"));
+        assert_eq!((&view["sale_status"], &view["second_chance_until"]), (&json!(name), &Value::Null));
+    }
+
+    let Relisting { old, new, .. } = offered.relist_by_seller(ListingId(Uuid::from_u128(2)), now()).expect("relisted");
+    assert_eq!(seen_by("bert", &old)["relisted_as"], json!(new.id));
+    let view = seen_by("bert", &new);
+    assert_eq!((&view["relisted_from"], &view["status"]), (&json!(old.id), &json!("scheduled")));
+    assert_eq!((&view["relisted_as"], &view["sale_status"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn a_lot_that_was_listed_again_is_a_conflict_that_names_its_listing() {
+    let relisted_as = ListingId(Uuid::from_u128(2));
+    let problem = format!("{:?}", ApiError::from(UseError::Refused(Refusal::Relisted { relisted_as })));
+    for part in ["already-relisted", "status: 409", &relisted_as.to_string()] {
+        assert!(problem.contains(part), "{part} in {problem}");
+    }
 }
 
 #[test]

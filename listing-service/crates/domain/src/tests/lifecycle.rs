@@ -3,7 +3,7 @@ use chrono::TimeDelta;
 use super::{LIMITS, description, draft, draft_with, now, pointers, sealed, terms, units};
 use crate::{
     event::Happening,
-    listing::{Cancellation, CancelledBy, Fact, Listing, Refusal, Revision, State},
+    listing::{Cancellation, CancelledBy, Fact, Listing, Refusal, Revision, SaleStatus, State},
     terms::Format,
 };
 
@@ -21,6 +21,15 @@ fn bid() -> Fact {
 
 fn sold() -> Fact {
     Fact::AuctionClosed { sold: true, price: Some(150), bid_count: 1, ended_at: now() }
+}
+
+/// Settlement says so since `second` seconds after now.
+fn settled(name: &str, second: i64) -> Fact {
+    Fact::SaleStatus(SaleStatus { name: name.into(), at: now() + TimeDelta::seconds(second), offered_until: None })
+}
+
+fn name(listing: &Listing) -> Option<&str> {
+    listing.sale_status.as_ref().map(|status| status.name.as_str())
 }
 
 fn cancelled_by_bidding() -> Fact {
@@ -134,9 +143,30 @@ fn price_end_and_outcome_follow_bidding() {
 
 #[test]
 fn settlement_may_speak_before_bidding_has_closed_the_auction() {
-    let listing = live().follow(Fact::SaleStatus("awaiting_payment".into()), now()).expect("kept");
-    assert_eq!(listing.sale_status.as_deref(), Some("awaiting_payment"));
-    assert_eq!(listing.follow(sold(), now()).expect("closes").sale_status.as_deref(), Some("awaiting_payment"));
+    let listing = live().follow(settled("awaiting_payment", 0), now()).expect("kept");
+    assert_eq!(name(&listing), Some("awaiting_payment"));
+    assert_eq!(name(&listing.follow(sold(), now()).expect("closes")), Some("awaiting_payment"));
+}
+
+#[test]
+fn of_the_sales_of_a_lot_the_latest_word_counts_in_whatever_order_words_come() {
+    let listing = live().follow(sold(), now()).expect("closes");
+    let offered = listing.follow(settled("awaiting_payment", 60), now()).expect("the second sale begins");
+    let late = offered.clone().follow(settled("failed", 50), now()).expect("the first one had failed before");
+    assert_eq!(late, offered, "not even a new version");
+    let next = late.follow(settled("escrowed", 60), now()).expect("of the same moment");
+    assert_eq!((name(&next), next.version), (Some("escrowed"), offered.version + 1));
+}
+
+#[test]
+fn an_offer_is_shown_until_settlement_goes_on() {
+    let until = now() + TimeDelta::days(3);
+    let status = SaleStatus { name: "awaiting_payment".into(), at: now(), offered_until: Some(until) };
+    let offered =
+        live().follow(sold(), now()).and_then(|l| l.follow(Fact::SaleStatus(status), now())).expect("offered");
+    assert_eq!(offered.sale_status.as_ref().and_then(|status| status.offered_until), Some(until));
+    let taken = offered.follow(settled("escrowed", 9), now()).expect("taken");
+    assert_eq!(taken.sale_status.and_then(|status| status.offered_until), None);
 }
 
 #[test]

@@ -21,13 +21,41 @@ fn described(change: impl FnOnce(&mut Description)) -> Vec<String> {
 #[test]
 fn every_fault_is_told_at_once() {
     let mut bad = with(English { start_price: 0, reserve_price: Some(-1), ..english() });
-    bad.second_chance = true;
+    bad.second_chance_days = Some(2);
     let description = Description { title: " ".into(), ..description() };
     let told = pointers(draft_with(description, bad));
     assert_eq!(
         told,
-        ["/title", "/second_chance", "/format/start_price", "/format/reserve_price", "/format/reserve_price"]
+        [
+            "/title",
+            "/second_chance_days",
+            "/second_chance_days",
+            "/format/start_price",
+            "/format/reserve_price",
+            "/format/reserve_price"
+        ]
     );
+}
+
+#[test]
+fn a_second_chance_is_offered_for_1_3_5_or_7_days_and_3_unless_said_otherwise() {
+    let chance = |second_chance, second_chance_days| Terms { second_chance, second_chance_days, ..terms() };
+    for days in [1, 3, 5, 7] {
+        let listing = draft_with(description(), chance(true, Some(days))).expect("one of the choices");
+        assert_eq!(listing.terms.offered_for_days(), Some(days));
+    }
+    for days in [0, 2, 4, 6, 8, u32::MAX] {
+        assert_eq!(pointers(draft_with(description(), chance(true, Some(days)))), ["/second_chance_days"], "{days}");
+    }
+    assert_eq!(chance(true, None).offered_for_days(), Some(3));
+}
+
+#[test]
+fn days_without_a_second_chance_are_refused_and_none_are_not() {
+    let without = |second_chance_days| Terms { second_chance: false, second_chance_days, ..terms() };
+    assert_eq!(pointers(draft_with(description(), without(Some(3)))), ["/second_chance_days"]);
+    let listing = draft_with(description(), without(None)).expect("sound");
+    assert_eq!(listing.terms.offered_for_days(), None);
 }
 
 #[test]

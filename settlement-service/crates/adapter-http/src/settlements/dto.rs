@@ -1,44 +1,13 @@
-//! What the API takes and gives. Amounts are minor units of the settlement's currency, times RFC 3339.
+//! What the API gives. Amounts are minor units of the settlement's currency, times RFC 3339.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use settlement_application::{Page, SettlementView as View};
-use settlement_domain::{
-    Parcel, PaymentMethod,
-    settlement::{FailureReason as Reason, InvalidParcel},
-};
+use settlement_domain::settlement::{Dispute, Evidence, Resolution};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::query;
-use crate::problem::ApiError;
-
-/// How the buyer pays.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Payment {
-    /// A token of the payment gateway's for a card or an account; card data itself never comes here.
-    #[schema(pattern = "^[A-Za-z0-9_-]{1,128}$", example = "pm_card_visa")]
-    payment_method: String,
-}
-
-/// How the lot was sent.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Shipment {
-    /// Who carries it.
-    #[schema(min_length = 1, max_length = 64, example = "UPS")]
-    carrier: String,
-    /// The carrier's number.
-    #[schema(min_length = 1, max_length = 64, example = "1Z999AA10123456784")]
-    tracking_number: String,
-}
-
-/// That the lot came; it takes no members.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({}))]
-pub struct Reception {}
+use super::{query, requests::DecisionName};
 
 /// A sold lot on its way to the buyer, and its price on its way to the seller.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,6 +36,9 @@ pub struct SettlementView {
     /// The version of the fees that the settlement began with; a later one does not touch it.
     #[schema(example = "default-1000-bps")]
     fee_schedule: String,
+    /// The hammer's sale, or a second chance after it: then paying is accepting.
+    #[schema(value_type = SettlementKind)]
+    kind: &'static str,
     /// Where it stands.
     #[schema(value_type = SettlementStatus)]
     status: &'static str,
@@ -91,14 +63,84 @@ pub struct SettlementView {
     /// Why there was no sale.
     #[schema(value_type = Option<FailureReason>)]
     failure_reason: Option<&'static str>,
+    /// Which party wishes to call the sale off; if the other one wishes so as well, it is off.
+    #[schema(value_type = Option<PartyName>)]
+    cancel_requested_by: Option<&'static str>,
+    /// The buyer's complaint, and what was said about it.
+    dispute: Option<DisputeView>,
     /// Why a person has to decide; shown to the operator only.
     operator_reason: Option<String>,
+    /// What the operator may decide; shown to the operator only.
+    #[schema(value_type = Vec<DecisionName>)]
+    operator_actions: Vec<String>,
+    /// What operators decided; shown to the operator only, where one settlement is read.
+    decisions: Vec<DecisionView>,
     /// When time alone moves it on; null while something else is awaited.
     due_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,
     /// The number of its last event.
     sequence: u64,
+}
+
+/// A complaint, and what was said about it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Dispute)]
+pub struct DisputeView {
+    /// The buyer's words.
+    reason: String,
+    opened_at: DateTime<Utc>,
+    /// What the parties added, in order; at most 20.
+    evidence: Vec<EvidenceView>,
+}
+
+/// Something a party added to a dispute.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Evidence)]
+pub struct EvidenceView {
+    #[schema(value_type = PartyName)]
+    by: &'static str,
+    at: DateTime<Utc>,
+    text: String,
+}
+
+/// An operator's decision.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DecisionMade)]
+pub struct DecisionView {
+    /// The operator's `sub`.
+    by: String,
+    #[schema(value_type = DecisionName)]
+    decision: &'static str,
+    /// What went back to the buyer, by a part refund.
+    amount: Option<i64>,
+    note: Option<String>,
+    /// Where the settlement stood before.
+    #[schema(value_type = SettlementStatus)]
+    status: &'static str,
+    at: DateTime<Utc>,
+}
+
+/// A party to a sale.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)] // only its schema is used
+pub enum PartyName {
+    /// Who bought.
+    Buyer,
+    /// Who sold.
+    Seller,
+}
+
+/// What a settlement is of.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)] // only its schema is used
+pub enum SettlementKind {
+    /// The winner's.
+    Sale,
+    /// A contender's who is offered the lot at the own highest bid.
+    SecondChance,
 }
 
 /// A refusal by the payment gateway: nothing was taken.
@@ -127,6 +169,8 @@ pub enum SettlementStatus {
     Escrowed,
     /// On its way to the buyer.
     Shipped,
+    /// The buyer complained; the operator decides.
+    Disputed,
     /// The buyer has it; the seller is being paid.
     Received,
     /// The seller was paid.
@@ -148,8 +192,22 @@ pub enum SettlementStatus {
 pub enum FailureReason {
     /// The buyer did not pay in time.
     Unpaid,
+    /// The money was held and could not be taken.
+    PaymentFailed,
     /// The seller did not ship in time.
     NotShipped,
+    /// A second chance was not taken in time, or was declined.
+    OfferLapsed,
+    /// The seller listed the lot again while a second chance was offered.
+    OfferWithdrawn,
+    /// Buyer and seller agreed to call the sale off.
+    Agreed,
+    /// The buyer gave up an award that was smaller than wanted.
+    AwardDeclined,
+    /// The operator decided a dispute for the buyer.
+    DisputeRefunded,
+    /// The operator called the sale off.
+    CalledOff,
 }
 
 /// A page of settlements.
@@ -161,22 +219,27 @@ pub struct SettlementPage {
     pub next_cursor: Option<String>,
 }
 
-impl Payment {
-    pub(crate) fn into_domain(self) -> Result<PaymentMethod, ApiError> {
-        let method = PaymentMethod::try_from(self.payment_method);
-        method.map_err(|_| ApiError::invalid("/payment_method", "has 1 to 128 letters, digits, '_' or '-'"))
+impl From<Dispute> for DisputeView {
+    fn from(dispute: Dispute) -> Self {
+        let evidence = |one: Evidence| EvidenceView { by: one.by.name(), at: one.at, text: one.text.into() };
+        Self {
+            reason: dispute.reason.into(),
+            opened_at: dispute.opened_at,
+            evidence: dispute.evidence.into_iter().map(evidence).collect(),
+        }
     }
 }
 
-impl Shipment {
-    pub(crate) fn into_domain(self) -> Result<Parcel, ApiError> {
-        Parcel::new(&self.carrier, &self.tracking_number).map_err(|error| {
-            let pointer = match error {
-                InvalidParcel::Carrier => "/carrier",
-                InvalidParcel::TrackingNumber => "/tracking_number",
-            };
-            ApiError::invalid(pointer, "has 1 to 64 characters, none of them a control character")
-        })
+impl From<Resolution> for DecisionView {
+    fn from(resolution: Resolution) -> Self {
+        Self {
+            by: resolution.by.into(),
+            decision: resolution.verdict.name(),
+            amount: resolution.verdict.amount(),
+            note: resolution.note.map(String::from),
+            status: resolution.status.name(),
+            at: resolution.at,
+        }
     }
 }
 
@@ -193,6 +256,7 @@ impl From<View> for SettlementView {
             buyer_premium: view.premium.amount(),
             tax: view.tax.amount(),
             fee_schedule: view.fee_schedule.into(),
+            kind: view.kind.name(),
             status: view.status.name(),
             payment_due_at: view.payment_due_at,
             last_decline: view.declined.map(|decline| Decline { code: decline.code, message: decline.message }),
@@ -205,11 +269,12 @@ impl From<View> for SettlementView {
             payout: view.payout.map(settlement_domain::Money::amount),
             commission: view.commission.map(settlement_domain::Money::amount),
             refunded: view.refunded.map(settlement_domain::Money::amount),
-            failure_reason: view.failure_reason.map(|reason| match reason {
-                Reason::Unpaid => "unpaid",
-                Reason::NotShipped => "not_shipped",
-            }),
+            failure_reason: view.failure_reason.map(settlement_domain::FailureReason::name),
+            cancel_requested_by: view.cancel_wish.map(settlement_domain::Role::name),
+            dispute: view.dispute.map(DisputeView::from),
             operator_reason: view.operator_reason,
+            operator_actions: view.operator_actions,
+            decisions: view.resolutions.into_iter().map(DecisionView::from).collect(),
             due_at: view.due_at,
             created_at: view.started_at,
             ended_at: view.ended_at,

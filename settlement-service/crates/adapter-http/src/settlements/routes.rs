@@ -10,13 +10,14 @@ use axum::{
 };
 use serde_json::json;
 use settlement_application::{Answered, Outcome, Settlements, UseError};
-use settlement_domain::SettlementId;
+use settlement_domain::{SettlementId, saga::Act};
 use tracing::Instrument;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    dto::{Payment, Reception, SettlementPage, SettlementView, Shipment},
+    dto::{SettlementPage, SettlementView},
     query,
+    requests::{Payment, Reception, Shipment},
 };
 use crate::{
     app::Api,
@@ -38,7 +39,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
 }
 
 /// Runs a write to its end even if the client hangs up: a transaction is never cut in half.
-async fn to_its_end<T: Send + 'static>(
+pub(super) async fn to_its_end<T: Send + 'static>(
     write: impl Future<Output = Result<T, UseError>> + Send + 'static,
 ) -> Result<T, ApiError> {
     match tokio::spawn(write.in_current_span()).await {
@@ -51,7 +52,7 @@ async fn to_its_end<T: Send + 'static>(
 }
 
 /// What was decided, the first time or now; a kept refusal is told like a new one.
-fn answer(answered: Answered<Outcome>, done: StatusCode) -> Response {
+pub(super) fn answer(answered: Answered<Outcome>, done: StatusCode) -> Response {
     let mut response = match answered.outcome {
         Outcome::Done { settlement } => (done, Json(SettlementView::from(*settlement))).into_response(),
         Outcome::Refused { status, event } => {
@@ -67,6 +68,20 @@ fn answer(answered: Answered<Outcome>, done: StatusCode) -> Response {
                 .with("deadline", json!(deadline))
                 .into_response()
         }
+        Outcome::EvidenceFull => {
+            let detail = "a dispute takes at most 20 pieces of evidence, both sides together";
+            ApiError::new(StatusCode::CONFLICT, "evidence-full", "There is enough evidence", detail).into_response()
+        }
+        Outcome::NotAllowed { decision, allowed } => {
+            let detail = format!("{decision} cannot be decided here; allowed: {}", allowed.join(", "));
+            ApiError::new(StatusCode::CONFLICT, "decision-not-allowed", "The decision is not allowed here", detail)
+                .with("operator_actions", json!(allowed))
+                .into_response()
+        }
+        Outcome::NoPart { most } => {
+            ApiError::invalid("/amount", format!("is from 1 to the seller's share, {most}")).into_response()
+        }
+        Outcome::NoNote => ApiError::invalid("/note", "is needed outside a dispute").into_response(),
     };
     if answered.replayed {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
@@ -117,7 +132,7 @@ async fn pay(
 ) -> Result<Response, ApiError> {
     let key = request_key(&headers, &caller.user, &format!("POST /v1/settlements/{id}/pay"), &body)?;
     let method = body.into_domain()?;
-    let paid = async move { settlements.pay(&caller, &key, SettlementId::from(id), method).await };
+    let paid = async move { settlements.act(&caller, &key, SettlementId::from(id), Act::Pay(method)).await };
     Ok(answer(to_its_end(paid).await?, StatusCode::ACCEPTED))
 }
 
@@ -138,7 +153,7 @@ async fn ship(
 ) -> Result<Response, ApiError> {
     let key = request_key(&headers, &caller.user, &format!("POST /v1/settlements/{id}/ship"), &body)?;
     let parcel = body.into_domain()?;
-    let shipped = async move { settlements.ship(&caller, &key, SettlementId::from(id), parcel).await };
+    let shipped = async move { settlements.act(&caller, &key, SettlementId::from(id), Act::Ship(parcel)).await };
     Ok(answer(to_its_end(shipped).await?, StatusCode::OK))
 }
 
@@ -158,6 +173,6 @@ async fn receive(
     ApiJson(body): ApiJson<Reception>,
 ) -> Result<Response, ApiError> {
     let key = request_key(&headers, &caller.user, &format!("POST /v1/settlements/{id}/receive"), &body)?;
-    let received = async move { settlements.receive(&caller, &key, SettlementId::from(id)).await };
+    let received = async move { settlements.act(&caller, &key, SettlementId::from(id), Act::Receive).await };
     Ok(answer(to_its_end(received).await?, StatusCode::OK))
 }

@@ -68,10 +68,12 @@ pub enum EntryKind {
     PaidOut,
     /// The buyer's money went back.
     Refunded,
+    /// A part of the buyer's money went back.
+    PartRefunded,
 }
 
 impl EntryKind {
-    const ALL: [Self; 4] = [Self::Captured, Self::Released, Self::PaidOut, Self::Refunded];
+    const ALL: [Self; 5] = [Self::Captured, Self::Released, Self::PaidOut, Self::Refunded, Self::PartRefunded];
 
     /// The name in references and the database.
     #[must_use]
@@ -81,6 +83,7 @@ impl EntryKind {
             Self::Released => "released",
             Self::PaidOut => "paid_out",
             Self::Refunded => "refunded",
+            Self::PartRefunded => "part_refunded",
         }
     }
 }

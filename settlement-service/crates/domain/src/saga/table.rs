@@ -1,10 +1,10 @@
-//! The words of the saga's table.
+//! The words of the saga's tables.
 
 use chrono::{DateTime, Utc};
 
-use super::SAGA;
+use super::{ENDS, SAGA};
 use crate::gateway::Operation;
-use crate::settlement::{FailureReason, Settlement, State};
+use crate::settlement::{FailureReason, Kind, Role, Settlement, State, Status};
 
 /// A step of the good path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +21,17 @@ pub enum Step {
     PayOut,
 }
 
-/// Who sets a step going.
+/// Who sets a step going, or takes a detour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Party {
     /// Who bought.
     Buyer,
     /// Who sold.
     Seller,
+    /// Either of the two.
+    Parties,
+    /// Who runs the marketplace.
+    Operator,
     /// Nobody: it follows at once.
     Saga,
 }
@@ -68,6 +72,8 @@ pub struct Limit {
 pub enum Deadline {
     /// The buyer has to have paid.
     PaymentDue,
+    /// The money has to have been taken.
+    HoldEnd,
     /// The seller has to have shipped.
     ShipDue,
     /// The buyer has to have complained.
@@ -81,6 +87,8 @@ pub enum WhenLate {
     CallOff(FailureReason),
     /// Silence is consent.
     CountAsDone,
+    /// The same method is held again, up to this many times; then the buyer is asked for another.
+    HoldAgain(u32),
 }
 
 /// One line of the table.
@@ -96,6 +104,62 @@ pub struct Row {
     pub limit: Option<Limit>,
     /// What the gateway does to undo it and all before it, if that can be undone.
     pub undone_by: Option<Operation>,
+}
+
+/// One line of the table of detours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detour {
+    /// Its name in the API.
+    pub act: &'static str,
+    /// Who may.
+    pub by: Party,
+    /// In which states.
+    pub within: &'static [Status],
+}
+
+/// One line of the table of ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// Why there was no sale.
+    pub reason: FailureReason,
+    /// Who gets a strike for it.
+    pub strike: Option<Role>,
+    /// What becomes of the lot.
+    pub lot: Afterwards,
+}
+
+/// What becomes of a lot that was not sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// To the next contender, or it is listed again: by its [`crate::settlement::Succession`].
+    GoesOn,
+    /// It is the seller's business.
+    Stays,
+}
+
+pub(super) const fn detour(act: &'static str, by: Party, within: &'static [Status]) -> Detour {
+    Detour { act, by, within }
+}
+
+pub(super) const fn end(reason: FailureReason, strike: Option<Role>, lot: Afterwards) -> End {
+    End { reason, strike, lot }
+}
+
+impl FailureReason {
+    /// Its line.
+    #[must_use]
+    pub const fn row(self) -> &'static End {
+        // The table lists the reasons in the order they are declared in; a test holds it to that.
+        &ENDS[self as usize]
+    }
+
+    /// A second chance that is not paid lapses.
+    pub(super) const fn of(self, kind: Kind) -> Self {
+        match (self, kind) {
+            (Self::Unpaid, Kind::SecondChance) => Self::OfferLapsed,
+            _ => self,
+        }
+    }
 }
 
 pub(super) const fn row(
@@ -142,6 +206,13 @@ impl Step {
         self.row().limit.and_then(|limit| limit.moment(settlement)).filter(|moment| *moment <= now)
     }
 
+    /// Whether a call for the step is not wanted any more: the sale was called off, or the saga itself is late.
+    #[must_use]
+    pub fn is_overtaken(self, settlement: &Settlement, now: DateTime<Utc>) -> bool {
+        let late = self.row().begun_by == Party::Saga && self.missed(settlement, now).is_some();
+        late || settlement.called_off().is_some()
+    }
+
     /// For messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -161,9 +232,10 @@ impl Limit {
     pub const fn moment(self, settlement: &Settlement) -> Option<DateTime<Utc>> {
         match (self.deadline, settlement.state()) {
             (Deadline::PaymentDue, _) => Some(settlement.payment_due_at()),
+            (Deadline::HoldEnd, State::Authorized { expires_at, .. }) => Some(*expires_at),
             (Deadline::ShipDue, State::Escrowed { ship_due_at, .. }) => Some(*ship_due_at),
             (Deadline::InspectionEnd, State::Shipped { delivery, .. }) => Some(delivery.inspection_ends_at),
-            (Deadline::ShipDue | Deadline::InspectionEnd, _) => None,
+            (Deadline::HoldEnd | Deadline::ShipDue | Deadline::InspectionEnd, _) => None,
         }
     }
 }

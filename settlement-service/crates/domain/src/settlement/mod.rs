@@ -1,9 +1,14 @@
 //! One sale being settled: a lot, its seller, one buyer, and where their money and goods are.
 //! Its state moves only through [`crate::saga`], which decides by its table.
 
+mod dispute;
 mod event;
+mod operator;
 mod parcel;
+mod reason;
 mod state;
+mod status;
+mod succession;
 mod transition;
 
 use std::collections::BTreeMap;
@@ -11,10 +16,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use dispute::{Dispute, Evidence, InvalidStatement, MAX_EVIDENCE, MAX_STATEMENT, Role, Statement};
 pub use event::{SettlementEvent, What};
+pub use operator::{Decision, Resolution, Verdict};
 pub use parcel::{InvalidParcel, Parcel};
-pub use state::{Delivery, FailureReason, Split, State, Status, Undo, UnknownStatus};
-pub use transition::Refused;
+pub use reason::FailureReason;
+pub use state::{Delivery, Split, State, Undo};
+pub use status::{Status, UnknownStatus};
+pub use succession::{CHANCE_DAYS, Chance, InvalidOfferDays, Kind, Lot, OfferDays, Succession};
+pub use transition::{HOLD_DAYS, Refused};
 
 use crate::fees::{FeeError, Quote, Schedules};
 use crate::gateway::Operation;
@@ -30,6 +40,17 @@ pub struct Terms {
     pub ship_due_s: u32,
     /// The buyer has this long after shipping to look at the lot, seconds.
     pub inspection_s: u32,
+    /// A day of a second chance, seconds; shorter than a day only where it is tried out.
+    #[serde(default = "Terms::day_s")]
+    pub offer_day_s: u32,
+}
+
+impl Terms {
+    /// An ordinary day, seconds.
+    #[must_use]
+    pub const fn day_s() -> u32 {
+        86_400
+    }
 }
 
 /// A sale that has to be settled.
@@ -43,6 +64,8 @@ pub struct Sale {
     pub buyer_id: UserId,
     /// The hammer price.
     pub price: Money,
+    /// What was sold.
+    pub lot: Lot,
 }
 
 /// A sale that cannot be settled.
@@ -72,6 +95,14 @@ pub struct Settlement {
     payment_due_at: DateTime<Utc>,
     sequence: u64,
     attempts: BTreeMap<Operation, u32>,
+    #[serde(default)]
+    kind: Kind,
+    #[serde(default)]
+    succession: Succession,
+    #[serde(default)]
+    called_off: Option<FailureReason>,
+    #[serde(default)]
+    dispute: Option<Dispute>,
     state: State,
 }
 
@@ -84,35 +115,84 @@ impl Settlement {
         fees: &Schedules,
         now: DateTime<Utc>,
     ) -> Result<(Self, SettlementEvent), InvalidSale> {
-        if sale.price.is_zero() {
-            return Err(InvalidSale::NoPrice);
-        }
-        if sale.seller_id == sale.buyer_id {
-            return Err(InvalidSale::SellerIsBuyer);
-        }
-        let Sale { auction_id, seller_id, buyer_id, price } = sale;
-        let quote = fees.quote(price, now)?;
+        let payment_due_at = now + TimeDelta::seconds(terms.payment_due_s.into());
         let mut settlement = Self {
             id,
-            auction_id,
-            seller_id,
-            buyer_id,
-            quote,
+            auction_id: sale.auction_id,
+            succession: Succession::of(sale.lot, &sale.buyer_id),
+            seller_id: sale.seller_id,
+            buyer_id: sale.buyer_id,
+            quote: fees.quote(sale.price, now)?,
             terms,
             started_at: now,
-            payment_due_at: now + TimeDelta::seconds(terms.payment_due_s.into()),
+            payment_due_at,
             sequence: 0,
             attempts: BTreeMap::new(),
-            state: State::AwaitingPayment { declined: None },
-        };
-        let started = What::Started {
-            seller_id: settlement.seller_id.clone(),
-            buyer_id: settlement.buyer_id.clone(),
-            amount: settlement.price(),
-            payment_due_at: settlement.payment_due_at,
-        };
-        let event = settlement.happened(started, now);
+            kind: Kind::Sale,
+            called_off: None,
+            dispute: None,
+            state: State::AwaitingPayment { declined: None, cancel: None },
+        }
+        .checked()?;
+        let event = settlement.started(now);
         Ok((settlement, event))
+    }
+
+    /// A contender is offered the lot of a settlement that came to nothing, at this price and the fees of this moment.
+    pub(crate) fn offer(
+        id: SettlementId,
+        before: &Self,
+        mut chance: Chance,
+        (contender, price): (UserId, Money),
+        fees: &Schedules,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Vec<SettlementEvent>), InvalidSale> {
+        let open_s = i64::from(u8::from(chance.offer_days)) * i64::from(before.terms.offer_day_s);
+        chance.excluded.push(contender.clone());
+        let mut offer = Self {
+            id,
+            auction_id: before.auction_id,
+            seller_id: before.seller_id.clone(),
+            buyer_id: contender.clone(),
+            quote: fees.quote(price, now)?,
+            terms: before.terms,
+            started_at: now,
+            payment_due_at: now + TimeDelta::seconds(open_s),
+            sequence: 0,
+            attempts: BTreeMap::new(),
+            kind: Kind::SecondChance,
+            succession: Succession::NextContender(chance),
+            called_off: None,
+            dispute: None,
+            state: State::AwaitingPayment { declined: None, cancel: None },
+        }
+        .checked()?;
+        let started = offer.started(now);
+        let offered =
+            What::SecondChanceOffered { bidder_id: contender, amount: price, expires_at: offer.payment_due_at };
+        let offered = offer.happened(offered, now);
+        Ok((offer, vec![started, offered]))
+    }
+
+    fn checked(self) -> Result<Self, InvalidSale> {
+        if self.quote.hammer().is_zero() {
+            return Err(InvalidSale::NoPrice);
+        }
+        if self.seller_id == self.buyer_id {
+            return Err(InvalidSale::SellerIsBuyer);
+        }
+        Ok(self)
+    }
+
+    fn started(&mut self, now: DateTime<Utc>) -> SettlementEvent {
+        let started = What::Started {
+            seller_id: self.seller_id.clone(),
+            buyer_id: self.buyer_id.clone(),
+            amount: self.price(),
+            payment_due_at: self.payment_due_at,
+            kind: self.kind(),
+        };
+        self.happened(started, now)
     }
 
     /// Numbers an event with the next number of this settlement's key.
@@ -201,6 +281,38 @@ impl Settlement {
         self.sequence
     }
 
+    /// The hammer's sale, or a second chance after it.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What becomes of the lot if this comes to nothing.
+    #[must_use]
+    pub const fn succession(&self) -> &Succession {
+        &self.succession
+    }
+
+    pub(crate) fn followed_by(&mut self, succession: Succession) {
+        self.succession = succession;
+    }
+
+    /// Why the sale is off as soon as it is known what became of the call under way.
+    #[must_use]
+    pub const fn called_off(&self) -> Option<FailureReason> {
+        self.called_off
+    }
+
+    pub(crate) fn call_off_later(&mut self, reason: FailureReason) {
+        self.called_off.get_or_insert(reason);
+    }
+
+    /// What was said about the lot, if the buyer complained.
+    #[must_use]
+    pub const fn dispute(&self) -> Option<&Dispute> {
+        self.dispute.as_ref()
+    }
+
     /// Where it stands, with the data of that state.
     #[must_use]
     pub const fn state(&self) -> &State {
@@ -211,6 +323,15 @@ impl Settlement {
     #[must_use]
     pub const fn status(&self) -> Status {
         self.state.status()
+    }
+
+    /// Which party wishes to call the sale off, waiting for the other to agree.
+    #[must_use]
+    pub const fn cancel_wish(&self) -> Option<Role> {
+        match &self.state {
+            State::AwaitingPayment { cancel, .. } | State::Escrowed { cancel, .. } => *cancel,
+            _ => None,
+        }
     }
 
     /// How the hammer price is divided, once the buyer has the lot.
@@ -227,9 +348,28 @@ impl Settlement {
         self.split().is_some_and(|split| split.payout.is_zero())
     }
 
+    /// Which party to the sale this person is.
+    #[must_use]
+    pub fn role_of(&self, user: &UserId) -> Option<Role> {
+        match user {
+            user if *user == self.buyer_id => Some(Role::Buyer),
+            user if *user == self.seller_id => Some(Role::Seller),
+            _ => None,
+        }
+    }
+
+    /// The person in this role.
+    #[must_use]
+    pub const fn party(&self, role: Role) -> &UserId {
+        match role {
+            Role::Buyer => &self.buyer_id,
+            Role::Seller => &self.seller_id,
+        }
+    }
+
     /// Whether it is the business of this person.
     #[must_use]
     pub fn concerns(&self, user: &UserId) -> bool {
-        self.buyer_id == *user || self.seller_id == *user
+        self.role_of(user).is_some()
     }
 }

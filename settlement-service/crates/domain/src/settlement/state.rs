@@ -1,12 +1,9 @@
 //! Where a settlement can stand. Each state carries what is known there and nothing else.
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Parcel;
+use super::{FailureReason, Parcel, Role, Status};
 use crate::gateway::{Decline, GatewayRef, PaymentMethod};
 use crate::money::Money;
 
@@ -18,6 +15,9 @@ pub enum State {
     AwaitingPayment {
         /// Why the last method was refused.
         declined: Option<Decline>,
+        /// Who wishes to call the sale off.
+        #[serde(default)]
+        cancel: Option<Role>,
     },
     /// The gateway was told to hold the money.
     Authorizing {
@@ -28,6 +28,10 @@ pub enum State {
     Authorized {
         /// The hold.
         hold: GatewayRef,
+        /// On which method.
+        method: PaymentMethod,
+        /// It is gone from then on.
+        expires_at: DateTime<Utc>,
     },
     /// The money is in escrow; the seller has to ship.
     Escrowed {
@@ -35,12 +39,22 @@ pub enum State {
         charge: GatewayRef,
         /// Until when.
         ship_due_at: DateTime<Utc>,
+        /// Who wishes to call the sale off.
+        #[serde(default)]
+        cancel: Option<Role>,
     },
     /// The lot is on its way; the buyer looks at it.
     Shipped {
         /// The charge.
         charge: GatewayRef,
         /// How and since when.
+        delivery: Delivery,
+    },
+    /// The buyer complained about the lot: the operator decides. What was said is in the settlement's dispute.
+    Disputed {
+        /// The charge.
+        charge: GatewayRef,
+        /// How it was sent.
         delivery: Delivery,
     },
     /// The buyer has the lot; the gateway was told to pay the seller.
@@ -110,13 +124,16 @@ pub struct Delivery {
     pub inspection_ends_at: DateTime<Utc>,
 }
 
-/// The hammer price, divided; the two always sum to it.
+/// The hammer price, divided; the parts always sum to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// The seller's share.
     pub payout: Money,
     /// The platform's.
     pub commission: Money,
+    /// What the buyer got back of the seller's share, by the operator's decision.
+    #[serde(default)]
+    pub refunded: Option<Money>,
 }
 
 /// How the buyer gets the money back.
@@ -127,50 +144,24 @@ pub enum Undo {
     Void {
         /// Which.
         hold: GatewayRef,
+        /// It is gone from then on, let go or not.
+        #[serde(default)]
+        expires_at: Option<DateTime<Utc>>,
     },
     /// The charge is given back.
     Refund {
         /// Which.
         charge: GatewayRef,
     },
-}
-
-/// Why a sale did not happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureReason {
-    /// No payment in time.
-    Unpaid,
-    /// Not shipped in time.
-    NotShipped,
-}
-
-/// The name of a state, as in the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// The buyer has to pay.
-    AwaitingPayment,
-    /// The gateway was told to hold the money.
-    Authorizing,
-    /// The money is held.
-    Authorized,
-    /// The money is in escrow.
-    Escrowed,
-    /// The lot is on its way.
-    Shipped,
-    /// The buyer has it.
-    Received,
-    /// The seller was paid.
-    Completed,
-    /// The money is going back.
-    Refunding,
-    /// The buyer has the money back.
-    Refunded,
-    /// Ended without a sale.
-    Failed,
-    /// A person has to decide.
-    NeedsOperator,
+    /// A part of the charge is given back; then the rest is paid out.
+    PartRefund {
+        /// Which.
+        charge: GatewayRef,
+        /// How much.
+        amount: Money,
+        /// How the lot was sent.
+        delivery: Delivery,
+    },
 }
 
 impl State {
@@ -183,6 +174,7 @@ impl State {
             Self::Authorized { .. } => Status::Authorized,
             Self::Escrowed { .. } => Status::Escrowed,
             Self::Shipped { .. } => Status::Shipped,
+            Self::Disputed { .. } => Status::Disputed,
             Self::Received { .. } => Status::Received,
             Self::Completed { .. } => Status::Completed,
             Self::Refunding { .. } => Status::Refunding,
@@ -190,79 +182,5 @@ impl State {
             Self::Failed { .. } => Status::Failed,
             Self::NeedsOperator { .. } => Status::NeedsOperator,
         }
-    }
-}
-
-impl Status {
-    /// All of them, in the order of a settlement's life.
-    pub const ALL: [Self; 11] = [
-        Self::AwaitingPayment,
-        Self::Authorizing,
-        Self::Authorized,
-        Self::Escrowed,
-        Self::Shipped,
-        Self::Received,
-        Self::Completed,
-        Self::Refunding,
-        Self::Refunded,
-        Self::Failed,
-        Self::NeedsOperator,
-    ];
-
-    /// The name in the API, in events and in the database.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AwaitingPayment => "awaiting_payment",
-            Self::Authorizing => "authorizing",
-            Self::Authorized => "authorized",
-            Self::Escrowed => "escrowed",
-            Self::Shipped => "shipped",
-            Self::Received => "received",
-            Self::Completed => "completed",
-            Self::Refunding => "refunding",
-            Self::Refunded => "refunded",
-            Self::Failed => "failed",
-            Self::NeedsOperator => "needs_operator",
-        }
-    }
-
-    /// Whether nothing more will happen.
-    #[must_use]
-    pub const fn is_end(self) -> bool {
-        matches!(self, Self::Completed | Self::Refunded | Self::Failed)
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// No state has this name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no settlement status is called {0:?}")]
-pub struct UnknownStatus(String);
-
-impl FromStr for Status {
-    type Err = UnknownStatus;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| UnknownStatus(name.to_owned()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_status_is_found_by_its_name_and_written_by_it() {
-        for status in Status::ALL {
-            assert_eq!(status.name().parse(), Ok(status));
-            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
-        }
-        assert!("paid".parse::<Status>().is_err());
     }
 }

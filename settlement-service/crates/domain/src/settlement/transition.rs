@@ -3,8 +3,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Delivery, FailureReason, Parcel, Settlement, Split, State, Status, Undo};
+use super::{
+    Delivery, Dispute, Evidence, FailureReason, Parcel, Role, Settlement, Split, State, Statement, Status, Undo,
+};
 use crate::gateway::{Decline, GatewayRef, Instruction, Operation, PaymentMethod};
+use crate::money::Money;
+
+/// A hold on a card lasts this long, days (ACCEPTANCE, Money: customer-initiated).
+pub const HOLD_DAYS: i64 = 7;
 
 /// A state does not take an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,19 +43,37 @@ impl Settlement {
         }
     }
 
-    /// The method was refused.
+    /// The method was refused, or the hold on it came to nothing too often.
     pub(crate) fn declined(self, decline: Decline) -> Moved {
         match self.state {
-            State::Authorizing { .. } => Ok(self.to(State::AwaitingPayment { declined: Some(decline) })),
+            State::Authorizing { .. } | State::Authorized { .. } => {
+                Ok(self.to(State::AwaitingPayment { declined: Some(decline), cancel: None }))
+            }
             _ => Err(self.refuse("declined")),
         }
     }
 
     /// The money is held.
-    pub(crate) fn authorized(self, hold: GatewayRef) -> Moved {
+    pub(crate) fn authorized(mut self, hold: GatewayRef, now: DateTime<Utc>) -> Moved {
         match self.state {
-            State::Authorizing { .. } => Ok(self.to(State::Authorized { hold })),
+            State::Authorizing { method } => {
+                self.state = State::Authorized { hold, method, expires_at: now + TimeDelta::days(HOLD_DAYS) };
+                Ok(self)
+            }
             _ => Err(self.refuse("authorized")),
+        }
+    }
+
+    /// The hold is gone: the same method is to be held again. The buyer, who had paid in time, has time to pay anew.
+    pub(crate) fn reauthorizing(mut self, now: DateTime<Utc>) -> Moved {
+        match self.state {
+            State::Authorized { method, .. } => {
+                self.payment_due_at =
+                    self.payment_due_at.max(now + TimeDelta::seconds(self.terms.payment_due_s.into()));
+                self.state = State::Authorizing { method };
+                Ok(self)
+            }
+            _ => Err(self.refuse("hold_expired")),
         }
     }
 
@@ -58,7 +82,7 @@ impl Settlement {
         match self.state {
             State::Authorized { .. } => {
                 let ship_due_at = now + TimeDelta::seconds(self.terms.ship_due_s.into());
-                Ok(self.to(State::Escrowed { charge, ship_due_at }))
+                Ok(self.to(State::Escrowed { charge, ship_due_at, cancel: None }))
             }
             _ => Err(self.refuse("captured")),
         }
@@ -77,16 +101,73 @@ impl Settlement {
         }
     }
 
-    /// The buyer has the lot: the hammer price is divided.
-    pub(crate) fn received(mut self, now: DateTime<Utc>) -> Moved {
+    /// The buyer complains.
+    pub(crate) fn disputed(mut self, reason: Statement, now: DateTime<Utc>) -> Moved {
         match self.state {
             State::Shipped { charge, delivery } => {
-                let split = Split { payout: self.quote.payout(), commission: self.quote.commission() };
+                self.dispute = Some(Dispute { reason, opened_at: now, evidence: Vec::new() });
+                self.state = State::Disputed { charge, delivery };
+                Ok(self)
+            }
+            _ => Err(self.refuse("dispute")),
+        }
+    }
+
+    /// A party says something about the dispute.
+    pub(crate) fn testified(mut self, by: Role, text: Statement, now: DateTime<Utc>) -> Moved {
+        match (&self.state, &mut self.dispute) {
+            (State::Disputed { .. }, Some(dispute)) => {
+                dispute.evidence.push(Evidence { by, at: now, text });
+                Ok(self)
+            }
+            _ => Err(self.refuse("evidence")),
+        }
+    }
+
+    /// A party wishes to call the sale off.
+    pub(crate) fn wished_off(mut self, by: Role) -> Moved {
+        match &mut self.state {
+            State::AwaitingPayment { cancel, .. } | State::Escrowed { cancel, .. } => {
+                *cancel = Some(by);
+                Ok(self)
+            }
+            _ => Err(self.refuse("cancel")),
+        }
+    }
+
+    /// The buyer has the lot, or it counts as that: the hammer price is divided.
+    pub(crate) fn received(mut self, now: DateTime<Utc>) -> Moved {
+        let (payout, commission) = self.shares();
+        match self.state {
+            State::Shipped { charge, delivery }
+            | State::Disputed { charge, delivery }
+            | State::Refunding { undo: Undo::PartRefund { charge, delivery, .. }, .. } => {
+                let split = Split { payout, commission, refunded: None };
                 self.state = State::Received { charge, delivery, split, received_at: now };
                 Ok(self)
             }
             _ => Err(self.refuse("receive")),
         }
+    }
+
+    /// The buyer got a part of the seller's share back: the rest is divided.
+    pub(crate) fn part_refunded(mut self, now: DateTime<Utc>) -> Moved {
+        let (share, commission) = self.shares();
+        match self.state {
+            State::Refunding { undo: Undo::PartRefund { charge, amount, delivery }, .. } => {
+                // A part is at most the share it is taken from, so the difference is an amount.
+                let payout = share.minus(amount).unwrap_or(share);
+                let split = Split { payout, commission, refunded: Some(amount) };
+                self.state = State::Received { charge, delivery, split, received_at: now };
+                Ok(self)
+            }
+            _ => Err(self.refuse("part_refunded")),
+        }
+    }
+
+    /// The seller's share of the hammer price, and the platform's.
+    pub(crate) const fn shares(&self) -> (Money, Money) {
+        (self.quote.payout(), self.quote.commission())
     }
 
     /// The seller was paid.
@@ -103,11 +184,39 @@ impl Settlement {
     /// What was done by the gateway is being undone by this operation.
     pub(crate) fn undoing(self, by: Operation, reason: FailureReason) -> Moved {
         let undo = match (&self.state, by) {
-            (State::Authorized { hold }, Operation::Void) => Undo::Void { hold: hold.clone() },
-            (State::Escrowed { charge, .. }, Operation::Refund) => Undo::Refund { charge: charge.clone() },
+            (State::Authorized { hold, expires_at, .. }, Operation::Void) => {
+                Undo::Void { hold: hold.clone(), expires_at: Some(*expires_at) }
+            }
+            (
+                State::Escrowed { charge, .. } | State::Shipped { charge, .. } | State::Disputed { charge, .. },
+                Operation::Refund,
+            ) => Undo::Refund { charge: charge.clone() },
             _ => return Err(self.refuse(by.name())),
         };
         Ok(self.to(State::Refunding { undo, reason }))
+    }
+
+    /// A part of the seller's share is going back to the buyer.
+    pub(crate) fn part_refunding(mut self, amount: Money) -> Moved {
+        match self.state {
+            State::Disputed { charge, delivery } => {
+                let undo = Undo::PartRefund { charge, amount, delivery };
+                self.state = State::Refunding { undo, reason: FailureReason::DisputeRefunded };
+                Ok(self)
+            }
+            _ => Err(self.refuse("part_refund")),
+        }
+    }
+
+    /// The operator sends it back to where it got stuck.
+    pub(crate) fn unstuck(mut self) -> Moved {
+        match self.state {
+            State::NeedsOperator { stuck, .. } => {
+                self.state = *stuck;
+                Ok(self)
+            }
+            _ => Err(self.refuse("resolve")),
+        }
     }
 
     /// Nothing (more) is held or taken: the sale is off.
@@ -143,12 +252,17 @@ impl Settlement {
             (State::Authorizing { method }, Operation::Authorize) => {
                 Ok(Instruction::Authorize { amount, method: method.clone() })
             }
-            (State::Authorized { hold }, Operation::Capture) => Ok(Instruction::Capture { hold: hold.clone(), amount }),
-            (State::Refunding { undo: Undo::Void { hold }, .. }, Operation::Void) => {
+            (State::Authorized { hold, .. }, Operation::Capture) => {
+                Ok(Instruction::Capture { hold: hold.clone(), amount })
+            }
+            (State::Refunding { undo: Undo::Void { hold, .. }, .. }, Operation::Void) => {
                 Ok(Instruction::Void { hold: hold.clone() })
             }
             (State::Refunding { undo: Undo::Refund { charge }, .. }, Operation::Refund) => {
                 Ok(Instruction::Refund { charge: charge.clone(), amount })
+            }
+            (State::Refunding { undo: Undo::PartRefund { charge, amount, .. }, .. }, Operation::Refund) => {
+                Ok(Instruction::Refund { charge: charge.clone(), amount: *amount })
             }
             (State::Received { split, .. }, Operation::PayOut) => {
                 Ok(Instruction::PayOut { seller: self.seller_id.clone(), amount: split.payout })

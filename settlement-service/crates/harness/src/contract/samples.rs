@@ -2,18 +2,24 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_domain::saga::{self, Act, Change, Dispatch};
-use settlement_domain::settlement::{Sale, Terms};
+use settlement_domain::settlement::{Lot, Sale, Terms};
 use settlement_domain::{Answer, GatewayCall, GatewayRef, Money, Report, Settlement, SettlementEvent, UserId};
 use settlement_ports::{Inserted, RequestKey, SettlementStore, Viewer};
 use uuid::Uuid;
 
 /// A settlement that began at a moment, with its first event; everybody in it is new.
 pub fn begun(now: DateTime<Utc>) -> (Settlement, SettlementEvent) {
+    begun_of(Lot::Units, now)
+}
+
+/// The same, of a lot.
+pub fn begun_of(lot: Lot, now: DateTime<Utc>) -> (Settlement, SettlementEvent) {
     let sale = Sale {
         auction_id: Uuid::now_v7().into(),
         seller_id: somebody("seller"),
         buyer_id: somebody("buyer"),
         price: Money::new(12_050, "USD".parse().unwrap()).unwrap(),
+        lot,
     };
     let terms = Terms { payment_due_s: 60, ..crate::terms() };
     Settlement::start(Uuid::now_v7().into(), sale, terms, &crate::fees(), now).unwrap()

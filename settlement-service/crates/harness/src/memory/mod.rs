@@ -3,6 +3,7 @@
 
 mod outbox;
 mod reads;
+mod standings;
 mod tables;
 mod tx;
 
@@ -18,7 +19,9 @@ use tables::Tables;
 /// What one unit of work can keep another one from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum LockKey {
+    Auction(AuctionId),
     Settlement(SettlementId),
+    Standing(UserId),
     Winner(AuctionId, UserId),
     Request(UserId, String),
     Event(String, String),

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::ledger::{Account, Place, Side, StatementLine, Transaction, TrialBalance};
-use settlement_domain::{CallKey, GatewayCall, Money, Settlement, SettlementId};
+use settlement_domain::settlement::Resolution;
+use settlement_domain::standing::Reinstatement;
+use settlement_domain::{CallKey, GatewayCall, Money, Settlement, SettlementId, Standing, UserId};
 use settlement_ports::{
     LedgerReads, ListFilter, OutboxRecord, SettlementStore, SettlementTx, StatementQuery, StoreError, Viewer,
 };
@@ -35,6 +37,18 @@ impl SettlementStore for MemoryStore {
                 && filter.after.is_none_or(|after| settlement.id() < after)
         };
         Ok(self.committed().settlements.values().rev().filter(fits).take(limit as usize).cloned().collect())
+    }
+
+    async fn resolutions(&self, id: SettlementId) -> Result<Vec<Resolution>, StoreError> {
+        let entered = self.faults.enter("store.resolutions")?;
+        entered.done()?;
+        Ok(self.committed().resolutions.iter().filter(|one| one.settlement_id == id).cloned().collect())
+    }
+
+    async fn standing(&self, user: &UserId) -> Result<Option<Standing>, StoreError> {
+        let entered = self.faults.enter("store.standing")?;
+        entered.done()?;
+        Ok(self.committed().standings.get(user).cloned())
     }
 }
 
@@ -96,6 +110,24 @@ impl MemoryStore {
     #[must_use]
     pub fn all_calls(&self) -> Vec<GatewayCall> {
         self.committed().calls.values().cloned().collect()
+    }
+
+    /// A settlement as committed.
+    #[must_use]
+    pub fn committed_settlement(&self, id: SettlementId) -> Option<Settlement> {
+        self.committed().settlements.get(&id).cloned()
+    }
+
+    /// All standings.
+    #[must_use]
+    pub fn all_standings(&self) -> Vec<Standing> {
+        self.committed().standings.values().cloned().collect()
+    }
+
+    /// All reinstatements by the operator.
+    #[must_use]
+    pub fn reinstatements(&self) -> Vec<Reinstatement> {
+        self.committed().reinstatements.clone()
     }
 
     /// A call as committed.

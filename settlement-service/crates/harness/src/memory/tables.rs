@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use settlement_domain::ledger::Transaction;
-use settlement_domain::{AuctionId, CallKey, GatewayCall, Settlement, SettlementId, UserId, saga};
-use settlement_ports::OutboxRecord;
+use settlement_domain::settlement::Resolution;
+use settlement_domain::standing::Reinstatement;
+use settlement_domain::{AuctionId, CallKey, GatewayCall, Settlement, SettlementId, Standing, UserId, saga};
+use settlement_ports::{Early, OutboxRecord};
 use uuid::Uuid;
 
 #[derive(Default)]
@@ -14,6 +16,10 @@ pub(super) struct Tables {
     pub settlements: BTreeMap<SettlementId, Settlement>,
     pub winners: HashSet<(AuctionId, UserId)>,
     pub calls: BTreeMap<CallKey, GatewayCall>,
+    pub early: Vec<(AuctionId, Early)>,
+    pub standings: BTreeMap<UserId, Standing>,
+    pub resolutions: Vec<Resolution>,
+    pub reinstatements: Vec<Reinstatement>,
     pub answers: HashMap<(UserId, String), ([u8; 32], Value)>,
     pub seen: HashSet<Uuid>,
     pub last_sequence: HashMap<(String, String), u64>,
@@ -37,6 +43,10 @@ impl Tables {
         self.settlements.extend(staged.settlements);
         self.winners.extend(staged.winners);
         self.calls.extend(staged.calls);
+        self.early.extend(staged.early);
+        self.standings.extend(staged.standings);
+        self.resolutions.extend(staged.resolutions);
+        self.reinstatements.extend(staged.reinstatements);
         self.answers.extend(staged.answers);
         self.seen.extend(staged.seen);
         self.last_sequence.extend(staged.last_sequence);
@@ -52,6 +62,14 @@ impl Tables {
         let mut due: Vec<_> = self.settlements.values().filter_map(due).filter(|(at, _)| *at <= now).collect();
         due.sort_unstable();
         due.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Standings whose timer is due, the most overdue first.
+    pub fn due_standings(&self, now: DateTime<Utc>) -> Vec<UserId> {
+        let due = |standing: &Standing| Some((standing.due_at()?, standing.user_id().clone()));
+        let mut due: Vec<_> = self.standings.values().filter_map(due).filter(|(at, _)| *at <= now).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, user)| user).collect()
     }
 
     /// Calls that are due, the most overdue first.

@@ -7,9 +7,13 @@ use chrono::{DateTime, Utc};
 use futures::lock::OwnedMutexGuard;
 use serde_json::Value;
 use settlement_domain::ledger::Transaction;
-use settlement_domain::{CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId};
+use settlement_domain::settlement::Resolution;
+use settlement_domain::standing::Reinstatement;
+use settlement_domain::{
+    AuctionId, CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, Standing, StandingEvent, UserId,
+};
 use settlement_ports::{
-    Claim, Inserted, Locked, OutboxRecord, PendingCall, Receipt, RequestKey, Seen, SettlementTx, StoreError,
+    Claim, Early, Inserted, Locked, OutboxRecord, PendingCall, Receipt, RequestKey, Seen, SettlementTx, StoreError,
 };
 use uuid::Uuid;
 
@@ -18,9 +22,9 @@ use super::{LockKey, MemoryStore};
 use crate::faults::Entered;
 
 pub(super) struct MemoryTx {
-    store: MemoryStore,
-    staged: Tables,
-    held: HashMap<LockKey, OwnedMutexGuard<()>>,
+    pub store: MemoryStore,
+    pub staged: Tables,
+    pub held: HashMap<LockKey, OwnedMutexGuard<()>>,
     failed: bool,
 }
 
@@ -29,7 +33,7 @@ impl MemoryTx {
         Self { store, staged: Tables::default(), held: HashMap::new(), failed: false }
     }
 
-    fn enter(&mut self, name: &'static str) -> Result<Entered, StoreError> {
+    pub fn enter(&mut self, name: &'static str) -> Result<Entered, StoreError> {
         assert!(!self.failed, "{name} after an error: a failed unit of work may only be dropped");
         self.store.faults.enter(name).map_err(|fault| {
             self.failed = true;
@@ -37,14 +41,14 @@ impl MemoryTx {
         })
     }
 
-    fn done(&mut self, entered: Entered) -> Result<(), StoreError> {
+    pub fn done(&mut self, entered: Entered) -> Result<(), StoreError> {
         entered.done().map_err(|fault| {
             self.failed = true;
             fault.into()
         })
     }
 
-    async fn hold(&mut self, key: LockKey) {
+    pub async fn hold(&mut self, key: LockKey) {
         if !self.held.contains_key(&key) {
             let guard = self.store.wait_for(&key).await;
             self.held.insert(key, guard);
@@ -52,7 +56,7 @@ impl MemoryTx {
     }
 
     /// Whether the lock is this unit of work's, without waiting.
-    fn try_hold(&mut self, key: LockKey) -> bool {
+    pub fn try_hold(&mut self, key: LockKey) -> bool {
         if self.held.contains_key(&key) {
             return true;
         }
@@ -60,9 +64,30 @@ impl MemoryTx {
         guard.is_some_and(|guard| self.held.insert(key, guard).is_none())
     }
 
-    fn settlement(&self, id: SettlementId) -> Option<Settlement> {
+    pub fn settlement(&self, id: SettlementId) -> Option<Settlement> {
         let staged = self.staged.settlements.get(&id).cloned();
         staged.or_else(|| self.store.committed().settlements.get(&id).cloned())
+    }
+
+    /// Stages an event.
+    pub fn put_out(&mut self, name: &str, key: String, sequence: u64, time: DateTime<Utc>, data: Value) {
+        let id = {
+            let mut committed = self.store.committed();
+            committed.next_outbox_id += 1;
+            committed.next_outbox_id
+        };
+        let record = OutboxRecord {
+            id,
+            event_id: Uuid::now_v7(),
+            event_type: format!("outcry.settlement.{name}.v1"),
+            topic: "outcry.settlement.v1".to_owned(),
+            key,
+            sequence,
+            time,
+            traceparent: None,
+            data,
+        };
+        self.staged.outbox.insert(id, record);
     }
 
     fn assert_locked(&self, id: SettlementId, what: &str) {
@@ -173,6 +198,42 @@ impl SettlementTx for MemoryTx {
         Ok(locked)
     }
 
+    async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError> {
+        self.locked_auction(id).await
+    }
+
+    async fn keep_early(&mut self, id: AuctionId, early: &Early) -> Result<(), StoreError> {
+        self.kept_early(id, early)
+    }
+
+    async fn early(&mut self, id: AuctionId) -> Result<Vec<Early>, StoreError> {
+        self.told_early(id)
+    }
+
+    async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError> {
+        self.locked_standing(user).await
+    }
+
+    async fn lock_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError> {
+        self.locked_due_standings(limit)
+    }
+
+    async fn save_standings(&mut self, standings: &[Standing]) -> Result<(), StoreError> {
+        self.saved_standings(standings)
+    }
+
+    async fn record_standings(&mut self, events: &[StandingEvent]) -> Result<(), StoreError> {
+        self.recorded_standings(events)
+    }
+
+    async fn note_resolutions(&mut self, resolutions: &[Resolution]) -> Result<(), StoreError> {
+        self.noted_resolutions(resolutions)
+    }
+
+    async fn note_reinstatement(&mut self, reinstatement: &Reinstatement) -> Result<(), StoreError> {
+        self.noted_reinstatement(reinstatement)
+    }
+
     async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError> {
         let entered = self.enter("tx.call")?;
         let call = self.staged.calls.get(key).cloned().or_else(|| self.store.committed().calls.get(key).cloned());
@@ -204,23 +265,8 @@ impl SettlementTx for MemoryTx {
     async fn record(&mut self, events: &[SettlementEvent]) -> Result<(), StoreError> {
         let entered = self.enter("tx.record")?;
         for event in events {
-            let id = {
-                let mut committed = self.store.committed();
-                committed.next_outbox_id += 1;
-                committed.next_outbox_id
-            };
-            let record = OutboxRecord {
-                id,
-                event_id: Uuid::now_v7(),
-                event_type: format!("outcry.settlement.{}.v1", event.what.name()),
-                topic: "outcry.settlement.v1".to_owned(),
-                key: event.settlement_id.to_string(),
-                sequence: event.sequence,
-                time: event.at,
-                traceparent: None,
-                data: serde_json::to_value(event).unwrap(),
-            };
-            self.staged.outbox.insert(id, record);
+            let data = serde_json::to_value(event).unwrap();
+            self.put_out(event.what.name(), event.settlement_id.to_string(), event.sequence, event.at, data);
         }
         self.done(entered)
     }

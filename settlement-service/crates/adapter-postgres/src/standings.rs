@@ -1,0 +1,82 @@
+//! How people stand: a row for each who ever got a strike.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use settlement_domain::{Standing, UserId};
+use settlement_ports::StoreError;
+use sqlx::{PgPool, Postgres, Transaction};
+
+use crate::{
+    error::{corrupt, store_error},
+    row::number,
+};
+
+struct Row {
+    user_id: String,
+    strikes: Value,
+    suspended_since: Option<DateTime<Utc>>,
+    sequence: i64,
+}
+
+impl TryFrom<Row> for Standing {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let Row { user_id, strikes, suspended_since, sequence } = row;
+        let whole = json!({
+            "user_id": user_id, "strikes": strikes, "suspended_since": suspended_since, "sequence": sequence
+        });
+        serde_json::from_value(whole).map_err(|error| corrupt(format!("standing of {user_id}: {error}")))
+    }
+}
+
+/// The advisory lock keeps two first strikes apart, which have no row to lock yet.
+pub(crate) async fn lock(tx: &mut Transaction<'static, Postgres>, user: &UserId) -> Result<Standing, StoreError> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('standing ' || $1, 0))", user.as_str())
+        .execute(&mut **tx)
+        .await
+        .map_err(store_error)?;
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT user_id, strikes, suspended_since, sequence FROM standing WHERE user_id = $1 FOR UPDATE",
+        user.as_str()
+    );
+    let row = row.fetch_optional(&mut **tx).await.map_err(store_error)?;
+    row.map_or_else(|| Ok(Standing::new(user.clone())), Standing::try_from)
+}
+
+pub(crate) async fn lock_due(tx: &mut Transaction<'static, Postgres>, limit: u32) -> Result<Vec<Standing>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT user_id, strikes, suspended_since, sequence FROM standing WHERE due_at <= statement_timestamp()
+         ORDER BY due_at, user_id LIMIT $1
+         FOR UPDATE SKIP LOCKED",
+        i64::from(limit)
+    );
+    rows.fetch_all(&mut **tx).await.map_err(store_error)?.into_iter().map(Standing::try_from).collect()
+}
+
+pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, standing: &Standing) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO standing (user_id, strikes, suspended_since, sequence, due_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (user_id) DO UPDATE SET strikes = excluded.strikes, suspended_since = excluded.suspended_since,
+             sequence = excluded.sequence, due_at = excluded.due_at",
+        standing.user_id().as_str(),
+        serde_json::to_value(standing.strikes()).map_err(corrupt)?,
+        standing.suspended_since(),
+        number(standing.sequence())?,
+        standing.due_at()
+    )
+    .execute(&mut **tx)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+pub(crate) async fn find(pool: &PgPool, user: &UserId) -> Result<Option<Standing>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT user_id, strikes, suspended_since, sequence FROM standing WHERE user_id = $1",
+        user.as_str()
+    );
+    row.fetch_optional(pool).await.map_err(store_error)?.map(Standing::try_from).transpose()
+}

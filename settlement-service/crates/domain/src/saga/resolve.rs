@@ -1,0 +1,67 @@
+//! Disputes, and what the operator decides.
+
+use super::run::{Proof, Run};
+use super::table::Step::Receive;
+use super::{Position, SagaError, position};
+use crate::ids::UserId;
+use crate::money::Money;
+use crate::settlement::FailureReason::{CalledOff, DisputeRefunded};
+use crate::settlement::{Decision, MAX_EVIDENCE, Resolution, State, Statement, Verdict};
+
+impl Run {
+    /// A party says something about the dispute.
+    pub(super) fn testify(self, who: &UserId, text: Statement) -> Result<Self, SagaError> {
+        let settlement = &self.change.settlement;
+        let Some(role) = settlement.role_of(who) else { return Err(settlement.refuse("evidence").into()) };
+        if settlement.dispute().is_some_and(|dispute| dispute.evidence.len() >= MAX_EVIDENCE) {
+            return Err(SagaError::EvidenceFull);
+        }
+        let now = self.now;
+        self.moved(|settlement| settlement.testified(role, text, now))
+    }
+
+    /// The operator decides one of [`State::actions`].
+    pub(super) fn resolve(mut self, decision: Decision) -> Result<Self, SagaError> {
+        let Decision { by, verdict, note } = decision;
+        let (settlement, at) = (&self.change.settlement, self.now);
+        let (allowed, disputed) = (settlement.state().actions(), matches!(settlement.state(), State::Disputed { .. }));
+        if !allowed.contains(&verdict.name()) {
+            return Err(SagaError::NotAllowed { verdict: verdict.name(), allowed });
+        }
+        if note.is_none() && !disputed {
+            return Err(SagaError::NoNote);
+        }
+        let (settlement_id, status) = (settlement.id(), settlement.status());
+        self.change.resolutions.push(Resolution { settlement_id, by, verdict, note, status, at });
+        // Back to where it got stuck, which is no news.
+        self.change.settlement = if disputed { self.change.settlement } else { self.change.settlement.unstuck()? };
+        let run = self;
+        match verdict {
+            Verdict::Refund => run.call_off(if disputed { DisputeRefunded } else { CalledOff }, Receive),
+            Verdict::PartRefund { amount } => run.refund_part(amount),
+            Verdict::Release => run.done(Receive, Proof::Word),
+            Verdict::Retry => run.again(),
+            Verdict::Close => run.undone(),
+        }
+    }
+
+    fn refund_part(self, amount: i64) -> Result<Self, SagaError> {
+        let (share, _) = self.change.settlement.shares();
+        let part =
+            Money::new(amount, share.currency()).ok().filter(|part| !part.is_zero() && share.minus(*part).is_ok());
+        let part = part.ok_or(SagaError::NoPart { most: share.amount() })?;
+        let now = self.now;
+        let run = self.moved(|settlement| settlement.part_refunding(part))?;
+        run.tell(crate::gateway::Operation::Refund, now)
+    }
+
+    /// One more attempt at what the gateway refused.
+    fn again(self) -> Result<Self, SagaError> {
+        let now = self.now;
+        match position(&self.change.settlement) {
+            Position::Calling(step) => self.ask(step),
+            Position::Undoing(operation) => self.tell(operation, now),
+            Position::Waiting(_) | Position::Asking(_) | Position::Resting => Ok(self),
+        }
+    }
+}
