@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, FromRef, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
-use settlement_application::{Notices, Settlements};
+use settlement_application::{Books, Notices, Settlements};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -32,10 +32,19 @@ const MAX_IN_FLIGHT: usize = 1024;
 /// A request that takes longer is answered 503; its write, once begun, still ends.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// What the routes need.
+/// The use cases that the routes call.
+#[derive(Clone, FromRef)]
+pub struct Api {
+    /// Of settlements.
+    pub settlements: Settlements,
+    /// Of the ledger.
+    pub books: Books,
+}
+
+/// What the service's HTTP face needs.
 pub struct App {
     /// The use cases.
-    pub settlements: Settlements,
+    pub api: Api,
     /// What the payment gateway tells.
     pub notices: Notices,
     /// Tokens and the limits of principals.
@@ -47,7 +56,7 @@ pub struct App {
 }
 
 /// All documented routes of the API.
-pub(crate) fn routes() -> OpenApiRouter<Settlements> {
+pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Base::openapi())
         .merge(settlements::routes::router())
         .merge(settlements::detours::router())
@@ -58,21 +67,21 @@ pub(crate) fn routes() -> OpenApiRouter<Settlements> {
 }
 
 /// The probes' part of the document; their routes have another state.
-fn probes_document() -> OpenApiRouter<Settlements> {
+fn probes_document() -> OpenApiRouter<Api> {
     let probes: OpenApiRouter<Arc<Checks>> =
         OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready));
     OpenApiRouter::with_openapi(probes.into_openapi())
 }
 
 /// The webhook's part of the document, likewise.
-fn webhook_document() -> OpenApiRouter<Settlements> {
+fn webhook_document() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(webhook::router().into_openapi())
 }
 
 /// The public API. Serve it with `ConnectInfo<SocketAddr>`.
 pub fn router(app: App) -> Router {
     let (api, document) = routes().split_for_parts();
-    let api = api.with_state(app.settlements);
+    let api = api.with_state(app.api);
     let guarded = api.layer(middleware::from_fn_with_state(app.guard, guard));
     let json = document.to_pretty_json().unwrap_or_default();
     let open = Router::new()

@@ -12,6 +12,7 @@ pub mod jwks;
 pub mod limits;
 mod metrics;
 pub mod openapi;
+mod parameters;
 pub mod problem;
 pub mod settlements;
 mod telemetry;

@@ -20,7 +20,7 @@ pub(crate) async fn lock(
         .map_err(store_error)?;
     let rows = sqlx::query_as!(
         Row,
-        "SELECT id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at, payment_due_at, sequence,
+        "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at, sequence,
                 attempts, state, rest, due_at
          FROM settlement WHERE auction_id = $1 ORDER BY id FOR UPDATE",
         id.as_uuid()

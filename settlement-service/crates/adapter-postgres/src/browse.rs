@@ -7,7 +7,7 @@ use sqlx::{PgPool, Postgres, QueryBuilder};
 
 use crate::{error::store_error, row::Row};
 
-const SELECT: &str = "SELECT id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at, \
+const SELECT: &str = "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, \
      payment_due_at, sequence, attempts, state, rest, due_at FROM settlement WHERE ";
 
 pub(crate) async fn page(

@@ -21,6 +21,7 @@ struct Due {
     buyer_id: String,
     amount: i64,
     currency: String,
+    quote: Value,
     terms: Value,
     started_at: DateTime<Utc>,
     payment_due_at: DateTime<Utc>,
@@ -39,8 +40,8 @@ pub(crate) async fn lock_due(
 ) -> Result<Vec<PendingCall>, StoreError> {
     let due = sqlx::query_as!(
         Due,
-        "SELECT c.call, s.id, s.auction_id, s.seller_id, s.buyer_id, s.amount, s.currency, s.terms, s.started_at,
-                s.payment_due_at, s.sequence, s.attempts, s.state, s.rest, s.due_at AS timer
+        "SELECT c.call, s.id, s.auction_id, s.seller_id, s.buyer_id, s.amount, s.currency, s.quote, s.terms,
+                s.started_at, s.payment_due_at, s.sequence, s.attempts, s.state, s.rest, s.due_at AS timer
          FROM gateway_call AS c JOIN settlement AS s ON s.id = c.settlement_id
          WHERE c.due_at <= statement_timestamp()
          ORDER BY c.due_at, c.key LIMIT $1
@@ -61,6 +62,7 @@ fn pending(due: Due) -> Result<PendingCall, StoreError> {
         buyer_id: due.buyer_id,
         amount: due.amount,
         currency: due.currency,
+        quote: due.quote,
         terms: due.terms,
         started_at: due.started_at,
         payment_due_at: due.payment_due_at,

@@ -82,6 +82,31 @@ pub async fn migrate(url: &str) -> Result<(), DatabaseError> {
     Ok(())
 }
 
+/// Gives a role what serving takes and no more: of the ledger and the audit trail it may read and add,
+/// nothing else.
+///
+/// # Errors
+/// [`DatabaseError::Unavailable`], also when there is no such role.
+pub async fn grant(url: &str, role: &str) -> Result<(), DatabaseError> {
+    const RIGHTS: [&str; 4] = [
+        "GRANT USAGE ON SCHEMA public TO %I",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %I",
+        "REVOKE INSERT, UPDATE, DELETE ON _sqlx_migrations FROM %I",
+        "REVOKE UPDATE, DELETE ON ledger_transaction, ledger_posting, ledger_closing, operator_decision FROM %I",
+    ];
+    let options = PgConnectOptions::from_str(url).map_err(|_| DatabaseError::Url)?;
+    let mut connection = sqlx::PgConnection::connect_with(&options).await?;
+    let mut tx = connection.begin().await?;
+    for right in RIGHTS {
+        let statement = sqlx::query_scalar!(r#"SELECT format($1, $2::text) AS "statement!""#, right, role);
+        let statement = statement.fetch_one(&mut *tx).await?;
+        sqlx::raw_sql(&statement).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    connection.close().await?;
+    Ok(())
+}
+
 /// Whether the schema is at least what this binary knows; a newer one is fine (expand, then contract).
 ///
 /// # Errors

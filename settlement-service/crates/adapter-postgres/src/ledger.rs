@@ -1,70 +1,145 @@
-//! The ledger: posted once by reference, read as sums. That it balances and never changes is also the schema's to see to.
+//! The ledger, written: each transaction once by its reference, all of a unit of work's in one statement. That it
+//! balances and never changes is also the schema's to see to.
 
-use settlement_domain::ledger::{AccountBalance, Side, Transaction as Entry, TrialBalance};
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use settlement_domain::ledger::{Reversal, Side, Transaction as Entry};
 use settlement_ports::StoreError;
 use sqlx::{PgPool, Postgres, Transaction};
+use uuid::Uuid;
 
 use crate::error::{corrupt, store_error};
 
-/// Posts an entry; false if its reference was posted before.
-pub(crate) async fn post(tx: &mut Transaction<'static, Postgres>, entry: &Entry) -> Result<bool, StoreError> {
-    let reference = entry.reference();
-    let posted = sqlx::query!(
-        "INSERT INTO ledger_transaction (reference, settlement_id, kind, at, lines) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (reference) DO NOTHING",
-        reference,
-        entry.settlement_id().as_uuid(),
-        entry.kind().name(),
-        entry.at(),
-        i16::try_from(entry.postings().len()).map_err(corrupt)?
-    )
-    .execute(&mut **tx)
-    .await
-    .map_err(store_error)?;
-    if posted.rows_affected() == 0 {
-        return Ok(false);
-    }
-    for (line, posting) in (1_i16..).zip(entry.postings()) {
-        let amount = posting.amount.amount();
-        let (debit, credit) = match posting.side {
-            Side::Debit => (amount, 0),
-            Side::Credit => (0, amount),
-        };
-        sqlx::query!(
-            "INSERT INTO ledger_posting (reference, line, account, owner, currency, debit, credit)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            reference,
-            line,
-            posting.account.kind().name(),
-            posting.account.owner().map(settlement_domain::UserId::as_str),
-            posting.amount.currency().code(),
-            debit,
-            credit
-        )
-        .execute(&mut **tx)
-        .await
-        .map_err(store_error)?;
-    }
-    Ok(true)
+/// Rows by column, as the statement takes them.
+#[derive(Default)]
+struct Entries {
+    references: Vec<String>,
+    settlements: Vec<Uuid>,
+    kinds: Vec<&'static str>,
+    reverses: Vec<Option<String>>,
+    reasons: Vec<Option<String>>,
+    at: Vec<DateTime<Utc>>,
+    lines: Vec<i16>,
 }
 
-/// One statement, so one snapshot. Sums may exceed 64 bits and travel as text.
-pub(crate) async fn trial_balance(pool: &PgPool) -> Result<TrialBalance, StoreError> {
-    let sums = sqlx::query!(
-        r#"SELECT account, currency, sum(debit)::text AS "debits!", sum(credit)::text AS "credits!"
-           FROM ledger_posting GROUP BY account, currency"#
+/// As [`Entries`].
+#[derive(Default)]
+struct Postings {
+    references: Vec<String>,
+    lines: Vec<i16>,
+    accounts: Vec<&'static str>,
+    owners: Vec<Option<String>>,
+    currencies: Vec<&'static str>,
+    debits: Vec<i64>,
+    credits: Vec<i64>,
+}
+
+impl Entries {
+    fn add(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let (reverses, reason) = entry.reversal().cloned().map(|Reversal { of, reason }| (of, reason)).unzip();
+        self.references.push(entry.reference());
+        self.settlements.push(entry.settlement_id().as_uuid());
+        self.kinds.push(entry.kind().name());
+        self.reverses.push(reverses);
+        self.reasons.push(reason);
+        self.at.push(entry.at());
+        self.lines.push(i16::try_from(entry.postings().len()).map_err(corrupt)?);
+        Ok(())
+    }
+}
+
+impl Postings {
+    fn add(&mut self, entry: &Entry) {
+        for (line, posting) in (1_i16..).zip(entry.postings()) {
+            let amount = posting.amount.amount();
+            let (debit, credit) = match posting.side {
+                Side::Debit => (amount, 0),
+                Side::Credit => (0, amount),
+            };
+            self.references.push(entry.reference());
+            self.lines.push(line);
+            self.accounts.push(posting.account.kind().name());
+            self.owners.push(posting.account.owner().map(|owner| owner.as_str().to_owned()));
+            self.currencies.push(posting.amount.currency().code());
+            self.debits.push(debit);
+            self.credits.push(credit);
+        }
+    }
+}
+
+/// Posts entries; the references of those that were not posted before.
+pub(crate) async fn post(
+    tx: &mut Transaction<'static, Postgres>,
+    entries: &[Entry],
+) -> Result<HashSet<String>, StoreError> {
+    let (mut rows, mut postings) = (Entries::default(), Postings::default());
+    let mut named = HashSet::new();
+    for entry in entries.iter().filter(|entry| named.insert(entry.reference())) {
+        rows.add(entry)?;
+        postings.add(entry);
+    }
+    let posted = sqlx::query_scalar!(
+        r#"WITH posted AS (
+               INSERT INTO ledger_transaction (reference, settlement_id, kind, reverses, reason, at, lines)
+               SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+                                    $7::smallint[])
+               ON CONFLICT (reference) DO NOTHING
+               RETURNING reference, at),
+           lines AS (
+               INSERT INTO ledger_posting (reference, line, account, owner, currency, debit, credit, at)
+               SELECT line.*, posted.at
+               FROM unnest($8::text[], $9::smallint[], $10::text[], $11::text[], $12::text[], $13::bigint[],
+                           $14::bigint[]) AS line (reference, line, account, owner, currency, debit, credit)
+               JOIN posted ON posted.reference = line.reference)
+           SELECT reference AS "reference!" FROM posted"#,
+        &rows.references,
+        &rows.settlements,
+        &rows.kinds as &[&str],
+        &rows.reverses as &[Option<String>],
+        &rows.reasons as &[Option<String>],
+        &rows.at,
+        &rows.lines,
+        &postings.references,
+        &postings.lines,
+        &postings.accounts as &[&str],
+        &postings.owners as &[Option<String>],
+        &postings.currencies as &[&str],
+        &postings.debits,
+        &postings.credits
     )
-    .fetch_all(pool)
+    .fetch_all(&mut **tx)
     .await
     .map_err(store_error)?;
-    let line = |account: &str, currency: &str, debits: &str, credits: &str| {
-        Ok::<_, StoreError>(AccountBalance {
-            account: account.parse().map_err(corrupt)?,
-            currency: currency.parse().map_err(corrupt)?,
-            debits: debits.parse().map_err(corrupt)?,
-            credits: credits.parse().map_err(corrupt)?,
-        })
-    };
-    let lines = sums.iter().map(|sum| line(&sum.account, &sum.currency, &sum.debits, &sum.credits));
-    lines.collect::<Result<_, _>>().map(TrialBalance::from_accounts)
+    Ok(posted.into_iter().collect())
+}
+
+/// Closes the books up to the last full hour but one: sums what was posted until then, so that a trial balance has to
+/// read no further back, and lets nothing be posted there any more. False if there was nothing to close.
+///
+/// # Errors
+/// When the database cannot do it; it may be tried again at any time.
+pub async fn close(pool: &PgPool) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await.map_err(store_error)?;
+    // The first time there may be much to sum.
+    sqlx::query!("SET LOCAL statement_timeout = '5min'").execute(&mut *tx).await.map_err(store_error)?;
+    let closed = sqlx::query!(
+        "WITH span AS MATERIALIZED (
+             SELECT coalesce((SELECT max(until) FROM ledger_closing), '-infinity') AS since,
+                    date_trunc('hour', statement_timestamp()) - interval '1 hour' AS until),
+         news AS MATERIALIZED (
+             SELECT account, currency, sum(debit) AS debit, sum(credit) AS credit FROM ledger_posting
+             WHERE at >= (SELECT since FROM span) AND at < (SELECT until FROM span)
+             GROUP BY account, currency)
+         INSERT INTO ledger_closing (until, account, currency, debit, credit)
+         SELECT span.until, sums.account, sums.currency, sum(sums.debit), sum(sums.credit)
+         FROM span, (SELECT account, currency, debit, credit FROM ledger_closing WHERE until = (SELECT since FROM span)
+                     UNION ALL SELECT account, currency, debit, credit FROM news) AS sums
+         WHERE EXISTS (SELECT FROM news)
+         GROUP BY span.until, sums.account, sums.currency
+         ON CONFLICT DO NOTHING"
+    );
+    let rows = closed.execute(&mut *tx).await.map_err(store_error)?.rows_affected();
+    tx.commit().await.map_err(store_error)?;
+    Ok(rows > 0)
 }

@@ -1,10 +1,11 @@
 //! Settlements in PostgreSQL. All SQL of the service stands here.
 //!
-//! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`]); [`calls`] and [`ledger`] are parts of a unit
-//! of work; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
+//! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`], [`books`]); [`calls`] and [`ledger`] are parts
+//! of a unit of work; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
 
 mod auctions;
 mod audit;
+mod books;
 mod browse;
 mod calls;
 pub mod database;
@@ -12,7 +13,7 @@ mod error;
 mod events;
 mod idempotency;
 mod inbox;
-mod ledger;
+pub mod ledger;
 mod metrics;
 pub mod outbox;
 mod row;

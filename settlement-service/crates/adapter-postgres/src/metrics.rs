@@ -59,7 +59,7 @@ impl Tally {
 
     /// The buyer's reception has no event of its own; escrow is released by it, once.
     pub(crate) fn posted(&mut self, entry: &Transaction) {
-        if entry.kind() == EntryKind::Released {
+        if entry.kind() == EntryKind::Released && entry.reversal().is_none() {
             self.steps.push(("receive", "succeeded"));
         }
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use settlement_domain::{Settlement, SettlementId, Standing, UserId, ledger::TrialBalance, settlement::Resolution};
+use settlement_domain::{Settlement, SettlementId, Standing, UserId, settlement::Resolution};
 use settlement_ports::{ListFilter, SettlementStore, SettlementTx, StoreError, Viewer};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::{audit, browse, error::store_error, ledger, row::Row, standings, tx::PgTx};
+use crate::{audit, browse, error::store_error, row::Row, standings, tx::PgTx};
 
 /// Who is woken by a commit of this process.
 #[derive(Debug, Clone, Default)]
@@ -48,8 +48,8 @@ impl SettlementStore for PgSettlements {
     async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError> {
         sqlx::query_as!(
             Row,
-            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at, payment_due_at, sequence,
-                    attempts, state, rest, due_at
+            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
+                    sequence, attempts, state, rest, due_at
              FROM settlement WHERE id = $1",
             id.as_uuid()
         )
@@ -70,9 +70,5 @@ impl SettlementStore for PgSettlements {
 
     async fn standing(&self, user: &UserId) -> Result<Option<Standing>, StoreError> {
         standings::find(&self.pool, user).await
-    }
-
-    async fn trial_balance(&self) -> Result<TrialBalance, StoreError> {
-        ledger::trial_balance(&self.pool).await
     }
 }

@@ -54,9 +54,9 @@ impl SettlementTx for PgTx {
     async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError> {
         let row = Row::try_from(settlement)?;
         let inserted = sqlx::query!(
-            "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at,
+            "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at,
                  payment_due_at, sequence, attempts, state, rest, due_at, traceparent)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
              ON CONFLICT (auction_id, buyer_id) DO NOTHING",
             row.id,
             row.auction_id,
@@ -64,6 +64,7 @@ impl SettlementTx for PgTx {
             row.buyer_id,
             row.amount,
             row.currency,
+            row.quote,
             row.terms,
             row.started_at,
             row.payment_due_at,
@@ -83,8 +84,8 @@ impl SettlementTx for PgTx {
     async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError> {
         let row = sqlx::query_as!(
             Row,
-            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at, payment_due_at, sequence,
-                    attempts, state, rest, due_at
+            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
+                    sequence, attempts, state, rest, due_at
              FROM settlement WHERE id = $1 FOR UPDATE",
             id.as_uuid()
         )
@@ -100,8 +101,8 @@ impl SettlementTx for PgTx {
     async fn lock_due_timers(&mut self, limit: u32) -> Result<Vec<Locked<Settlement>>, StoreError> {
         let rows = sqlx::query_as!(
             Row,
-            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at, payment_due_at, sequence,
-                    attempts, state, rest, due_at
+            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
+                    sequence, attempts, state, rest, due_at
              FROM settlement WHERE due_at <= statement_timestamp()
              ORDER BY due_at, id LIMIT $1
              FOR UPDATE SKIP LOCKED",
@@ -230,10 +231,9 @@ impl SettlementTx for PgTx {
     }
 
     async fn post(&mut self, transactions: &[Entry]) -> Result<(), StoreError> {
-        for entry in transactions {
-            if ledger::post(&mut self.transaction, entry).await? {
-                self.tally.posted(entry);
-            }
+        let posted = ledger::post(&mut self.transaction, transactions).await?;
+        for entry in transactions.iter().filter(|entry| posted.contains(&entry.reference())) {
+            self.tally.posted(entry);
         }
         Ok(())
     }

@@ -14,14 +14,15 @@ use settlement_adapter_postgres::{
 };
 use settlement_domain::{
     AuctionId, Money, Settlement, SettlementEvent, SettlementId, Standing, Status, UserId,
-    ledger::{AccountKind, TrialBalance, captured},
+    ledger::{AccountKind, captured},
     saga::{self, Act, Dispatch},
     settlement::{Lot, Resolution, Sale},
     standing::Reinstatement,
 };
-use settlement_harness::{contract, terms};
+use settlement_harness::{contract, fees, terms};
 use settlement_ports::{
-    ListFilter, Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, SettlementTx, StoreError, Viewer,
+    LedgerReads, ListFilter, Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, SettlementTx, StoreError,
+    Viewer,
 };
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
@@ -58,7 +59,7 @@ fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
         price: Money::new(12_050, "USD".parse()?)?,
         lot: Lot::Units,
     };
-    Ok(Settlement::start(SettlementId::from(Uuid::now_v7()), sale, terms(), now)?)
+    Ok(Settlement::start(SettlementId::from(Uuid::now_v7()), sale, terms(), &fees(), now)?)
 }
 
 /// A settlement that began, with its event.
@@ -126,9 +127,6 @@ impl SettlementStore for RolledBack {
     async fn standing(&self, user: &UserId) -> Result<Option<Standing>, StoreError> {
         self.store.standing(user).await
     }
-    async fn trial_balance(&self) -> Result<TrialBalance, StoreError> {
-        self.store.trial_balance().await
-    }
 }
 
 #[tokio::test]
@@ -138,6 +136,7 @@ async fn the_store_keeps_the_promises_of_a_store() -> Result<()> {
     let store = RolledBack { store: PgSettlements::new(pool.clone(), wakers.clone()), pool, wakers };
     contract::units::all(&store).await;
     contract::store::all(&store).await;
+    contract::ledger::all(&store, &store.store).await;
     Ok(())
 }
 
@@ -228,7 +227,7 @@ async fn the_time_of_a_lock_is_read_after_the_wait_for_it() -> Result<()> {
 async fn the_ledger_can_neither_be_changed_nor_deleted() -> Result<()> {
     let (pool, store) = database().await?;
     posted(&store).await?;
-    let before = store.trial_balance().await?;
+    let before = store.trial_balance(None).await?;
     assert_eq!(before.balance(AccountKind::Escrow, "USD".parse()?), -12_050);
     for attempt in [
         "UPDATE ledger_posting SET credit = credit + 1 WHERE credit > 0",
@@ -241,7 +240,7 @@ async fn the_ledger_can_neither_be_changed_nor_deleted() -> Result<()> {
         let refused = sqlx::raw_sql(attempt).execute(&pool).await.expect_err(attempt);
         assert!(refused.to_string().contains("append-only"), "{attempt}: {refused}");
     }
-    assert_eq!(store.trial_balance().await?, before);
+    assert_eq!(store.trial_balance(None).await?, before);
     Ok(())
 }
 
@@ -249,11 +248,12 @@ async fn the_ledger_can_neither_be_changed_nor_deleted() -> Result<()> {
 async fn the_database_itself_refuses_a_transaction_that_does_not_balance() -> Result<()> {
     let (pool, store) = database().await?;
     let id = posted(&store).await?.id().as_uuid();
-    let entry = |lines: i16| {
-        format!("INSERT INTO ledger_transaction VALUES ('x', '{id}', 'released', clock_timestamp(), {lines});")
-    };
+    let entry =
+        |lines: i16| format!("INSERT INTO ledger_transaction VALUES ('x', '{id}', 'released', now(), {lines});");
     let line = |number: i16, currency: &str, debit: i64, credit: i64| {
-        format!("INSERT INTO ledger_posting VALUES ('x', {number}, 'escrow', NULL, '{currency}', {debit}, {credit});")
+        format!(
+            "INSERT INTO ledger_posting VALUES ('x', {number}, 'escrow', NULL, '{currency}', {debit}, {credit}, now());"
+        )
     };
     let unbalanced = [
         entry(2),
@@ -270,7 +270,7 @@ async fn the_database_itself_refuses_a_transaction_that_does_not_balance() -> Re
     sqlx::raw_sql(&format!("BEGIN; {balanced} COMMIT")).execute(&pool).await?;
     let later = line(3, "USD", 5, 0) + &line(4, "USD", 0, 5);
     let refused = sqlx::raw_sql(&format!("BEGIN; {later} COMMIT")).execute(&pool).await;
-    assert!(refused.expect_err("none can be added later").to_string().contains("does not balance"));
+    assert!(refused.expect_err("none can be added later").to_string().contains("and not later"));
     Ok(())
 }
 
@@ -369,9 +369,10 @@ async fn every_status_has_its_place_in_the_schema_and_in_the_contract() -> Resul
     let (pool, _) = database().await?;
     for status in Status::ALL {
         let inserted = sqlx::query(
-            "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, terms, started_at,
+            "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at,
                  payment_due_at, sequence, attempts, state)
-             VALUES ($1, $1, 'anna', 'bert', 1, 'USD', '{}', now(), now(), 1, '{}', jsonb_build_object('status', $2))",
+             VALUES ($1, $1, 'anna', 'bert', 1, 'USD', '{}', '{}', now(), now(), 1, '{}',
+                 jsonb_build_object('status', $2))",
         );
         inserted.bind(Uuid::now_v7()).bind(status.name()).execute(&pool).await.context(status.name())?;
         let in_contract: SettlementStatus = serde_json::from_value(status.name().into())?;

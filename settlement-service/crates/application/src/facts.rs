@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::saga::{self, Change};
 use settlement_domain::settlement::{InvalidSale, Sale, Terms};
-use settlement_domain::{AuctionId, Money, Settlement, SettlementId, UserId};
+use settlement_domain::{AuctionId, Money, Schedules, Settlement, SettlementId, UserId};
 use settlement_ports::{
     Early, Fact, FactHandler, HandleError, Handled, Inserted, Locked, Receipt, Seen, SettlementStore, SettlementTx,
     StoreError,
@@ -22,13 +22,14 @@ use crate::retry::on_conflict;
 pub struct Facts {
     store: Arc<dyn SettlementStore>,
     terms: Terms,
+    fees: Arc<Schedules>,
 }
 
 impl Facts {
-    /// Over a store; new settlements begin with these terms.
+    /// Over a store; new settlements begin with these terms, and with the fees that hold at that moment.
     #[must_use]
-    pub fn new(store: Arc<dyn SettlementStore>, terms: Terms) -> Self {
-        Self { store, terms }
+    pub fn new(store: Arc<dyn SettlementStore>, terms: Terms, fees: Schedules) -> Self {
+        Self { store, terms, fees: Arc::new(fees) }
     }
 
     async fn take_in(&self, receipt: &Receipt, fact: &Fact) -> Result<Result<Handled, HandleError>, StoreError> {
@@ -46,7 +47,7 @@ impl Facts {
                 Ok(award_declined(tx.as_mut(), auction, settlements, buyer_id).await?)
             }
             Fact::ContenderNominated { settlement_id, contender, price, .. } => {
-                nominated(tx.as_mut(), settlements, *settlement_id, contender, *price).await?
+                self.nominated(tx.as_mut(), settlements, *settlement_id, (contender, *price)).await?
             }
             Fact::ContendersExhausted { settlement_id, .. } => {
                 Ok(change(settlements, |asker| asker.id() == *settlement_id, saga::exhausted))
@@ -73,7 +74,8 @@ impl Facts {
         let early = tx.early(auction).await?;
         let (mut handled, mut batch) = (Handled::Duplicate, Batch::default());
         for sale in sales {
-            let (settlement, started) = match Settlement::start(new_id(now), sale.clone(), self.terms, now) {
+            let begun = Settlement::start(new_id(now), sale.clone(), self.terms, &self.fees, now);
+            let (settlement, started) = match begun {
                 Ok(begun) => begun,
                 Err(error) => return Ok(Err(error)),
             };
@@ -89,6 +91,39 @@ impl Facts {
             }
         }
         Ok(Ok((handled, batch)))
+    }
+
+    /// The next contender is offered the lot, at the fees of this moment.
+    async fn nominated(
+        &self,
+        tx: &mut dyn SettlementTx,
+        settlements: Vec<Locked<Settlement>>,
+        asker: SettlementId,
+        (contender, price): (&UserId, Money),
+    ) -> Result<Result<Effect, InvalidSale>, StoreError> {
+        let mut batch = Batch::default();
+        let Some(locked) = settlements.into_iter().find(|locked| locked.aggregate.id() == asker) else {
+            return Ok(Ok((Handled::Duplicate, batch)));
+        };
+        let unanswered = locked.aggregate.clone();
+        let nomination =
+            saga::nominated(locked.aggregate, new_id(locked.now), (contender.clone(), price), &self.fees, locked.now);
+        let nomination = match nomination {
+            Ok(nomination) => nomination,
+            Err(error) => return Ok(Err(error)),
+        };
+        match nomination.offer {
+            // Who had a chance at the lot is not named again; should it be, nobody is left to name.
+            Some((offer, _)) if tx.insert(&offer).await? == Inserted::Exists => {
+                batch.add(saga::exhausted(unanswered, locked.now));
+            }
+            Some((_, events)) => {
+                batch.add(nomination.asker);
+                batch.add_events(events);
+            }
+            None => batch.add(nomination.asker),
+        }
+        Ok(Ok((Handled::Applied, batch)))
     }
 }
 
@@ -130,37 +165,6 @@ async fn relisted(
         tx.keep_early(auction, &Early::Relisted).await?;
     }
     Ok(change(settlements, |_| true, saga::relisted))
-}
-
-async fn nominated(
-    tx: &mut dyn SettlementTx,
-    settlements: Vec<Locked<Settlement>>,
-    asker: SettlementId,
-    contender: &UserId,
-    price: Money,
-) -> Result<Result<Effect, InvalidSale>, StoreError> {
-    let mut batch = Batch::default();
-    let Some(locked) = settlements.into_iter().find(|locked| locked.aggregate.id() == asker) else {
-        return Ok(Ok((Handled::Duplicate, batch)));
-    };
-    let unanswered = locked.aggregate.clone();
-    let nomination = saga::nominated(locked.aggregate, new_id(locked.now), contender.clone(), price, locked.now);
-    let nomination = match nomination {
-        Ok(nomination) => nomination,
-        Err(error) => return Ok(Err(error)),
-    };
-    match nomination.offer {
-        // Who had a chance at the lot is not named again; should it be, nobody is left to name.
-        Some((offer, _)) if tx.insert(&offer).await? == Inserted::Exists => {
-            batch.add(saga::exhausted(unanswered, locked.now));
-        }
-        Some((_, events)) => {
-            batch.add(nomination.asker);
-            batch.add_events(events);
-        }
-        None => batch.add(nomination.asker),
-    }
-    Ok(Ok((Handled::Applied, batch)))
 }
 
 #[async_trait]

@@ -1,8 +1,9 @@
-//! Settlement's use cases: what people do ([`Settlements`]), what other services tell ([`Facts`]), what time and the
-//! gateway bring ([`Worker`]), and what the gateway tells unasked ([`Notices`]). Each opens a unit of work, loads under
-//! lock, lets the domain decide, stores the whole change and commits.
+//! Settlement's use cases: what people do ([`Settlements`]) and read of the ledger ([`Books`]), what other services tell
+//! ([`Facts`]), what time and the gateway bring ([`Worker`]), and what the gateway tells unasked ([`Notices`]). Each opens
+//! a unit of work, loads under lock, lets the domain decide, stores the whole change and commits.
 
 mod batch;
+mod books;
 mod command;
 mod facts;
 mod notices;
@@ -14,6 +15,7 @@ mod standing;
 mod view;
 mod worker;
 
+pub use books::{Books, StatementPage};
 pub use command::Settlements;
 pub use facts::Facts;
 pub use notices::{Effect, NoticeError, Noticed, Notices, SOURCE as NOTICE_SOURCE};

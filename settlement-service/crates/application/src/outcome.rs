@@ -65,6 +65,9 @@ pub enum UseError {
     /// There is none, or none that the asker may know of.
     #[error("there is no such settlement")]
     NotFound,
+    /// The ledger has no entry of this reference.
+    #[error("the ledger has no such entry")]
+    NoEntry,
     /// Another person's standing is nobody else's business.
     #[error("there is no such bidder")]
     NoBidder,

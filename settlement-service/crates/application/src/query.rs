@@ -1,7 +1,6 @@
 //! What people read.
 
 use settlement_domain::SettlementId;
-use settlement_domain::ledger::TrialBalance;
 use settlement_ports::{ListFilter, Viewer};
 
 use crate::{SettlementView, Settlements, UseError};
@@ -38,13 +37,5 @@ impl Settlements {
         let next = found.last().filter(|_| more).map(settlement_domain::Settlement::id);
         let items = found.iter().map(|settlement| SettlementView::of(settlement, viewer)).collect();
         Ok(Page { items, next })
-    }
-
-    /// The sums of all accounts; admin only.
-    pub async fn trial_balance(&self, viewer: &Viewer) -> Result<TrialBalance, UseError> {
-        if !viewer.admin {
-            return Err(UseError::Forbidden("an admin"));
-        }
-        Ok(self.store.trial_balance().await?)
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use settlement_domain::fees::ScheduleName;
 use settlement_domain::settlement::{Delivery, Dispute, Kind, Resolution, Split, State, Undo};
 use settlement_domain::{
     AuctionId, Decline, FailureReason, Money, Parcel, Role, Settlement, SettlementId, Status, UserId, saga,
@@ -19,8 +20,16 @@ pub struct SettlementView {
     pub seller_id: UserId,
     /// Who bought.
     pub buyer_id: UserId,
-    /// What the buyer pays.
+    /// What the buyer pays: hammer price, premium and tax.
     pub price: Money,
+    /// What the lot was sold for.
+    pub hammer: Money,
+    /// What the buyer pays the platform on top.
+    pub premium: Money,
+    /// What the buyer pays for the tax office.
+    pub tax: Money,
+    /// The version of the fees it began with.
+    pub fee_schedule: ScheduleName,
     /// The hammer's sale, or a second chance after it.
     pub kind: Kind,
     /// Where it stands.
@@ -87,12 +96,17 @@ impl SettlementView {
     }
 
     fn bare(settlement: &Settlement) -> Self {
+        let quote = settlement.quote();
         Self {
             id: settlement.id(),
             auction_id: settlement.auction_id(),
             seller_id: settlement.seller_id().clone(),
             buyer_id: settlement.buyer_id().clone(),
             price: settlement.price(),
+            hammer: quote.hammer(),
+            premium: quote.premium(),
+            tax: quote.tax(),
+            fee_schedule: quote.schedule().clone(),
             kind: settlement.kind(),
             status: settlement.status(),
             started_at: settlement.started_at(),

@@ -7,7 +7,7 @@ use settlement_application::{Facts, Settlements, UseError, Worker};
 use settlement_domain::saga::Act;
 use settlement_domain::settlement::{Lot, Sale};
 use settlement_domain::{Money, Settlement, Status};
-use settlement_harness::{Scene, terms};
+use settlement_harness::{Scene, fees, terms};
 use settlement_ports::{
     Claim, Fact, FactHandler, HandleError, Handled, ListFilter, MockPaymentGateway, MockSettlementStore,
     MockSettlementTx, Receipt, RequestKey, Seen, SettlementTx, StoreError, Viewer,
@@ -48,8 +48,8 @@ fn what_the_seller_gets_is_not_shown_to_the_buyer() {
 #[test]
 fn the_trial_balance_is_for_admins() {
     let scene = Scene::sold();
-    assert!(block_on(scene.settlements.trial_balance(&viewer("root", true))).unwrap().is_balanced());
-    let refused = block_on(scene.settlements.trial_balance(&viewer("seller", false)));
+    assert!(block_on(scene.books.trial_balance(&viewer("root", true), None)).unwrap().is_balanced());
+    let refused = block_on(scene.books.trial_balance(&viewer("seller", false), None));
     assert_eq!(refused.unwrap_err(), UseError::Forbidden("an admin"));
 }
 
@@ -128,7 +128,7 @@ fn a_sale_that_makes_no_sense_is_poison_and_a_store_that_is_away_is_not() {
 
     let mut store = MockSettlementStore::new();
     store.expect_begin().returning(|| Err(StoreError::Conflict));
-    let facts = Facts::new(Arc::new(store), terms());
+    let facts = Facts::new(Arc::new(store), terms(), fees());
     let raced = block_on(facts.handle(receipt(), Fact::AuctionSold(vec![sale(1)])));
     assert!(matches!(raced, Err(HandleError::Retry(_))));
 }
@@ -159,7 +159,7 @@ fn a_duplicate_receipt_is_the_end_of_it() {
         tx.expect_receive().returning(|_| Ok(Seen::Duplicate));
         Ok(Box::new(tx) as Box<dyn SettlementTx>)
     });
-    let facts = Facts::new(Arc::new(store), terms());
+    let facts = Facts::new(Arc::new(store), terms(), fees());
     assert_eq!(block_on(facts.handle(receipt(), Fact::AuctionSold(vec![sale(1)]))), Ok(Handled::Duplicate));
 }
 

@@ -1,9 +1,10 @@
 //! Whole settlements, from the hammer to their end, as buyers and sellers live through them.
 
 use chrono::TimeDelta;
+use serde_json::json;
 use settlement_application::Outcome;
 use settlement_domain::ledger::AccountKind;
-use settlement_domain::{Operation, Status};
+use settlement_domain::{BasisPoints, Money, Operation, Schedules, Status};
 use settlement_harness::{Scene, When};
 
 fn done(outcome: &Outcome) -> Status {
@@ -163,4 +164,29 @@ fn a_refund_that_keeps_failing_needs_an_operator_and_the_money_stays_in_escrow()
     assert_eq!(scene.status(), Status::NeedsOperator);
     assert_eq!(scene.balance(AccountKind::Escrow), -12_050);
     scene.books_are_sound();
+}
+
+#[test]
+fn premium_and_tax_are_the_buyers_to_pay_and_the_seller_gets_hammer_less_commission() {
+    let table = |rate_bps| json!({"kind": "flat", "tiers": [{"above": 0, "rate_bps": rate_bps}]});
+    let source = json!({"version": "v1", "currency": "USD", "effective_from": "2020-01-01T00:00:00Z",
+        "buyer_premium": table(2_500), "seller_commission": table(1_000),
+        "tax": {"on": "hammer_and_premium", "table": table(2_000)}});
+    let source = serde_json::from_value(source).unwrap();
+    let fees = Schedules::new([("v1".to_owned(), source)], BasisPoints::try_from(0).unwrap()).unwrap();
+    let mut scene = Scene::charging(10_000, "USD", fees);
+    scene.hammer_falls();
+    scene.buyer_pays("pm_card_visa");
+    scene.worker_works();
+    assert_eq!(scene.gateway.totals().captured, 10_000 + 2_500 + 2_500);
+    assert_eq!(scene.balance(AccountKind::Escrow), -15_000);
+    scene.seller_ships();
+    scene.buyer_receives();
+    scene.worker_works();
+    assert_eq!(scene.gateway.totals().paid_out, 9_000);
+    let earned = [AccountKind::PlatformRevenue, AccountKind::Fees, AccountKind::Tax].map(|kind| scene.balance(kind));
+    assert_eq!(earned, [-1_000, -2_500, -2_500]);
+    let view = scene.seen_by("buyer");
+    assert_eq!([view.price, view.hammer, view.premium, view.tax].map(Money::amount), [15_000, 10_000, 2_500, 2_500]);
+    scene.books_agree_at_the_end();
 }

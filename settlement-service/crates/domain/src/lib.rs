@@ -1,10 +1,11 @@
 //! Settlement's core: what happens to money and goods after the hammer. Pure: no IO, no clock, no async.
 //!
-//! Reading order: [`money`] and [`rate`], the double-entry [`ledger`], the [`settlement`] and its states,
-//! the [`call`] to the gateway that survives crashes, [`saga`], whose tables drive all of it, and the [`standing`] of
-//! people whose sales came to nothing.
+//! Reading order: [`money`] and [`rate`], the [`fees`] of a sale, the double-entry [`ledger`], the [`settlement`] and its
+//! states, the [`call`] to the gateway that survives crashes, [`saga`], whose tables drive all of it, and the
+//! [`standing`] of people whose sales came to nothing.
 
 pub mod call;
+pub mod fees;
 pub mod gateway;
 pub mod ids;
 pub mod ledger;
@@ -15,6 +16,7 @@ pub mod settlement;
 pub mod standing;
 
 pub use call::{Contact, GatewayCall, Report, Way};
+pub use fees::{Quote, Schedules};
 pub use gateway::{Answer, CallKey, Decline, GatewayRef, Instruction, Operation, PaymentMethod};
 pub use ids::{AuctionId, SettlementId, UserId};
 pub use money::{Currency, Money};

@@ -1,8 +1,10 @@
 //! Rates in basis points, and the one place where an amount is rounded: half to even, once.
 
-use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::iter::Sum;
+use std::ops::Add;
 
-use crate::money::Money;
+use serde::{Deserialize, Serialize};
 
 /// A rate from 0 to 10,000 basis points (hundredths of a percent).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,22 +16,52 @@ pub struct BasisPoints(u16);
 #[error("a rate is between 0 and 10000 basis points")]
 pub struct InvalidRate;
 
-const WHOLE: i64 = 10_000;
+const WHOLE: i128 = 10_000;
+
+/// An amount before it is rounded: whole ten-thousandths of a minor unit, so every rate of an amount is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Exact(i128);
+
+impl Exact {
+    /// Whole minor units.
+    pub const fn whole(amount: i64) -> Self {
+        Self(amount as i128 * WHOLE)
+    }
+
+    /// Minor units, half to even; what does not fit is the largest that does, and so no amount of money.
+    pub fn rounded(self) -> i64 {
+        let (floor, rest) = (self.0.div_euclid(WHOLE), self.0.rem_euclid(WHOLE));
+        let up = match (rest * 2).cmp(&WHOLE) {
+            Ordering::Less => false,
+            Ordering::Equal => floor % 2 != 0,
+            Ordering::Greater => true,
+        };
+        i64::try_from(floor + i128::from(up)).unwrap_or(i64::MAX)
+    }
+}
+
+impl Add for Exact {
+    type Output = Self;
+
+    /// Amounts are below 2^53 and tables have at most 100 tiers: 128 bits hold any sum of them.
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sum for Exact {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), Add::add)
+    }
+}
 
 impl BasisPoints {
-    /// This share of an amount, rounded half to even to the minor unit.
-    #[must_use]
-    pub fn of(self, money: Money) -> Money {
-        let exact = i128::from(money.amount()) * i128::from(self.0);
-        let (floor, rest) = (exact / i128::from(WHOLE), exact % i128::from(WHOLE));
-        let up = match (rest * 2).cmp(&i128::from(WHOLE)) {
-            std::cmp::Ordering::Less => false,
-            std::cmp::Ordering::Equal => floor % 2 == 1,
-            std::cmp::Ordering::Greater => true,
-        };
-        // At most the whole amount, so it is in range whenever the amount was.
-        let share = i64::try_from(floor + i128::from(up)).unwrap_or(money.amount());
-        Money::new(share, money.currency()).unwrap_or(money)
+    /// All of it: 100 %.
+    pub const WHOLE: Self = Self(10_000);
+
+    /// This share of an amount of minor units, not rounded yet.
+    pub(crate) fn of(self, amount: i64) -> Exact {
+        Exact(i128::from(amount) * i128::from(self.0))
     }
 }
 
@@ -37,7 +69,7 @@ impl TryFrom<u16> for BasisPoints {
     type Error = InvalidRate;
 
     fn try_from(points: u16) -> Result<Self, Self::Error> {
-        if i64::from(points) <= WHOLE { Ok(Self(points)) } else { Err(InvalidRate) }
+        if i128::from(points) <= WHOLE { Ok(Self(points)) } else { Err(InvalidRate) }
     }
 }
 
@@ -52,11 +84,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::money::MAX_AMOUNT;
+    use crate::money::{MAX_AMOUNT, Money};
 
     fn share(points: u16, amount: i64, code: &str) -> i64 {
-        let money = Money::new(amount, code.parse().unwrap()).unwrap();
-        BasisPoints::try_from(points).unwrap().of(money).amount()
+        let share = BasisPoints::try_from(points).unwrap().of(amount).rounded();
+        Money::new(share, code.parse().unwrap()).unwrap().amount()
     }
 
     #[test]

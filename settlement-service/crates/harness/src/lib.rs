@@ -4,6 +4,7 @@
 // This crate is test code: what does not hold panics, and panicking is its interface.
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod bank;
 pub mod contract;
 
 mod audit;
@@ -15,8 +16,9 @@ mod neighbours;
 mod scene;
 pub mod seeds;
 
+pub use bank::Day;
 pub use clock::HandClock;
 pub use faults::{Faults, When};
 pub use gateway::{GatewayTotals, MemoryGateway};
 pub use memory::MemoryStore;
-pub use scene::{Scene, terms};
+pub use scene::{Scene, fees, terms};

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::executor::block_on;
-use settlement_application::{Answered, Facts, Outcome, SettlementView, Settlements, UseError, Worker};
+use settlement_application::{Answered, Books, Facts, Outcome, SettlementView, Settlements, UseError, Worker};
 use settlement_domain::call::CallStatus;
 use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::saga::Act;
 use settlement_domain::settlement::{Decision, Lot, Sale, Terms, Verdict};
 use settlement_domain::{
-    AuctionId, BasisPoints, CallKey, Money, Parcel, Settlement, SettlementId, Statement, Status, UserId,
+    AuctionId, BasisPoints, CallKey, Money, Parcel, Schedules, Settlement, SettlementId, Statement, Status, UserId,
 };
 use settlement_ports::{Fact, FactHandler, HandleError, Handled, Receipt, RequestKey, Viewer};
 use uuid::Uuid;
@@ -22,12 +22,17 @@ use crate::{Faults, HandClock, MemoryGateway, MemoryStore, audit};
 /// How often somebody tries again before giving up.
 const PATIENCE: usize = 50;
 
-/// Four days to pay, seven to ship, three to look at the lot, ten percent commission.
+/// Four days to pay, seven to ship, three to look at the lot.
 #[must_use]
 pub fn terms() -> Terms {
     let day_s = 86_400;
-    let commission = BasisPoints::try_from(1_000).unwrap();
-    Terms { payment_due_s: 4 * day_s, ship_due_s: 7 * day_s, inspection_s: 3 * day_s, offer_day_s: day_s, commission }
+    Terms { payment_due_s: 4 * day_s, ship_due_s: 7 * day_s, inspection_s: 3 * day_s, offer_day_s: day_s }
+}
+
+/// Ten percent commission and nothing else.
+#[must_use]
+pub fn fees() -> Schedules {
+    Schedules::only_commission(BasisPoints::try_from(1_000).unwrap())
 }
 
 /// One lot, its seller and its buyer, and the world they meet.
@@ -42,6 +47,8 @@ pub struct Scene {
     pub gateway: Arc<MemoryGateway>,
     /// What people can do.
     pub settlements: Settlements,
+    /// What is read of the ledger.
+    pub books: Books,
     /// What is told by other services.
     pub facts: Facts,
     /// What moves things on.
@@ -56,6 +63,12 @@ impl Scene {
     /// A lot under the hammer, at this price.
     #[must_use]
     pub fn new(amount: i64, currency: &str) -> Self {
+        Self::charging(amount, currency, fees())
+    }
+
+    /// A lot under the hammer of a house with these fees.
+    #[must_use]
+    pub fn charging(amount: i64, currency: &str, fees: Schedules) -> Self {
         let (clock, faults) = (HandClock::default(), Faults::default());
         let store = MemoryStore::new(clock.clone(), faults.clone());
         let gateway = MemoryGateway::new(faults.clone(), contacts_are_counted_first(store.clone()));
@@ -64,7 +77,8 @@ impl Scene {
         let auction_id = AuctionId::from(Uuid::now_v7());
         Self {
             settlements: Settlements::new(port.clone()),
-            facts: Facts::new(port.clone(), terms()),
+            books: Books::new(port.clone(), port.clone()),
+            facts: Facts::new(port.clone(), terms(), fees),
             worker: Worker::new(port, gateway.clone()),
             sale: Sale {
                 auction_id,

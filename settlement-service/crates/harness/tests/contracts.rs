@@ -8,6 +8,7 @@ fn the_store_in_memory_keeps_the_promises_of_a_store() {
     let store = MemoryStore::new(HandClock::default(), Faults::default());
     block_on(contract::units::all(&store));
     block_on(contract::store::all(&store));
+    block_on(contract::ledger::all(&store, &store));
 }
 
 #[test]

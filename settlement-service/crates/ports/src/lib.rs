@@ -6,6 +6,7 @@ mod facts;
 mod gateway;
 mod idempotency;
 mod inbox;
+mod ledger;
 mod notice;
 mod outbox;
 mod retries;
@@ -16,6 +17,7 @@ pub use facts::{Fact, FactHandler, HandleError, Handled};
 pub use gateway::{GatewayResult, Lookup, PaymentGateway};
 pub use idempotency::{Claim, RequestKey};
 pub use inbox::{Receipt, Seen};
+pub use ledger::{LedgerReads, StatementQuery};
 pub use notice::{Incident, News, Notice, NoticeVerifier, TOLERANCE_S, Unsigned};
 pub use outbox::{Epoch, Outbox, OutboxRecord};
 pub use retries::Retries;
@@ -23,6 +25,6 @@ pub use store::{Early, Inserted, ListFilter, Locked, PendingCall, SettlementStor
 
 #[cfg(feature = "mock")]
 pub use {
-    facts::MockFactHandler, gateway::MockPaymentGateway, notice::MockNoticeVerifier, outbox::MockOutbox,
-    retries::MockRetries, store::MockSettlementStore, store::MockSettlementTx,
+    facts::MockFactHandler, gateway::MockPaymentGateway, ledger::MockLedgerReads, notice::MockNoticeVerifier,
+    outbox::MockOutbox, retries::MockRetries, store::MockSettlementStore, store::MockSettlementTx,
 };

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use settlement_domain::ledger::{Transaction, TrialBalance};
+use settlement_domain::ledger::Transaction;
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
 use settlement_domain::{
@@ -180,7 +180,4 @@ pub trait SettlementStore: Send + Sync {
 
     /// A person's standing as committed; none for who never got a strike.
     async fn standing(&self, user: &UserId) -> Result<Option<Standing>, StoreError>;
-
-    /// The sums of all accounts, read in one snapshot.
-    async fn trial_balance(&self) -> Result<TrialBalance, StoreError>;
 }

@@ -14,7 +14,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use settlement_adapter_http::{jwks, limits::Rate};
 use settlement_adapter_kafka::client::KafkaConfig;
-use settlement_domain::{BasisPoints, settlement::Terms};
+use settlement_domain::{BasisPoints, Schedules, settlement::Terms};
+
+use crate::fees;
 
 pub use self::gateway::{GatewayConfig, Provider};
 
@@ -31,6 +33,8 @@ pub struct Config {
     pub tls_key_file: PathBuf,
     pub database_url: SecretString,
     pub database_max_connections: u32,
+    /// The role that serves, where it is not the schema's owner: `migrate` gives it what it needs and no more.
+    pub database_service_role: Option<String>,
     pub kafka: KafkaConfig,
     pub jwt_issuer: String,
     pub jwt_audience: String,
@@ -44,7 +48,8 @@ pub struct Config {
     pub ship_due_s: u32,
     pub inspection_s: u32,
     pub offer_day_s: u32,
-    pub commission_bps: u16,
+    /// What sales cost their parties.
+    pub fees: Schedules,
     pub gateway: GatewayConfig,
 }
 
@@ -64,6 +69,7 @@ impl Config {
             tls_key_file: env.file("OUTCRY_TLS_KEY_FILE"),
             database_url: env.secret("OUTCRY_DATABASE_URL"),
             database_max_connections: env.within("OUTCRY_DATABASE_MAX_CONNECTIONS", 20, 2, 100),
+            database_service_role: env.optional("OUTCRY_DATABASE_SERVICE_ROLE"),
             kafka: KafkaConfig {
                 brokers: env.required("OUTCRY_KAFKA_BROKERS"),
                 ca_file: env.file("OUTCRY_KAFKA_CA_FILE"),
@@ -88,24 +94,20 @@ impl Config {
             ship_due_s: env.within("OUTCRY_SHIP_DUE_S", 604_800, 1, YEAR_S),
             inspection_s: env.within("OUTCRY_INSPECTION_S", 259_200, 1, YEAR_S),
             offer_day_s: env.within("OUTCRY_OFFER_DAY_S", Terms::day_s(), 1, Terms::day_s()),
-            commission_bps: env.within("OUTCRY_COMMISSION_BPS", 1_000, 0, 10_000),
+            fees: env.fees("OUTCRY_FEE_SCHEDULES_FILE", "OUTCRY_COMMISSION_BPS"),
             gateway: gateway::read(&mut env, production),
         };
         env.finish().map(|()| config)
     }
 
     /// What new settlements begin with.
-    ///
-    /// # Errors
-    /// A rate beyond the whole, which [`Config::from_env`] lets nobody set.
-    pub fn terms(&self) -> anyhow::Result<Terms> {
-        Ok(Terms {
+    pub const fn terms(&self) -> Terms {
+        Terms {
             payment_due_s: self.payment_due_s,
             ship_due_s: self.ship_due_s,
             inspection_s: self.inspection_s,
             offer_day_s: self.offer_day_s,
-            commission: BasisPoints::try_from(self.commission_bps)?,
-        })
+        }
     }
 
     /// The public port alone, for probes from the same machine.
@@ -219,6 +221,20 @@ impl Env {
             }
         };
         Some(SecretString::from(value.trim()))
+    }
+
+    /// The schedules of a file, if one is named; where none of them holds, the one rate of commission.
+    fn fees(&mut self, name: &str, rate_name: &str) -> Schedules {
+        let points: u16 = self.within(rate_name, 1_000, 0, 10_000);
+        // A rate that is out of bounds is a fault by now, and the whole stands in for it.
+        let rate = BasisPoints::try_from(points).unwrap_or(BasisPoints::WHOLE);
+        let read = self.optional(name).map(|path| fees::read(path.as_ref(), rate));
+        read.unwrap_or_else(|| Ok(Schedules::only_commission(rate))).unwrap_or_else(|faults| {
+            for fault in faults {
+                self.fault(name, fault);
+            }
+            Schedules::only_commission(rate)
+        })
     }
 
     fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Vec<T> {

@@ -1,9 +1,10 @@
 //! The binary edge of settlement: the only crate that names every adapter.
 //!
-//! [`config`] reads the environment, [`serve`] wires and runs, [`work`] drives the saga on, [`gateway`], [`tls`] and
-//! [`telemetry`] are what their names say.
+//! [`config`] reads the environment and [`fees`] a file, [`serve`] wires and runs, [`work`] drives the saga on,
+//! [`gateway`], [`tls`] and [`telemetry`] are what their names say.
 
 mod config;
+mod fees;
 mod gateway;
 mod serve;
 mod telemetry;
@@ -21,7 +22,7 @@ use settlement_adapter_postgres::{
     database,
     store::{PgSettlements, Wakers},
 };
-use settlement_application::Facts;
+use settlement_application::{Books, Facts};
 
 use crate::config::Config;
 
@@ -47,6 +48,14 @@ enum Command {
     Openapi,
     /// Asks the running service on this machine whether it is live.
     Health,
+    /// Reverses an entry of the ledger; money at the gateway stays where it is.
+    Reverse {
+        /// The entry's name, as in statements, e.g. `0190…:captured`.
+        reference: String,
+        /// Why, for the auditor.
+        #[arg(long)]
+        because: String,
+    },
     /// Hands every dead letter to the service's core once more.
     ReplayDeadLetters,
 }
@@ -73,15 +82,38 @@ fn run(command: Command) -> anyhow::Result<()> {
     let done = runtime.block_on(async {
         match command {
             Command::Serve => serve::run(Config::from_env()?).await,
-            Command::Migrate => Ok(database::migrate(Config::from_env()?.database_url.expose_secret()).await?),
+            Command::Migrate => migrate(&Config::from_env()?).await,
             Command::CheckConfig => Config::from_env().map(|_| println!("the configuration is sound")),
             Command::Openapi => Ok(()),
             Command::Health => health().await,
+            Command::Reverse { reference, because } => reverse(&Config::from_env()?, &reference, &because).await,
             Command::ReplayDeadLetters => replay(Config::from_env()?).await,
         }
     });
     runtime.shutdown_timeout(Duration::from_secs(2));
     done
+}
+
+/// Migrates as the schema's owner, then gives the role that serves what it needs, if there is one.
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let url = config.database_url.expose_secret();
+    database::migrate(url).await?;
+    if let Some(role) = &config.database_service_role {
+        database::grant(url, role).await.context("OUTCRY_DATABASE_SERVICE_ROLE could not be given its rights")?;
+    }
+    Ok(())
+}
+
+async fn reverse(config: &Config, reference: &str, because: &str) -> anyhow::Result<()> {
+    let store = Arc::new(store(config)?);
+    let reversal = Books::new(store.clone(), store).reverse(reference, because).await?;
+    println!("{} is posted", reversal.reference());
+    Ok(())
+}
+
+fn store(config: &Config) -> anyhow::Result<PgSettlements> {
+    let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
+    Ok(PgSettlements::new(pool, Wakers::default()))
 }
 
 /// Asks the own port; the certificate names the public host, not this one, so it is not checked.
@@ -96,9 +128,8 @@ async fn health() -> anyhow::Result<()> {
 
 async fn replay(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::start(&config)?;
-    let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
-    let store = Arc::new(PgSettlements::new(pool, Wakers::default()));
-    let facts = Arc::new(Facts::new(store.clone(), config.terms()?));
+    let store = Arc::new(store(&config)?);
+    let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
     let replayed = dead_letters::replay(&config.kafka, facts, store).await?;
     println!("{} handled, {} failed again", replayed.handled, replayed.failed);
     anyhow::ensure!(replayed.failed == 0, "{} dead letters could not be handled", replayed.failed);

@@ -14,7 +14,7 @@ use axum_server::Handle;
 use futures::FutureExt;
 use secrecy::ExposeSecret;
 use settlement_adapter_http::{
-    app::{self, App},
+    app::{self, Api, App},
     auth::{Guard, Verifier},
     health::{Check, Checks},
     jwks::KeySet,
@@ -26,11 +26,11 @@ use settlement_adapter_kafka::{
     relay,
 };
 use settlement_adapter_postgres::{
-    database,
+    database, ledger,
     outbox::PgOutbox,
     store::{PgSettlements, Wakers},
 };
-use settlement_application::{Facts, Notices, Settlements, Worker};
+use settlement_application::{Books, Facts, Notices, Settlements, Worker};
 use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -65,8 +65,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let wakers = Wakers::default();
     let store = Arc::new(PgSettlements::new(pool.clone(), wakers.clone()));
-    let settlements = Settlements::new(store.clone());
-    let facts = Arc::new(Facts::new(store.clone(), config.terms()?));
+    let api = Api { settlements: Settlements::new(store.clone()), books: Books::new(store.clone(), store.clone()) };
+    let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
     let worker = Worker::new(store.clone(), payments.gateway);
     let notices = Notices::new(store.clone(), payments.verifier);
     let progress = Arc::new(Progress::default());
@@ -90,7 +90,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let mut servers = JoinSet::new();
     let app = App {
-        settlements,
+        api,
         notices: notices.clone(),
         guard: Arc::clone(&guard),
         addresses: Arc::clone(&addresses),
@@ -175,10 +175,16 @@ async fn housekeeping(pool: PgPool, keys: Arc<KeySet>, guard: Arc<Guard>, addres
                 guard.principals.iter().for_each(Limiter::forget_idle);
                 addresses.limiter.iter().for_each(Limiter::forget_idle);
             }
-            _ = tidy.tick() => match database::tidy(&pool).await {
-                Ok(removed) => tracing::debug!(removed, "old rows were removed"),
-                Err(error) => tracing::warn!(%error, "old rows could not be removed"),
-            },
+            _ = tidy.tick() => {
+                match database::tidy(&pool).await {
+                    Ok(removed) => tracing::debug!(removed, "old rows were removed"),
+                    Err(error) => tracing::warn!(%error, "old rows could not be removed"),
+                }
+                match ledger::close(&pool).await {
+                    Ok(closed) => tracing::debug!(closed, "the books were looked at for closing"),
+                    Err(error) => tracing::warn!(%error, "the books could not be closed"),
+                }
+            }
         }
     }
 }

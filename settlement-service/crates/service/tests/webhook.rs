@@ -11,7 +11,7 @@ use axum::{
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use settlement_adapter_http::{
-    app::{self, App},
+    app::{self, Api, App},
     auth::{Guard, Verifier},
     health::Checks,
     jwks::{KeySet, Source},
@@ -38,7 +38,7 @@ async fn face(scene: &Scene, folder: &Path) -> Router {
     let keys = Arc::new(KeySet::load(Source::File(jwks)).await.unwrap());
     let verifier = Verifier::new(keys, "issuer".to_owned(), "audience".to_owned());
     app::router(App {
-        settlements: scene.settlements.clone(),
+        api: Api { settlements: scene.settlements.clone(), books: scene.books.clone() },
         notices: Notices::new(Arc::new(scene.store.clone()), Arc::new(Webhooks::new(SECRETS.map(secret).to_vec()))),
         guard: Arc::new(Guard { verifier, principals: None }),
         addresses: Arc::new(Addresses { limiter: None, trusted_proxies: Vec::new() }),

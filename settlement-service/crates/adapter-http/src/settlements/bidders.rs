@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{dto::PartyName, requests::statement, routes::to_its_end};
 use crate::{
+    app::Api,
     auth::Authenticated,
     idempotency::request_key,
     input::ApiJson,
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// All routes under `/v1/bidders`.
-pub(crate) fn router() -> OpenApiRouter<Settlements> {
+pub(crate) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(find)).routes(routes!(reinstate))
 }
 

@@ -17,6 +17,7 @@ use super::{
     routes::{answer, to_its_end},
 };
 use crate::{
+    app::Api,
     auth::Authenticated,
     idempotency::request_key,
     input::{ApiId, ApiJson},
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// All detours under `/v1/settlements`.
-pub(crate) fn router() -> OpenApiRouter<Settlements> {
+pub(crate) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(decline))
         .routes(routes!(dispute))

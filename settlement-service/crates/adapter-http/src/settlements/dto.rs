@@ -23,9 +23,19 @@ pub struct SettlementView {
     /// ISO 4217.
     #[schema(example = "USD")]
     currency: String,
-    /// What the buyer pays.
+    /// What the buyer pays: hammer price, buyer's premium and tax.
     #[schema(example = 9950)]
     amount: i64,
+    /// What the lot was sold for.
+    #[schema(example = 9950)]
+    hammer_price: i64,
+    #[schema(example = 0)]
+    buyer_premium: i64,
+    #[schema(example = 0)]
+    tax: i64,
+    /// The version of the fees that the settlement began with; a later one does not touch it.
+    #[schema(example = "default-1000-bps")]
+    fee_schedule: String,
     /// The hammer's sale, or a second chance after it: then paying is accepting.
     #[schema(value_type = SettlementKind)]
     kind: &'static str,
@@ -242,6 +252,10 @@ impl From<View> for SettlementView {
             buyer: view.buyer_id.into(),
             currency: view.price.currency().into(),
             amount: view.price.amount(),
+            hammer_price: view.hammer.amount(),
+            buyer_premium: view.premium.amount(),
+            tax: view.tax.amount(),
+            fee_schedule: view.fee_schedule.into(),
             kind: view.kind.name(),
             status: view.status.name(),
             payment_due_at: view.payment_due_at,

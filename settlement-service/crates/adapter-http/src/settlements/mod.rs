@@ -6,6 +6,7 @@ pub mod bidders;
 pub mod detours;
 pub mod dto;
 pub mod ledger;
+mod ledger_query;
 pub mod query;
 pub mod requests;
 pub mod routes;

@@ -1,18 +1,17 @@
 //! How lists are asked for: filters, and cursors that continue a list where it ended.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use event_contracts::problem::FieldError;
 use settlement_domain::{SettlementId, Status};
 use settlement_ports::ListFilter;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use crate::problem::ApiError;
+use crate::{parameters::Parameters, problem::ApiError};
 
 /// Items of a page unless asked otherwise.
-const DEFAULT_LIMIT: u32 = 20;
-/// Longest text of a parameter, characters.
-const MAX_TEXT: usize = 200;
+pub(crate) const DEFAULT_LIMIT: u32 = 20;
+/// What is told of a cursor that cannot be read.
+pub(crate) const NO_CURSOR: &str = "is not a cursor of this list: send next_cursor as it came";
 /// The first byte of a cursor: its format.
 const FORMAT: u8 = 1;
 
@@ -37,42 +36,15 @@ pub struct ListQuery {
 
 /// Reads the query string; every fault is named.
 pub(crate) fn parse(query: &str) -> Result<(ListFilter, u32), ApiError> {
-    let (mut filter, mut limit) = (ListFilter::default(), DEFAULT_LIMIT);
-    let mut faults = Vec::new();
-    let mut seen = Vec::new();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let mut fault =
-            |detail: &str| faults.push(FieldError { pointer: format!("?{name:.50}"), detail: detail.to_owned() });
-        if seen.contains(&name) {
-            fault("is given twice");
-            continue;
-        }
-        seen.push(name.clone());
-        if value.is_empty() || value.chars().count() > MAX_TEXT || value.chars().any(char::is_control) {
-            fault(&format!("has 1 to {MAX_TEXT} characters, none of them a control character"));
-            continue;
-        }
-        match &*name {
-            "auction_id" => match value.parse() {
-                Ok(id) => filter.auction_id = Some(id),
-                Err(_) => fault("is a UUID"),
-            },
-            "status" => match value.parse() {
-                Ok(status) => filter.status = Some(status),
-                Err(_) => fault(&format!("is one of {}", Status::ALL.map(Status::name).join(", "))),
-            },
-            "limit" => match value.parse() {
-                Ok(number @ 1..=100) => limit = number,
-                _ => fault("is a number from 1 to 100"),
-            },
-            "cursor" => match decode(&value) {
-                Some(id) => filter.after = Some(id),
-                None => fault("is not a cursor of this list: send next_cursor as it came"),
-            },
-            _ => fault("is not known; known are auction_id, status, cursor, limit"),
-        }
-    }
-    if faults.is_empty() { Ok((filter, limit)) } else { Err(ApiError::validation(faults)) }
+    let mut parameters = Parameters::read(query, &["auction_id", "status", "cursor", "limit"]);
+    let statuses = format!("is one of {}", Status::ALL.map(Status::name).join(", "));
+    let filter = ListFilter {
+        auction_id: parameters.optional("auction_id", "is a UUID", |text| text.parse().ok()),
+        status: parameters.optional("status", &statuses, |text| text.parse().ok()),
+        after: parameters.optional("cursor", NO_CURSOR, decode),
+    };
+    let limit = parameters.limit(DEFAULT_LIMIT);
+    parameters.finish().map(|()| (filter, limit))
 }
 
 /// An opaque cursor: the last id of the page before.

@@ -20,6 +20,7 @@ use super::{
     requests::{Payment, Reception, Shipment},
 };
 use crate::{
+    app::Api,
     auth::Authenticated,
     idempotency::request_key,
     input::{ApiId, ApiJson},
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// All routes under `/v1/settlements`.
-pub(crate) fn router() -> OpenApiRouter<Settlements> {
+pub(crate) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(find))

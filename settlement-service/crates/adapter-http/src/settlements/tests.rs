@@ -10,6 +10,8 @@ use settlement_harness::Scene;
 use settlement_ports::Viewer;
 use tower::ServiceExt;
 
+use crate::app::Api;
+
 /// A scene, and its routes as somebody who was let in sees them; `root` is an admin.
 struct Desk {
     scene: Scene,
@@ -23,8 +25,9 @@ impl Desk {
 
     async fn ask(&self, who: &str, request: axum::http::request::Builder, body: Body) -> (StatusCode, Value) {
         let caller = Viewer { user: who.parse().expect("a sub"), admin: who == "root" };
+        let api = Api { settlements: self.scene.settlements.clone(), books: self.scene.books.clone() };
         let (routes, _) = crate::app::routes().split_for_parts();
-        let routes: Router = routes.with_state(self.scene.settlements.clone()).layer(Extension(caller));
+        let routes: Router = routes.with_state(api).layer(Extension(caller));
         let response = routes.oneshot(request.body(body).expect("a request")).await.expect("an answer");
         let status = response.status();
         let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");

@@ -19,8 +19,12 @@ pub enum Account {
     Escrow,
     /// What a seller has earned and was not paid yet.
     SellerPayable(UserId),
-    /// The platform's commission.
+    /// The platform's commission, the seller's side of its earnings.
     PlatformRevenue,
+    /// Buyers' premiums, the buyer's side of its earnings.
+    Fees,
+    /// Tax that buyers paid, owed to the tax office.
+    Tax,
 }
 
 /// An account without its owner: a line of the trial balance.
@@ -37,6 +41,10 @@ pub enum AccountKind {
     SellerPayable,
     /// Commission.
     PlatformRevenue,
+    /// Buyers' premiums.
+    Fees,
+    /// Owed to the tax office.
+    Tax,
 }
 
 impl Account {
@@ -49,6 +57,8 @@ impl Account {
             Self::Escrow => AccountKind::Escrow,
             Self::SellerPayable(_) => AccountKind::SellerPayable,
             Self::PlatformRevenue => AccountKind::PlatformRevenue,
+            Self::Fees => AccountKind::Fees,
+            Self::Tax => AccountKind::Tax,
         }
     }
 
@@ -57,14 +67,22 @@ impl Account {
     pub const fn owner(&self) -> Option<&UserId> {
         match self {
             Self::Bidder(owner) | Self::SellerPayable(owner) => Some(owner),
-            Self::GatewayClearing | Self::Escrow | Self::PlatformRevenue => None,
+            Self::GatewayClearing | Self::Escrow | Self::PlatformRevenue | Self::Fees | Self::Tax => None,
         }
     }
 }
 
 impl AccountKind {
-    const ALL: [Self; 5] =
-        [Self::Bidder, Self::GatewayClearing, Self::Escrow, Self::SellerPayable, Self::PlatformRevenue];
+    /// All of them, in the order of the chart.
+    pub const ALL: [Self; 7] = [
+        Self::Bidder,
+        Self::GatewayClearing,
+        Self::Escrow,
+        Self::SellerPayable,
+        Self::PlatformRevenue,
+        Self::Fees,
+        Self::Tax,
+    ];
 
     /// The name in the API and the database.
     #[must_use]
@@ -75,6 +93,8 @@ impl AccountKind {
             Self::Escrow => "escrow",
             Self::SellerPayable => "seller_payable",
             Self::PlatformRevenue => "platform_revenue",
+            Self::Fees => "fees",
+            Self::Tax => "tax",
         }
     }
 }

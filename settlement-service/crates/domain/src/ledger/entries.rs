@@ -18,17 +18,22 @@ pub fn captured(settlement: &Settlement, at: DateTime<Utc>) -> Result<Transactio
     Transaction::new(settlement.id(), EntryKind::Captured, at, postings)
 }
 
-/// The lot was received: escrow becomes the seller's share and the platform's commission.
+/// The lot was received: escrow becomes the seller's share, the platform's commission and premium, and tax.
 /// An error if it was not.
 pub fn released(settlement: &Settlement, at: DateTime<Utc>) -> Result<Transaction, LedgerError> {
     let split = settlement.split().ok_or(LedgerError::Empty)?;
-    let seller = Account::SellerPayable(settlement.seller_id().clone());
-    let price = settlement.price();
+    let (quote, price) = (settlement.quote(), settlement.price());
     // What the operator gave back to the buyer has left escrow already.
     let held = split.refunded.map_or(price, |back| price.minus(back).unwrap_or(price));
+    let shares = [
+        (Account::SellerPayable(settlement.seller_id().clone()), split.payout),
+        (Account::PlatformRevenue, split.commission),
+        (Account::Fees, quote.premium()),
+        (Account::Tax, quote.tax()),
+    ];
     let mut postings = vec![Posting::debit(Account::Escrow, held)];
-    postings.extend((!split.payout.is_zero()).then(|| Posting::credit(seller, split.payout)));
-    postings.extend((!split.commission.is_zero()).then(|| Posting::credit(Account::PlatformRevenue, split.commission)));
+    let shares = shares.into_iter().filter(|(_, share)| !share.is_zero());
+    postings.extend(shares.map(|(account, share)| Posting::credit(account, share)));
     Transaction::new(settlement.id(), EntryKind::Released, at, postings)
 }
 

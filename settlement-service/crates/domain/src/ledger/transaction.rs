@@ -1,6 +1,7 @@
 //! A transaction: postings that sum to zero in every currency, named by a reference it is posted under once.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -30,6 +31,17 @@ pub struct Posting {
     pub amount: Money,
 }
 
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Debit => Self::Credit,
+            Self::Credit => Self::Debit,
+        }
+    }
+}
+
 impl Posting {
     /// A line on the left.
     #[must_use]
@@ -44,7 +56,7 @@ impl Posting {
     }
 }
 
-/// What a transaction is about. A settlement has each kind at most once.
+/// What a transaction is about. A settlement has each kind at most once, and each reversal of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
@@ -61,6 +73,8 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    const ALL: [Self; 5] = [Self::Captured, Self::Released, Self::PaidOut, Self::Refunded, Self::PartRefunded];
+
     /// The name in references and the database.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -74,11 +88,34 @@ impl EntryKind {
     }
 }
 
-/// Postings that balance. There is no other way to make one than [`Transaction::new`].
+/// No entry has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no entry of the ledger is called {0:?}")]
+pub struct UnknownEntry(String);
+
+impl FromStr for EntryKind {
+    type Err = UnknownEntry;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| UnknownEntry(name.to_owned()))
+    }
+}
+
+/// Which posted transaction is put right by another one, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reversal {
+    /// The reference of the transaction that is reversed.
+    pub of: String,
+    /// Why, for the auditor.
+    pub reason: String,
+}
+
+/// Postings that balance; however one is made, that is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Transaction {
     settlement_id: SettlementId,
     kind: EntryKind,
+    reversal: Option<Reversal>,
     at: DateTime<Utc>,
     postings: Vec<Posting>,
 }
@@ -110,6 +147,17 @@ impl Transaction {
         at: DateTime<Utc>,
         postings: Vec<Posting>,
     ) -> Result<Self, LedgerError> {
+        Self::stored(settlement_id, kind, None, at, postings)
+    }
+
+    /// Puts one together again that was stored.
+    pub fn stored(
+        settlement_id: SettlementId,
+        kind: EntryKind,
+        reversal: Option<Reversal>,
+        at: DateTime<Utc>,
+        postings: Vec<Posting>,
+    ) -> Result<Self, LedgerError> {
         if postings.is_empty() {
             return Err(LedgerError::Empty);
         }
@@ -126,14 +174,34 @@ impl Transaction {
         }
         match sums.into_iter().find(|(_, sum)| *sum != 0) {
             Some((currency, difference)) => Err(LedgerError::Unbalanced { currency, difference }),
-            None => Ok(Self { settlement_id, kind, at, postings }),
+            None => Ok(Self { settlement_id, kind, reversal, at, postings }),
         }
     }
 
-    /// The name it is posted under, once and for ever: `<settlement>:<kind>`.
+    /// The same lines with their sides changed: what puts this one right once it is posted. Its reference follows
+    /// from this one's, so it is posted once, too; a reversal is reversed like any other.
+    #[must_use]
+    pub fn reversed(&self, reason: String, at: DateTime<Utc>) -> Self {
+        let turned = |posting: &Posting| Posting { side: posting.side.other(), ..posting.clone() };
+        let postings = self.postings.iter().map(turned).collect();
+        let reversal = Some(Reversal { of: self.reference(), reason });
+        Self { settlement_id: self.settlement_id, kind: self.kind, reversal, at, postings }
+    }
+
+    /// The name it is posted under, once and for ever: `<settlement>:<kind>`, and `<reference>:reversed` for what
+    /// reverses another.
     #[must_use]
     pub fn reference(&self) -> String {
-        format!("{}:{}", self.settlement_id, self.kind.name())
+        match &self.reversal {
+            Some(reversal) => format!("{}:reversed", reversal.of),
+            None => format!("{}:{}", self.settlement_id, self.kind.name()),
+        }
+    }
+
+    /// What it reverses, if it does.
+    #[must_use]
+    pub const fn reversal(&self) -> Option<&Reversal> {
+        self.reversal.as_ref()
     }
 
     /// Whose money it moves.
@@ -194,6 +262,29 @@ mod tests {
         ];
         let usd = "USD".parse().unwrap();
         assert_eq!(build(postings), Err(LedgerError::Unbalanced { currency: usd, difference: 1 }));
+    }
+
+    #[test]
+    fn a_reversal_undoes_every_line_and_has_a_name_of_its_own() {
+        let seller = Account::SellerPayable("seller".parse().unwrap());
+        let postings =
+            vec![Posting::debit(Account::Escrow, money(10, "USD")), Posting::credit(seller.clone(), money(10, "USD"))];
+        let posted = build(postings).unwrap();
+        let reversal = posted.reversed("the wrong lot".to_owned(), DateTime::UNIX_EPOCH);
+        let turned = [Posting::credit(Account::Escrow, money(10, "USD")), Posting::debit(seller, money(10, "USD"))];
+        assert_eq!(reversal.postings(), turned);
+        assert_eq!(reversal.reference(), format!("{}:reversed", posted.reference()));
+        let again = reversal.reversed("it was the right one".to_owned(), DateTime::UNIX_EPOCH);
+        assert_eq!(again.postings(), posted.postings());
+        assert_eq!(again.reference(), format!("{}:reversed:reversed", posted.reference()));
+    }
+
+    #[test]
+    fn every_entry_is_found_by_its_name() {
+        for kind in EntryKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+        assert!("petty".parse::<EntryKind>().is_err());
     }
 
     #[test]

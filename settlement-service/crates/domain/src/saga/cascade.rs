@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::run::Run;
 use super::table::Step::{Authorize, Ship};
 use super::{Change, Position, position, run};
+use crate::fees::Schedules;
 use crate::ids::{SettlementId, UserId};
 use crate::money::Money;
 use crate::settlement::FailureReason::{self, AwardDeclined, OfferWithdrawn};
@@ -86,8 +87,8 @@ pub fn relisted(mut settlement: Settlement, now: DateTime<Utc>) -> Change {
 pub fn nominated(
     asker: Settlement,
     id: SettlementId,
-    contender: UserId,
-    price: Money,
+    (contender, price): (UserId, Money),
+    fees: &Schedules,
     now: DateTime<Utc>,
 ) -> Result<Nomination, InvalidSale> {
     let Succession::Asked(chance) = asker.succession().clone() else {
@@ -96,7 +97,7 @@ pub fn nominated(
     if now >= chance.until || chance.excluded.contains(&contender) {
         return Ok(Nomination { asker: Run::of(asker, now).relist().into(), offer: None });
     }
-    let offer = Settlement::offer(id, &asker, chance, contender, price, now)?;
+    let offer = Settlement::offer(id, &asker, chance, (contender, price), fees, now)?;
     let mut run = Run::of(asker, now);
     run.change.settlement.followed_by(Succession::Nothing);
     Ok(Nomination { asker: run.into(), offer: Some(offer) })

@@ -132,8 +132,9 @@ impl Run {
 
     /// Escrow is divided, if there is any left.
     fn released(self) -> Result<Self, SagaError> {
-        let left =
-            self.change.settlement.split().is_some_and(|split| !split.payout.is_zero() || !split.commission.is_zero());
+        let settlement = &self.change.settlement;
+        let back = settlement.split().and_then(|split| split.refunded);
+        let left = back != Some(settlement.price());
         let entry = ledger::released(&self.change.settlement, self.now);
         if left { self.posted(entry) } else { Ok(self) }
     }

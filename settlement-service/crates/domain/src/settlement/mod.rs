@@ -26,10 +26,10 @@ pub use status::{Status, UnknownStatus};
 pub use succession::{CHANCE_DAYS, Chance, InvalidOfferDays, Kind, Lot, OfferDays, Succession};
 pub use transition::{HOLD_DAYS, Refused};
 
+use crate::fees::{FeeError, Quote, Schedules};
 use crate::gateway::Operation;
 use crate::ids::{AuctionId, SettlementId, UserId};
 use crate::money::Money;
-use crate::rate::BasisPoints;
 
 /// The rules a settlement began with; a later change of the configuration does not touch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,8 +43,6 @@ pub struct Terms {
     /// A day of a second chance, seconds; shorter than a day only where it is tried out.
     #[serde(default = "Terms::day_s")]
     pub offer_day_s: u32,
-    /// The platform's share of the hammer price.
-    pub commission: BasisPoints,
 }
 
 impl Terms {
@@ -64,7 +62,7 @@ pub struct Sale {
     pub seller_id: UserId,
     /// Who bought it.
     pub buyer_id: UserId,
-    /// For how much.
+    /// The hammer price.
     pub price: Money,
     /// What was sold.
     pub lot: Lot,
@@ -79,6 +77,9 @@ pub enum InvalidSale {
     /// Nobody buys from oneself.
     #[error("seller and buyer are the same")]
     SellerIsBuyer,
+    /// The price and the fees on it are beyond what money can be.
+    #[error(transparent)]
+    Fees(#[from] FeeError),
 }
 
 /// The aggregate.
@@ -88,7 +89,7 @@ pub struct Settlement {
     auction_id: AuctionId,
     seller_id: UserId,
     buyer_id: UserId,
-    price: Money,
+    quote: Quote,
     terms: Terms,
     started_at: DateTime<Utc>,
     payment_due_at: DateTime<Utc>,
@@ -106,11 +107,12 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// A settlement begins: the buyer has to pay.
+    /// A settlement begins: the buyer has to pay. It keeps the terms and the fees of this moment.
     pub fn start(
         id: SettlementId,
         sale: Sale,
         terms: Terms,
+        fees: &Schedules,
         now: DateTime<Utc>,
     ) -> Result<(Self, SettlementEvent), InvalidSale> {
         let payment_due_at = now + TimeDelta::seconds(terms.payment_due_s.into());
@@ -120,7 +122,7 @@ impl Settlement {
             succession: Succession::of(sale.lot, &sale.buyer_id),
             seller_id: sale.seller_id,
             buyer_id: sale.buyer_id,
-            price: sale.price,
+            quote: fees.quote(sale.price, now)?,
             terms,
             started_at: now,
             payment_due_at,
@@ -136,13 +138,13 @@ impl Settlement {
         Ok((settlement, event))
     }
 
-    /// A contender is offered the lot of a settlement that came to nothing, at this price.
+    /// A contender is offered the lot of a settlement that came to nothing, at this price and the fees of this moment.
     pub(crate) fn offer(
         id: SettlementId,
         before: &Self,
         mut chance: Chance,
-        contender: UserId,
-        price: Money,
+        (contender, price): (UserId, Money),
+        fees: &Schedules,
         now: DateTime<Utc>,
     ) -> Result<(Self, Vec<SettlementEvent>), InvalidSale> {
         let open_s = i64::from(u8::from(chance.offer_days)) * i64::from(before.terms.offer_day_s);
@@ -152,7 +154,7 @@ impl Settlement {
             auction_id: before.auction_id,
             seller_id: before.seller_id.clone(),
             buyer_id: contender.clone(),
-            price,
+            quote: fees.quote(price, now)?,
             terms: before.terms,
             started_at: now,
             payment_due_at: now + TimeDelta::seconds(open_s),
@@ -173,7 +175,7 @@ impl Settlement {
     }
 
     fn checked(self) -> Result<Self, InvalidSale> {
-        if self.price.is_zero() {
+        if self.quote.hammer().is_zero() {
             return Err(InvalidSale::NoPrice);
         }
         if self.seller_id == self.buyer_id {
@@ -186,7 +188,7 @@ impl Settlement {
         let started = What::Started {
             seller_id: self.seller_id.clone(),
             buyer_id: self.buyer_id.clone(),
-            amount: self.price,
+            amount: self.price(),
             payment_due_at: self.payment_due_at,
             kind: self.kind(),
         };
@@ -243,10 +245,16 @@ impl Settlement {
         &self.buyer_id
     }
 
-    /// What the buyer pays.
+    /// What the buyer pays: the quote's total.
     #[must_use]
     pub const fn price(&self) -> Money {
-        self.price
+        self.quote.total()
+    }
+
+    /// What the sale costs whom, by the fees it began with.
+    #[must_use]
+    pub const fn quote(&self) -> &Quote {
+        &self.quote
     }
 
     /// The rules it began with.
@@ -326,7 +334,7 @@ impl Settlement {
         }
     }
 
-    /// How the price is divided, once the buyer has the lot.
+    /// How the hammer price is divided, once the buyer has the lot.
     #[must_use]
     pub const fn split(&self) -> Option<Split> {
         match &self.state {
@@ -335,7 +343,7 @@ impl Settlement {
         }
     }
 
-    /// Whether the whole price became commission, so that there is no payout to make.
+    /// Whether the whole hammer price became commission, so that there is no payout to make.
     pub(crate) fn owes_nothing(&self) -> bool {
         self.split().is_some_and(|split| split.payout.is_zero())
     }

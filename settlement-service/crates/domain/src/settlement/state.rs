@@ -124,7 +124,7 @@ pub struct Delivery {
     pub inspection_ends_at: DateTime<Utc>,
 }
 
-/// The price, divided; the parts always sum to it.
+/// The hammer price, divided; the parts always sum to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// The seller's share.

@@ -135,7 +135,7 @@ impl Settlement {
         }
     }
 
-    /// The buyer has the lot, or it counts as that: the price is divided.
+    /// The buyer has the lot, or it counts as that: the hammer price is divided.
     pub(crate) fn received(mut self, now: DateTime<Utc>) -> Moved {
         let (payout, commission) = self.shares();
         match self.state {
@@ -165,11 +165,9 @@ impl Settlement {
         }
     }
 
-    /// The seller's share and the platform's.
-    pub(crate) fn shares(&self) -> (Money, Money) {
-        let commission = self.terms.commission.of(self.price);
-        // A share is never more than the whole, so the difference is an amount.
-        (self.price.minus(commission).unwrap_or(self.price), commission)
+    /// The seller's share of the hammer price, and the platform's.
+    pub(crate) const fn shares(&self) -> (Money, Money) {
+        (self.quote.payout(), self.quote.commission())
     }
 
     /// The seller was paid.
@@ -249,7 +247,7 @@ impl Settlement {
 
     /// What the gateway has to be told to carry an operation out from here.
     pub(crate) fn instruction(&self, operation: Operation) -> Result<Instruction, Refused> {
-        let amount = self.price;
+        let amount = self.price();
         match (&self.state, operation) {
             (State::Authorizing { method }, Operation::Authorize) => {
                 Ok(Instruction::Authorize { amount, method: method.clone() })

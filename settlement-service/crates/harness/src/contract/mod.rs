@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 pub mod gateway;
+pub mod ledger;
 pub mod outbox;
 pub mod people;
 mod samples;

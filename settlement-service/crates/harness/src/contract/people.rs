@@ -105,7 +105,9 @@ pub async fn a_settlement_off_the_good_path_is_read_as_it_was(store: &dyn Settle
     let (sale, _) = begun_of(Lot::Whole { second_chance, closed_at: now }, now - TimeDelta::hours(1));
     stored(store, &sale, &[]).await;
     let asker = saga::deadline(sale, now).settlement;
-    let offered = saga::nominated(asker.clone(), Uuid::now_v7().into(), somebody("carol"), asker.price(), now).unwrap();
+    let offered =
+        saga::nominated(asker.clone(), Uuid::now_v7().into(), (somebody("carol"), asker.price()), &crate::fees(), now)
+            .unwrap();
     let (offer, _) = offered.offer.unwrap();
     stored(store, &offer, &[]).await;
 

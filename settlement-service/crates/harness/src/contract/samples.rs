@@ -22,7 +22,7 @@ pub fn begun_of(lot: Lot, now: DateTime<Utc>) -> (Settlement, SettlementEvent) {
         lot,
     };
     let terms = Terms { payment_due_s: 60, ..crate::terms() };
-    Settlement::start(Uuid::now_v7().into(), sale, terms, now).unwrap()
+    Settlement::start(Uuid::now_v7().into(), sale, terms, &crate::fees(), now).unwrap()
 }
 
 /// A settlement whose payment was due this long ago.

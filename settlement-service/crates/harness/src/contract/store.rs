@@ -1,13 +1,12 @@
-//! The store's timers, calls, ledger and lists.
+//! The store's timers, calls and lists.
 
 use chrono::TimeDelta;
-use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::saga::{self, Dispatch};
 use settlement_domain::{Contact, GatewayCall, Report, Settlement, SettlementId, Status, Way};
 use settlement_ports::{ListFilter, Locked, SettlementStore, SettlementTx, Viewer};
 
 use super::{
-    samples::{begun, escrowed, now, ordinary, overdue, paid, somebody, stored},
+    samples::{begun, now, ordinary, overdue, paid, somebody, stored},
     soon,
 };
 
@@ -23,8 +22,6 @@ pub async fn all(store: &dyn SettlementStore) {
     a_call_is_due_until_it_is_leased_or_over(store).await;
     a_lease_that_ran_out_gives_the_call_back(store).await;
     a_call_is_read_and_overwritten_by_its_key(store).await;
-    a_transaction_is_posted_once_by_its_reference(store).await;
-    a_posting_in_a_dropped_unit_is_not_in_the_ledger(store).await;
     a_list_shows_only_what_concerns_the_viewer(store).await;
     a_list_goes_on_after_its_cursor_newest_first(store).await;
 }
@@ -157,41 +154,6 @@ pub async fn a_call_is_read_and_overwritten_by_its_key(store: &dyn SettlementSto
     assert_eq!(tx.call(&claimed.key()).await.unwrap(), Some(claimed));
     let other = settlement_domain::CallKey::new(settlement.id(), settlement_domain::Operation::Refund, 1);
     assert_eq!(tx.call(&other).await.unwrap(), None);
-}
-
-fn escrow(balance: &TrialBalance) -> i128 {
-    balance.balance(AccountKind::Escrow, "USD".parse().unwrap())
-}
-
-/// However often it is posted. The ledger may be shared, so differences are what is looked at.
-pub async fn a_transaction_is_posted_once_by_its_reference(store: &dyn SettlementStore) {
-    let (settlement, _) = begun(now(store).await);
-    stored(store, &settlement, &[]).await;
-    let before = store.trial_balance().await.unwrap();
-    for _ in 0..2 {
-        let mut tx = store.begin().await.unwrap();
-        let locked = tx.lock(settlement.id()).await.unwrap().unwrap();
-        let transactions = escrowed(locked.aggregate, locked.now).transactions;
-        assert_eq!(transactions.len(), 1);
-        tx.post(&transactions).await.unwrap();
-        tx.post(&transactions).await.unwrap();
-        tx.commit().await.unwrap();
-    }
-    let after = store.trial_balance().await.unwrap();
-    assert_eq!(escrow(&after) - escrow(&before), -12_050);
-    assert!(after.is_balanced());
-}
-
-/// Nothing of it.
-pub async fn a_posting_in_a_dropped_unit_is_not_in_the_ledger(store: &dyn SettlementStore) {
-    let (settlement, _) = begun(now(store).await);
-    stored(store, &settlement, &[]).await;
-    let before = store.trial_balance().await.unwrap();
-    let mut tx = store.begin().await.unwrap();
-    let locked = tx.lock(settlement.id()).await.unwrap().unwrap();
-    tx.post(&escrowed(locked.aggregate, locked.now).transactions).await.unwrap();
-    drop(tx);
-    assert_eq!(store.trial_balance().await.unwrap(), before);
 }
 
 async fn listed(store: &dyn SettlementStore, viewer: &Viewer, filter: ListFilter, limit: u32) -> Vec<SettlementId> {

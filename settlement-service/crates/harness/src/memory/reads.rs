@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use settlement_domain::ledger::{Transaction, TrialBalance};
+use settlement_domain::ledger::{Account, Place, Side, StatementLine, Transaction, TrialBalance};
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
-use settlement_domain::{CallKey, GatewayCall, Settlement, SettlementId, Standing, UserId};
-use settlement_ports::{ListFilter, OutboxRecord, SettlementStore, SettlementTx, StoreError, Viewer};
+use settlement_domain::{CallKey, GatewayCall, Money, Settlement, SettlementId, Standing, UserId};
+use settlement_ports::{
+    LedgerReads, ListFilter, OutboxRecord, SettlementStore, SettlementTx, StatementQuery, StoreError, Viewer,
+};
 
 use super::MemoryStore;
 use super::tx::MemoryTx;
@@ -48,11 +50,52 @@ impl SettlementStore for MemoryStore {
         entered.done()?;
         Ok(self.committed().standings.get(user).cloned())
     }
+}
 
-    async fn trial_balance(&self) -> Result<TrialBalance, StoreError> {
-        let entered = self.faults.enter("store.trial_balance")?;
+#[async_trait]
+impl LedgerReads for MemoryStore {
+    async fn trial_balance(&self, at: Option<DateTime<Utc>>) -> Result<TrialBalance, StoreError> {
+        let entered = self.faults.enter("ledger.trial_balance")?;
         entered.done()?;
-        Ok(TrialBalance::of(self.committed().ledger.values()))
+        let committed = self.committed();
+        Ok(TrialBalance::of(committed.ledger.values().filter(|entry| at.is_none_or(|at| entry.at() <= at))))
+    }
+
+    async fn statement(&self, query: &StatementQuery, limit: u32) -> Result<Vec<StatementLine>, StoreError> {
+        let entered = self.faults.enter("ledger.statement")?;
+        entered.done()?;
+        let account = Account::SellerPayable(query.seller.clone());
+        let nothing = Money::zero(query.currency);
+        let mut lines = Vec::new();
+        for entry in self.committed().ledger.values() {
+            for (line, posting) in (1_i16..).zip(entry.postings()) {
+                if posting.account == account && posting.amount.currency() == query.currency {
+                    let place = Place { at: entry.at(), reference: entry.reference(), line };
+                    let (debit, credit) = match posting.side {
+                        Side::Debit => (posting.amount, nothing),
+                        Side::Credit => (nothing, posting.amount),
+                    };
+                    let (settlement_id, kind) = (entry.settlement_id(), entry.kind());
+                    let reversal = entry.reversal().is_some();
+                    lines.push(StatementLine { place, settlement_id, kind, reversal, credit, debit, balance: 0 });
+                }
+            }
+        }
+        lines.retain(|line| query.at.is_none_or(|at| line.place.at <= at));
+        lines.sort_by(|left, right| left.place.cmp(&right.place));
+        let mut balance = 0;
+        for line in &mut lines {
+            balance += i128::from(line.credit.amount()) - i128::from(line.debit.amount());
+            line.balance = balance;
+        }
+        lines.retain(|line| query.before.as_ref().is_none_or(|before| line.place < *before));
+        Ok(lines.into_iter().rev().take(limit as usize).collect())
+    }
+
+    async fn transaction(&self, reference: &str) -> Result<Option<Transaction>, StoreError> {
+        let entered = self.faults.enter("ledger.transaction")?;
+        entered.done()?;
+        Ok(self.committed().ledger.get(reference).cloned())
     }
 }
 

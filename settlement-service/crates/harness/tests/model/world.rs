@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_domain::ledger::{AccountKind, EntryKind, Side, Transaction, TrialBalance};
 use settlement_domain::saga::{self, Act, Change, Dispatch};
-use settlement_domain::settlement::{
-    Decision, HOLD_DAYS, Kind, Lot, OfferDays, Sale, Succession, Terms, Verdict, What,
-};
+use settlement_domain::settlement::{Decision, HOLD_DAYS, Kind, Lot, OfferDays, Sale, Succession, Verdict, What};
 use settlement_domain::{
-    Answer, CallKey, Decline, GatewayCall, GatewayRef, Instruction, Money, Parcel, Report, Role, Settlement, Statement,
-    Status, Strike, UserId, Way,
+    Answer, CallKey, Decline, GatewayCall, GatewayRef, Instruction, Money, Parcel, Report, Role, Schedules, Settlement,
+    Statement, Status, Strike, UserId, Way,
 };
 use settlement_harness::seeds::Dice;
 use uuid::Uuid;
@@ -82,6 +80,7 @@ pub struct Said {
 
 pub struct World {
     pub now: DateTime<Utc>,
+    fees: Schedules,
     settlement: Settlement,
     call: Option<GatewayCall>,
     answers: BTreeMap<CallKey, Answer>,
@@ -113,10 +112,12 @@ impl World {
             price: usd(price),
             lot: Lot::Whole { second_chance, closed_at: now },
         };
-        let terms = Terms { commission: commission_bps.try_into().unwrap(), ..settlement_harness::terms() };
-        let (settlement, started) = Settlement::start(Uuid::from_u128(2).into(), sale, terms, now).unwrap();
+        let fees = Schedules::only_commission(commission_bps.try_into().unwrap());
+        let id = Uuid::from_u128(2).into();
+        let (settlement, started) = Settlement::start(id, sale, settlement_harness::terms(), &fees, now).unwrap();
         Self {
             now,
+            fees,
             settlement,
             call: None,
             answers: BTreeMap::new(),
@@ -212,7 +213,8 @@ impl World {
         let price = (self.settlement.price().amount() - 1).max(1);
         let contender = format!("contender-{}", self.history.len()).parse().unwrap();
         let id = Uuid::from_u128(100 + self.history.len() as u128).into();
-        let nomination = saga::nominated(self.settlement.clone(), id, contender, usd(price), self.now).unwrap();
+        let offer = (contender, usd(price));
+        let nomination = saga::nominated(self.settlement.clone(), id, offer, &self.fees, self.now).unwrap();
         self.take(nomination.asker);
         if let Some((offer, events)) = nomination.offer {
             (self.last_sequence, self.settlement) = (offer.sequence(), offer);

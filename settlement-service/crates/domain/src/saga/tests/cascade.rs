@@ -10,7 +10,8 @@ fn contender(name: &str) -> UserId {
 /// Bidding names the next contender at a price; the story goes on with the offer, and this is what the asker told.
 fn nominate(asker: &Story, name: &str, price: i64) -> (Story, Option<Story>) {
     let id = SettlementId::from(uuid::Uuid::from_u128(100 + u128::from(price.unsigned_abs())));
-    let nomination = nominated(asker.settlement.clone(), id, contender(name), usd(price), asker.now).unwrap();
+    let nomination =
+        nominated(asker.settlement.clone(), id, (contender(name), usd(price)), &fees(1_000), asker.now).unwrap();
     let offer = nomination.offer.map(|(settlement, events)| Story::from(settlement, events, asker.now));
     let after = Story::from(asker.settlement.clone(), Vec::new(), asker.now).take(nomination.asker);
     (after, offer)

@@ -72,7 +72,9 @@ fn story(state: &str) -> Story {
         "offered" => {
             let asker = Story::with_contenders().days_pass(4);
             let id = uuid::Uuid::from_u128(9).into();
-            let nomination = nominated(asker.settlement, id, "buyer2".parse().unwrap(), usd(100), asker.now).unwrap();
+            let nomination =
+                nominated(asker.settlement, id, ("buyer2".parse().unwrap(), usd(100)), &fees(1_000), asker.now)
+                    .unwrap();
             let (settlement, events) = nomination.offer.unwrap();
             Story::from(settlement, events, asker.now)
         }

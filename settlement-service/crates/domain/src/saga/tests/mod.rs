@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 
 use super::*;
 
+use crate::fees::Schedules;
 use crate::gateway::{Answer, Decline, GatewayRef};
 use crate::ledger::{AccountKind, TrialBalance};
 use crate::settlement::{FailureReason, Lot, OfferDays, Sale, Status, Terms, Verdict, What};
@@ -19,6 +20,11 @@ const DAY_S: u32 = 86_400;
 
 fn usd(amount: i64) -> Money {
     Money::new(amount, "USD".parse().unwrap()).unwrap()
+}
+
+/// No fees but a commission of so many basis points.
+fn fees(commission: u16) -> Schedules {
+    Schedules::only_commission(BasisPoints::try_from(commission).unwrap())
 }
 
 /// A settlement, the call it waits for, and everything that was said and posted.
@@ -57,14 +63,11 @@ impl Story {
             price: usd(price),
             lot,
         };
-        let terms = Terms {
-            payment_due_s: 4 * DAY_S,
-            ship_due_s: 7 * DAY_S,
-            inspection_s: 3 * DAY_S,
-            offer_day_s: DAY_S,
-            commission: BasisPoints::try_from(commission).unwrap(),
-        };
-        let (settlement, started) = Settlement::start(uuid::Uuid::from_u128(2).into(), sale, terms, now).unwrap();
+        let terms =
+            Terms { payment_due_s: 4 * DAY_S, ship_due_s: 7 * DAY_S, inspection_s: 3 * DAY_S, offer_day_s: DAY_S };
+        let fees = fees(commission);
+        let (settlement, started) =
+            Settlement::start(uuid::Uuid::from_u128(2).into(), sale, terms, &fees, now).unwrap();
         Self::from(settlement, vec![started], now)
     }
 

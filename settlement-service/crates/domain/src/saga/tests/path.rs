@@ -253,7 +253,7 @@ fn a_sale_for_nothing_or_to_oneself_does_not_start() {
     };
     let start = |sale| {
         let terms = Story::new().settlement.terms();
-        Settlement::start(uuid::Uuid::nil().into(), sale, terms, DateTime::UNIX_EPOCH).map(|_| ())
+        Settlement::start(uuid::Uuid::nil().into(), sale, terms, &fees(1_000), DateTime::UNIX_EPOCH).map(|_| ())
     };
     assert_eq!(start(sale("seller", 0)), Err(InvalidSale::NoPrice));
     assert_eq!(start(sale("buyer", 1)), Err(InvalidSale::SellerIsBuyer));
