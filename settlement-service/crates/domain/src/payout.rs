@@ -14,7 +14,7 @@ use crate::ids::{PayoutId, SettlementId, UserId};
 use crate::money::{Currency, Money};
 
 /// The most settlements that one payout pays.
-pub const MAX_ITEMS: usize = 500;
+pub const MAX_ITEMS: u32 = 500;
 
 /// When a seller is paid.
 #[derive(Debug, Clone, PartialEq, Eq)]

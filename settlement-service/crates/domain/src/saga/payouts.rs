@@ -43,7 +43,7 @@ pub const fn waiting(settlement: &Settlement) -> Option<(Money, DateTime<Utc>)> 
 pub fn gather(id: PayoutId, owed: Vec<Settlement>, rules: &PayoutRules, now: DateTime<Utc>) -> PayoutChange {
     let mut due: Vec<(Settlement, Money, DateTime<Utc>)> = Vec::new();
     let mut sum: Option<Money> = None;
-    for settlement in owed.into_iter().take(MAX_ITEMS) {
+    for settlement in owed.into_iter().take(MAX_ITEMS as usize) {
         let Some((amount, since)) = waiting(&settlement) else { continue };
         let Ok(more) = sum.map_or(Ok(amount), |sum| sum.plus(amount)) else { break };
         sum = Some(more);

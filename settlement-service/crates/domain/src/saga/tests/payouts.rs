@@ -80,9 +80,12 @@ fn settlements_of_the_same_while_are_collected() {
 
 #[test]
 fn a_payout_has_a_bound_and_the_rest_waits_for_the_next() {
-    let many: Vec<_> = (1..=MAX_ITEMS as u128 + 3).map(|number| received(number, 1_000)).collect();
+    let many: Vec<_> = (1..=u128::from(MAX_ITEMS) + 3).map(|number| received(number, 1_000)).collect();
     let change = gathered(many, &PayoutRules::default(), at(0));
-    assert_eq!((change.payout.unwrap().items().len(), change.settlements.len()), (MAX_ITEMS, MAX_ITEMS));
+    assert_eq!(
+        (change.payout.unwrap().items().len(), change.settlements.len()),
+        (MAX_ITEMS as usize, MAX_ITEMS as usize)
+    );
 }
 
 #[test]
