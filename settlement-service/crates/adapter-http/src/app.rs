@@ -62,6 +62,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(settlements::detours::router())
         .merge(settlements::bidders::router())
         .merge(settlements::ledger::router())
+        .merge(settlements::payouts::router())
         .merge(webhook_document())
         .merge(probes_document())
 }

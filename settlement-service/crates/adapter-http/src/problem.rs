@@ -104,7 +104,7 @@ impl From<UseError> for ApiError {
     fn from(error: UseError) -> Self {
         let detail = error.to_string();
         match error {
-            UseError::NotFound | UseError::NoBidder | UseError::NoEntry => Self::not_found(detail),
+            UseError::NotFound | UseError::NoBidder | UseError::NoEntry | UseError::NoPayout => Self::not_found(detail),
             UseError::Forbidden(_) => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "The caller may not do this", detail)
             }

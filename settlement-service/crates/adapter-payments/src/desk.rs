@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn key(operation: Operation) -> CallKey {
-        CallKey::new(uuid::Uuid::now_v7().into(), operation, 1)
+        CallKey::new(settlement_domain::SettlementId::from(uuid::Uuid::now_v7()), operation, 1)
     }
 
     fn told(clerk: &mut Clerk, key: &CallKey, instruction: &Instruction) -> GatewayResult {

@@ -210,7 +210,9 @@ mod tests {
     use super::*;
 
     fn keys() -> impl Iterator<Item = CallKey> {
-        (0..2000).map(|number| CallKey::new(Uuid::from_u128(number).into(), Operation::Refund, 1))
+        (0..2000).map(|number| {
+            CallKey::new(settlement_domain::SettlementId::from(Uuid::from_u128(number)), Operation::Refund, 1)
+        })
     }
 
     #[test]

@@ -182,7 +182,10 @@ mod tests {
 
     fn void() -> (CallKey, Instruction) {
         let hold = GatewayRef::from("hold".to_owned());
-        (CallKey::new(uuid::Uuid::nil().into(), Operation::Void, 1), Instruction::Void { hold })
+        (
+            CallKey::new(settlement_domain::SettlementId::from(uuid::Uuid::nil()), Operation::Void, 1),
+            Instruction::Void { hold },
+        )
     }
 
     #[tokio::test]

@@ -58,7 +58,7 @@ mod tests {
     #[tokio::test]
     async fn a_gateway_that_says_nothing_leaves_the_result_unknown() {
         let gateway = TimeLimited::new(Silent, Duration::ZERO);
-        let key = CallKey::new(uuid::Uuid::nil().into(), Operation::Void, 1);
+        let key = CallKey::new(settlement_domain::SettlementId::from(uuid::Uuid::nil()), Operation::Void, 1);
         let void = Instruction::Void { hold: GatewayRef::from("hold".to_owned()) };
         assert_eq!(gateway.execute(&key, &void).await, GatewayResult::Unknown);
         assert_eq!(gateway.lookup(&key, &void).await, Lookup::Unavailable);

@@ -19,7 +19,7 @@ fn durable() -> Behaviour {
 }
 
 fn key() -> CallKey {
-    CallKey::new(Uuid::now_v7().into(), Operation::Authorize, 1)
+    CallKey::new(settlement_domain::SettlementId::from(Uuid::now_v7()), Operation::Authorize, 1)
 }
 
 fn authorize(method: &str) -> Instruction {
@@ -61,7 +61,8 @@ async fn two_processes_share_what_they_did() {
     assert_eq!(right.execute(&key, &authorize("pm_card_visa")).await, first);
     let GatewayResult::Answered(Answer::Succeeded { reference }) = first else { panic!("declined") };
     let capture = Instruction::Capture { hold: reference, amount: Money::new(500, "USD".parse().unwrap()).unwrap() };
-    let capture_by = |attempt| CallKey::new(Uuid::now_v7().into(), Operation::Capture, attempt);
+    let capture_by =
+        |attempt| CallKey::new(settlement_domain::SettlementId::from(Uuid::now_v7()), Operation::Capture, attempt);
     let (one, other) = (capture_by(1), capture_by(2));
     let (one, other) = tokio::join!(left.execute(&one, &capture), right.execute(&other, &capture));
     assert!(succeeded(&one) != succeeded(&other), "one hold was captured twice: {one:?} {other:?}");
@@ -199,7 +200,9 @@ async fn told_by(method: &str) -> (usize, Vec<Notice>) {
         panic!("{method}: {heard:?}")
     };
     let capture = Instruction::Capture { hold: reference, amount: Money::new(500, "USD".parse().unwrap()).unwrap() };
-    gateway.execute(&CallKey::new(Uuid::now_v7().into(), Operation::Capture, 1), &capture).await;
+    gateway
+        .execute(&CallKey::new(settlement_domain::SettlementId::from(Uuid::now_v7()), Operation::Capture, 1), &capture)
+        .await;
     // Nobody holds the channel once the late ones are out.
     drop(gateway);
     reader.await.unwrap()

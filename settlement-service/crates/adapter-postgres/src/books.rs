@@ -4,13 +4,14 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::{
-    Currency, Money, UserId,
+    Currency, Money, Subject, UserId,
     ledger::{
         Account, AccountBalance, AccountKind, Place, Posting, Reversal, StatementLine, Transaction as Entry,
         TrialBalance,
     },
 };
 use settlement_ports::{LedgerReads, StatementQuery, StoreError};
+use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
@@ -59,7 +60,7 @@ impl LedgerReads for PgSettlements {
                      AND (at, reference, line) < (coalesce($4::timestamptz, 'infinity'), coalesce($5, ''), coalesce($6::smallint, 0))),
                page AS (SELECT * FROM older ORDER BY at DESC, reference DESC, line DESC LIMIT $7)
                SELECT page.at AS "at!", page.reference AS "reference!", page.line AS "line!", page.debit AS "debit!",
-                      page.credit AS "credit!", entry.settlement_id, entry.kind,
+                      page.credit AS "credit!", entry.settlement_id, entry.payout_id, entry.kind,
                       entry.reverses IS NOT NULL AS "reversal!",
                       ((SELECT sum(credit) - sum(debit) FROM older)
                        - coalesce(sum(page.credit - page.debit) OVER (ORDER BY page.at DESC, page.reference DESC,
@@ -82,7 +83,7 @@ impl LedgerReads for PgSettlements {
             .map(|row| {
                 Ok(StatementLine {
                     place: Place { at: row.at, reference: row.reference, line: row.line },
-                    settlement_id: row.settlement_id.into(),
+                    subject: subject(row.settlement_id, row.payout_id)?,
                     kind: row.kind.parse().map_err(corrupt)?,
                     reversal: row.reversal,
                     credit: money(row.credit)?,
@@ -95,7 +96,7 @@ impl LedgerReads for PgSettlements {
 
     async fn transaction(&self, reference: &str) -> Result<Option<Entry>, StoreError> {
         let rows = sqlx::query!(
-            "SELECT entry.settlement_id, entry.kind, entry.reverses, entry.reason, entry.at,
+            "SELECT entry.settlement_id, entry.payout_id, entry.kind, entry.reverses, entry.reason, entry.at,
                     line.account, line.owner, line.currency, line.debit, line.credit
              FROM ledger_transaction AS entry JOIN ledger_posting AS line ON line.reference = entry.reference
              WHERE entry.reference = $1 ORDER BY line.line",
@@ -106,12 +107,20 @@ impl LedgerReads for PgSettlements {
         .map_err(store_error)?;
         let Some(first) = rows.first() else { return Ok(None) };
         let reversal = first.reverses.clone().zip(first.reason.clone()).map(|(of, reason)| Reversal { of, reason });
-        let (settlement_id, at) = (first.settlement_id.into(), first.at);
+        let (subject, at) = (subject(first.settlement_id, first.payout_id)?, first.at);
         let kind = first.kind.parse().map_err(corrupt)?;
         let postings =
             rows.iter().map(|row| posting(&row.account, row.owner.as_deref(), &row.currency, row.debit, row.credit));
-        let entry = Entry::stored(settlement_id, kind, reversal, at, postings.collect::<Result<_, _>>()?);
+        let entry = Entry::stored(subject, kind, reversal, at, postings.collect::<Result<_, _>>()?);
         entry.map(Some).map_err(corrupt)
+    }
+}
+
+fn subject(settlement: Option<Uuid>, payout: Option<Uuid>) -> Result<Subject, StoreError> {
+    match (settlement, payout) {
+        (Some(id), None) => Ok(Subject::Settlement(id.into())),
+        (None, Some(id)) => Ok(Subject::Payout(id.into())),
+        _ => Err(corrupt("an entry of the ledger is for a settlement or for a payout")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use settlement_domain::{CallKey, GatewayCall};
+use settlement_domain::{CallKey, GatewayCall, PayoutId, SettlementId};
 use settlement_ports::{PendingCall, StoreError};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -87,10 +87,11 @@ pub(crate) async fn find(
 pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, call: &GatewayCall) -> Result<(), StoreError> {
     let key = call.key();
     sqlx::query!(
-        "INSERT INTO gateway_call (key, settlement_id, call, due_at) VALUES ($1, $2, $3, $4)
+        "INSERT INTO gateway_call (key, settlement_id, payout_id, call, due_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (key) DO UPDATE SET call = excluded.call, due_at = excluded.due_at",
         key.as_str(),
-        call.settlement_id().as_uuid(),
+        call.subject().settlement_id().map(SettlementId::as_uuid),
+        call.subject().payout_id().map(PayoutId::as_uuid),
         serde_json::to_value(call).map_err(corrupt)?,
         call.due_at()
     )

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use settlement_domain::ledger::{Reversal, Side, Transaction as Entry};
+use settlement_domain::{PayoutId, SettlementId};
 use settlement_ports::StoreError;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
@@ -15,7 +16,8 @@ use crate::error::{corrupt, store_error};
 #[derive(Default)]
 struct Entries {
     references: Vec<String>,
-    settlements: Vec<Uuid>,
+    settlements: Vec<Option<Uuid>>,
+    payouts: Vec<Option<Uuid>>,
     kinds: Vec<&'static str>,
     reverses: Vec<Option<String>>,
     reasons: Vec<Option<String>>,
@@ -39,7 +41,8 @@ impl Entries {
     fn add(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let (reverses, reason) = entry.reversal().cloned().map(|Reversal { of, reason }| (of, reason)).unzip();
         self.references.push(entry.reference());
-        self.settlements.push(entry.settlement_id().as_uuid());
+        self.settlements.push(entry.subject().settlement_id().map(SettlementId::as_uuid));
+        self.payouts.push(entry.subject().payout_id().map(PayoutId::as_uuid));
         self.kinds.push(entry.kind().name());
         self.reverses.push(reverses);
         self.reasons.push(reason);
@@ -81,9 +84,9 @@ pub(crate) async fn post(
     }
     let posted = sqlx::query_scalar!(
         r#"WITH posted AS (
-               INSERT INTO ledger_transaction (reference, settlement_id, kind, reverses, reason, at, lines)
-               SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-                                    $7::smallint[])
+               INSERT INTO ledger_transaction (reference, settlement_id, payout_id, kind, reverses, reason, at, lines)
+               SELECT * FROM unnest($1::text[], $2::uuid[], $15::uuid[], $3::text[], $4::text[], $5::text[],
+                                    $6::timestamptz[], $7::smallint[])
                ON CONFLICT (reference) DO NOTHING
                RETURNING reference, at),
            lines AS (
@@ -94,7 +97,7 @@ pub(crate) async fn post(
                JOIN posted ON posted.reference = line.reference)
            SELECT reference AS "reference!" FROM posted"#,
         &rows.references,
-        &rows.settlements,
+        &rows.settlements as &[Option<Uuid>],
         &rows.kinds as &[&str],
         &rows.reverses as &[Option<String>],
         &rows.reasons as &[Option<String>],
@@ -106,7 +109,8 @@ pub(crate) async fn post(
         &postings.owners as &[Option<String>],
         &postings.currencies as &[&str],
         &postings.debits,
-        &postings.credits
+        &postings.credits,
+        &rows.payouts as &[Option<Uuid>]
     )
     .fetch_all(&mut **tx)
     .await

@@ -16,6 +16,7 @@ mod inbox;
 pub mod ledger;
 mod metrics;
 pub mod outbox;
+mod payouts;
 mod row;
 mod standings;
 pub mod store;

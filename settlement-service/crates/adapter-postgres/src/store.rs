@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use settlement_domain::{Settlement, SettlementId, Standing, UserId, settlement::Resolution};
+use settlement_domain::{Payout, PayoutId, Settlement, SettlementId, Standing, UserId, settlement::Resolution};
 use settlement_ports::{ListFilter, SettlementStore, SettlementTx, StoreError, Viewer};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::{audit, browse, error::store_error, row::Row, standings, tx::PgTx};
+use crate::{audit, browse, error::store_error, payouts, row::Row, standings, tx::PgTx};
 
 /// Who is woken by a commit of this process.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +62,10 @@ impl SettlementStore for PgSettlements {
 
     async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError> {
         browse::page(&self.pool, viewer, filter, limit).await
+    }
+
+    async fn payout(&self, id: PayoutId) -> Result<Option<Payout>, StoreError> {
+        payouts::find(&self.pool, id).await
     }
 
     async fn resolutions(&self, id: SettlementId) -> Result<Vec<Resolution>, StoreError> {

@@ -3,16 +3,18 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::{
-    AuctionId, CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, Standing, StandingEvent, UserId,
-    call::CallStatus, ledger::Transaction as Entry, settlement::Resolution, standing::Reinstatement,
+    AuctionId, CallKey, Currency, GatewayCall, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing,
+    StandingEvent, UserId, call::CallStatus, ledger::Transaction as Entry, settlement::Resolution,
+    standing::Reinstatement,
 };
 use settlement_ports::{
-    Claim, Early, Inserted, Locked, PendingCall, Receipt, RequestKey, Seen, SettlementTx, StoreError,
+    Claim, Early, Inserted, Locked, PendingCall, PendingPayout, Receipt, RequestKey, Seen, SettlementTx, StoreError,
+    WholePayout,
 };
 use sqlx::{Postgres, Transaction};
 
 use crate::{
-    auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, row::Row,
+    auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, payouts, row::Row,
     standings, store::Wakers,
 };
 
@@ -125,6 +127,40 @@ impl SettlementTx for PgTx {
         }
         let now = self.now().await?;
         Ok(pending.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+    }
+
+    async fn lock_owed(
+        &mut self,
+        seller: &UserId,
+        currency: Currency,
+        limit: u32,
+    ) -> Result<Option<Vec<Locked<Settlement>>>, StoreError> {
+        let Some(owed) = payouts::lock_owed(&mut self.transaction, seller, currency, limit).await? else {
+            return Ok(None);
+        };
+        let now = self.now().await?;
+        Ok(Some(owed.into_iter().map(|aggregate| Locked { aggregate, now }).collect()))
+    }
+
+    async fn lock_pending_payouts(&mut self, limit: u32) -> Result<Vec<Locked<PendingPayout>>, StoreError> {
+        let pending = payouts::lock_due(&mut self.transaction, limit).await?;
+        if pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.now().await?;
+        Ok(pending.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+    }
+
+    async fn lock_payout(&mut self, id: PayoutId) -> Result<Option<Locked<WholePayout>>, StoreError> {
+        let Some(aggregate) = payouts::lock(&mut self.transaction, id).await? else { return Ok(None) };
+        Ok(Some(Locked { aggregate, now: self.now().await? }))
+    }
+
+    async fn save_payouts(&mut self, saved: &[Payout]) -> Result<(), StoreError> {
+        for payout in saved {
+            payouts::save(&mut self.transaction, payout).await?;
+        }
+        Ok(())
     }
 
     async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError> {

@@ -59,6 +59,8 @@ async fn what_began_before_there_were_fees_keeps_its_commission_and_its_ledger()
     }
     sqlx::raw_sql(include_str!("../../../migrations/0002_saga.sql")).execute(&pool).await?;
     sqlx::raw_sql(include_str!("../../../migrations/0003_money.sql")).execute(&pool).await?;
+    sqlx::raw_sql(include_str!("../../../migrations/0004_webhook.sql")).execute(&pool).await?;
+    sqlx::raw_sql(include_str!("../../../migrations/0005_payouts.sql")).execute(&pool).await?;
     let store = PgSettlements::new(pool, Wakers::default());
     for (id, (price, rate, commission)) in ids.into_iter().zip(cases) {
         let settlement = store.settlement(id.into()).await?.context("it is there")?;

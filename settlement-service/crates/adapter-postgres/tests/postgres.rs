@@ -13,7 +13,7 @@ use settlement_adapter_postgres::{
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
-    AuctionId, Money, Settlement, SettlementEvent, SettlementId, Standing, Status, UserId,
+    AuctionId, Money, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing, Status, UserId,
     ledger::{AccountKind, captured},
     saga::{self, Act, Dispatch},
     settlement::{Lot, Resolution, Sale},
@@ -121,6 +121,10 @@ impl SettlementStore for RolledBack {
     async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError> {
         self.store.list(viewer, filter, limit).await
     }
+    async fn payout(&self, id: PayoutId) -> Result<Option<Payout>, StoreError> {
+        self.store.payout(id).await
+    }
+
     async fn resolutions(&self, id: SettlementId) -> Result<Vec<Resolution>, StoreError> {
         self.store.resolutions(id).await
     }

@@ -1,15 +1,16 @@
 //! The changes of one unit of work, written together.
 
 use settlement_domain::ledger::Transaction;
-use settlement_domain::saga::Change;
+use settlement_domain::saga::{Change, PayoutChange};
 use settlement_domain::settlement::Resolution;
-use settlement_domain::{GatewayCall, Settlement, SettlementEvent, Standing, Strike, UserId};
+use settlement_domain::{GatewayCall, Payout, Settlement, SettlementEvent, Standing, Strike, UserId};
 use settlement_ports::{SettlementTx, StoreError};
 
 /// Changes of any number of settlements.
 #[derive(Default)]
 pub struct Batch {
     settlements: Vec<Settlement>,
+    payouts: Vec<Payout>,
     calls: Vec<GatewayCall>,
     transactions: Vec<Transaction>,
     events: Vec<SettlementEvent>,
@@ -28,6 +29,16 @@ impl Batch {
         self.resolutions.extend(change.resolutions);
     }
 
+    /// Adds a decision about a payout.
+    pub fn add_payout(&mut self, change: PayoutChange) {
+        self.payouts.extend(change.payout);
+        self.calls.extend(change.calls);
+        self.transactions.extend(change.transactions);
+        for settlement in change.settlements {
+            self.add(settlement);
+        }
+    }
+
     /// Adds events of settlements that are stored already.
     pub fn add_events(&mut self, events: impl IntoIterator<Item = SettlementEvent>) {
         self.events.extend(events);
@@ -42,6 +53,9 @@ impl Batch {
     pub async fn write(self, tx: &mut dyn SettlementTx) -> Result<(), StoreError> {
         if !self.settlements.is_empty() {
             tx.save(&self.settlements).await?;
+        }
+        if !self.payouts.is_empty() {
+            tx.save_payouts(&self.payouts).await?;
         }
         if !self.calls.is_empty() {
             tx.save_calls(&self.calls).await?;

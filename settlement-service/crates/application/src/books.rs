@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use settlement_domain::UserId;
 use settlement_domain::ledger::{Place, StatementLine, Transaction, TrialBalance};
+use settlement_domain::{Payout, PayoutId, Subject, UserId};
 use settlement_ports::{LedgerReads, SettlementStore, StatementQuery, Viewer};
 
 use crate::UseError;
@@ -62,6 +62,12 @@ impl Books {
         Ok(StatementPage { seller: query.seller.clone(), lines, next })
     }
 
+    /// A payout: its seller's, an admin's any.
+    pub async fn payout(&self, viewer: &Viewer, id: PayoutId) -> Result<Payout, UseError> {
+        let found = self.store.payout(id).await?;
+        found.filter(|payout| viewer.admin || viewer.user == *payout.seller_id()).ok_or(UseError::NoPayout)
+    }
+
     /// Reverses a posted transaction, once: again it changes nothing. For the operator, who moves the money itself, if
     /// any has to be moved, at the gateway.
     pub async fn reverse(&self, reference: &str, reason: &str) -> Result<Transaction, UseError> {
@@ -71,8 +77,11 @@ impl Books {
     async fn reverse_once(&self, reference: &str, reason: &str) -> Result<Transaction, UseError> {
         let posted = self.ledger.transaction(reference).await?.ok_or(UseError::NoEntry)?;
         let mut tx = self.store.begin().await?;
-        let locked = tx.lock(posted.settlement_id()).await?.ok_or(UseError::NotFound)?;
-        let reversal = posted.reversed(reason.to_owned(), locked.now);
+        let now = match posted.subject() {
+            Subject::Settlement(id) => tx.lock(id).await?.map(|locked| locked.now),
+            Subject::Payout(id) => tx.lock_payout(id).await?.map(|locked| locked.now),
+        };
+        let reversal = posted.reversed(reason.to_owned(), now.ok_or(UseError::NotFound)?);
         tx.post(std::slice::from_ref(&reversal)).await?;
         tx.commit().await?;
         Ok(reversal)

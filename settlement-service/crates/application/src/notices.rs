@@ -6,10 +6,10 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use settlement_domain::call::CallStatus;
 use settlement_domain::saga;
-use settlement_domain::{Answer, CallKey, Contact, GatewayCall, GatewayRef, Report, Way};
+use settlement_domain::{Answer, CallKey, Contact, GatewayCall, GatewayRef, Report, Settlement, Subject, Way};
 use settlement_ports::{
-    Incident, News, Notice, NoticeVerifier, Receipt, Seen, SettlementStore, SettlementTx, StoreError, TOLERANCE_S,
-    Unsigned,
+    Incident, Locked, News, Notice, NoticeVerifier, Receipt, Seen, SettlementStore, SettlementTx, StoreError,
+    TOLERANCE_S, Unsigned, WholePayout,
 };
 use uuid::Uuid;
 
@@ -122,8 +122,7 @@ fn receipt(notice: &Notice) -> Receipt {
 }
 
 async fn answered(tx: &mut dyn SettlementTx, key: CallKey, answer: Answer, first: bool) -> Result<Effect, StoreError> {
-    let Some(id) = key.settlement_id() else { return Ok(Effect::UnknownCall(key)) };
-    let Some(locked) = tx.lock(id).await? else { return Ok(Effect::UnknownCall(key)) };
+    let Some(locked) = lock(tx, &key).await? else { return Ok(Effect::UnknownCall(key)) };
     let Some(call) = tx.call(&key).await? else { return Ok(Effect::UnknownCall(key)) };
     match known(&call, &answer) {
         Some(incident @ Effect::Incident { .. }) => Ok(incident),
@@ -132,12 +131,40 @@ async fn answered(tx: &mut dyn SettlementTx, key: CallKey, answer: Answer, first
         None => {
             // As if somebody had asked: a definite answer counts whoever heard it, so the number does not matter.
             let contact = Contact { way: Way::Ask, number: call.tries() };
-            let mut batch = Batch::default();
-            batch.add(saga::report(locked.aggregate, call, contact, Report::Answered(answer), locked.now));
+            let (mut batch, report) = (Batch::default(), Report::Answered(answer));
+            match locked.aggregate {
+                Either::Settlement(settlement) => {
+                    batch.add(saga::report(*settlement, call, contact, report, locked.now));
+                }
+                Either::Payout(WholePayout { payout, settlements }) => {
+                    batch.add_payout(saga::payout_report(payout, settlements, call, contact, report, locked.now));
+                }
+            }
             batch.write(tx).await?;
             Ok(Effect::Moved(key))
         }
     }
+}
+
+/// What a call is for.
+enum Either {
+    Settlement(Box<Settlement>),
+    Payout(WholePayout),
+}
+
+async fn lock(tx: &mut dyn SettlementTx, key: &CallKey) -> Result<Option<Locked<Either>>, StoreError> {
+    let locked = match key.subject() {
+        None => None,
+        Some(Subject::Settlement(id)) => {
+            let locked = tx.lock(id).await?;
+            locked.map(|locked| Locked { aggregate: Either::Settlement(Box::new(locked.aggregate)), now: locked.now })
+        }
+        Some(Subject::Payout(id)) => {
+            let locked = tx.lock_payout(id).await?;
+            locked.map(|locked| Locked { aggregate: Either::Payout(locked.aggregate), now: locked.now })
+        }
+    };
+    Ok(locked)
 }
 
 /// What a notice comes to if the call is over: an echo, or another story than the one that counts here.

@@ -68,6 +68,9 @@ pub enum UseError {
     /// The ledger has no entry of this reference.
     #[error("the ledger has no such entry")]
     NoEntry,
+    /// No payout of the caller's has this id.
+    #[error("no such payout")]
+    NoPayout,
     /// Another person's standing is nobody else's business.
     #[error("there is no such bidder")]
     NoBidder,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use settlement_domain::fees::ScheduleName;
 use settlement_domain::settlement::{Delivery, Dispute, Kind, Resolution, Split, State, Undo};
 use settlement_domain::{
-    AuctionId, Decline, FailureReason, Money, Parcel, Role, Settlement, SettlementId, Status, UserId, saga,
+    AuctionId, Decline, FailureReason, Money, Parcel, PayoutId, Role, Settlement, SettlementId, Status, UserId, saga,
 };
 use settlement_ports::Viewer;
 
@@ -68,6 +68,8 @@ pub struct SettlementView {
     pub operator_actions: Vec<String>,
     /// What the operator decided; admin only, and only where one settlement is read.
     pub resolutions: Vec<Resolution>,
+    /// The payout that pays or paid the seller; the seller and admins only.
+    pub payout_id: Option<PayoutId>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// When time alone moves it on.
@@ -89,7 +91,7 @@ impl SettlementView {
                 view.declined = None;
             }
             if viewer.user != *settlement.seller_id() {
-                (view.payout, view.commission) = (None, None);
+                (view.payout, view.commission, view.payout_id) = (None, None, None);
             }
         }
         view
@@ -126,6 +128,7 @@ impl SettlementView {
             operator_reason: None,
             operator_actions: settlement.state().actions().iter().map(ToString::to_string).collect(),
             resolutions: Vec::new(),
+            payout_id: settlement.payout_id(),
             ended_at: None,
             due_at: saga::due_at(settlement),
             sequence: settlement.sequence(),

@@ -2,13 +2,16 @@
 //!
 //! The worker holds nothing in memory between runs: it may be killed anywhere, and any number may run at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use settlement_domain::payout::MAX_ITEMS;
 use settlement_domain::saga::{self, Dispatch};
-use settlement_domain::{Contact, GatewayCall, Report, Way};
-use settlement_ports::{GatewayResult, Lookup, PaymentGateway, SettlementStore, StoreError};
+use settlement_domain::{Contact, Currency, GatewayCall, PayoutRules, Report, Subject, UserId, Way};
+use settlement_ports::{GatewayResult, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError, WholePayout};
+use uuid::Uuid;
 
 use crate::batch::Batch;
 use crate::retry::on_conflict;
@@ -18,6 +21,7 @@ use crate::retry::on_conflict;
 pub struct Worker {
     store: Arc<dyn SettlementStore>,
     gateway: Arc<dyn PaymentGateway>,
+    payouts: Arc<PayoutRules>,
 }
 
 /// What one run did.
@@ -46,10 +50,10 @@ struct Heard {
 }
 
 impl Worker {
-    /// Over a store and a gateway.
+    /// Over a store and a gateway; sellers are paid by these rules.
     #[must_use]
-    pub fn new(store: Arc<dyn SettlementStore>, gateway: Arc<dyn PaymentGateway>) -> Self {
-        Self { store, gateway }
+    pub fn new(store: Arc<dyn SettlementStore>, gateway: Arc<dyn PaymentGateway>, payouts: PayoutRules) -> Self {
+        Self { store, gateway, payouts: Arc::new(payouts) }
     }
 
     /// Takes up at most `limit` passed deadlines and `limit` due calls. Trouble with the one does not keep it from
@@ -64,15 +68,41 @@ impl Worker {
     async fn pass_deadlines(&self, limit: u32) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
         let due = tx.lock_due_timers(limit).await?;
-        let (count, mut batch) = (due.len(), Batch::default());
+        let (mut count, mut batch, mut owed) = (due.len(), Batch::default(), BTreeSet::new());
         for locked in due {
-            batch.add(saga::deadline(locked.aggregate, locked.now));
+            match saga::waiting(&locked.aggregate) {
+                Some((amount, _)) => {
+                    owed.insert((locked.aggregate.seller_id().clone(), amount.currency()));
+                }
+                None => batch.add(saga::deadline(locked.aggregate, locked.now)),
+            }
+        }
+        for (seller, currency) in owed {
+            if !self.gather(tx.as_mut(), &mut batch, &seller, currency).await? {
+                // Whoever is at it pays, or leaves it due.
+                count -= 1;
+            }
         }
         if count > 0 {
             batch.write(tx.as_mut()).await?;
             tx.commit().await?;
         }
         Ok(count)
+    }
+
+    /// Makes a seller's next payout, if it is time. False if another worker is at it.
+    async fn gather(
+        &self,
+        tx: &mut dyn SettlementTx,
+        batch: &mut Batch,
+        seller: &UserId,
+        currency: Currency,
+    ) -> Result<bool, StoreError> {
+        let Some(owed) = tx.lock_owed(seller, currency, MAX_ITEMS).await? else { return Ok(false) };
+        let Some(now) = owed.first().map(|locked| locked.now) else { return Ok(true) };
+        let settlements = owed.into_iter().map(|locked| locked.aggregate).collect();
+        batch.add_payout(saga::gather(Uuid::now_v7().into(), settlements, &self.payouts, now));
+        Ok(true)
     }
 
     async fn end_suspensions(&self, limit: u32) -> Result<usize, StoreError> {
@@ -107,7 +137,8 @@ impl Worker {
     async fn claim_calls(&self, limit: u32) -> Result<(usize, Vec<(GatewayCall, Contact)>), StoreError> {
         let mut tx = self.store.begin().await?;
         let due = tx.lock_pending_calls(limit).await?;
-        let (count, mut batch, mut contacts) = (due.len(), Batch::default(), Vec::new());
+        let payouts = tx.lock_pending_payouts(limit).await?;
+        let (count, mut batch, mut contacts) = (due.len() + payouts.len(), Batch::default(), Vec::new());
         for locked in due {
             match saga::dispatch(locked.aggregate.settlement, locked.aggregate.call, locked.now) {
                 Dispatch::Contact(call, contact) => {
@@ -116,6 +147,11 @@ impl Worker {
                 }
                 Dispatch::Overtaken(change) => batch.add(*change),
             }
+        }
+        for locked in payouts {
+            let (call, contact) = locked.aggregate.call.claim(locked.now);
+            batch.add_call(call.clone());
+            contacts.push((call, contact));
         }
         if count > 0 {
             batch.write(tx.as_mut()).await?;
@@ -140,16 +176,26 @@ impl Worker {
         Heard { call, contact, report }
     }
 
-    /// Second unit of work: what came of the contacts. Rows are locked in id order, so that workers cannot wait for
-    /// each other in a circle.
+    /// Second unit of work: what came of the contacts. Rows are locked in the order of their kind and id, so that workers
+    /// cannot wait for each other in a circle.
     async fn take_in(&self, mut heard: Vec<Heard>) -> Result<(), StoreError> {
-        heard.sort_by_key(|heard| heard.call.settlement_id());
+        heard.sort_by_key(|heard| heard.call.subject());
         let mut tx = self.store.begin().await?;
         let mut batch = Batch::default();
         for Heard { call, contact, report } in heard {
-            let Some(locked) = tx.lock(call.settlement_id()).await? else { continue };
-            let Some(stored) = tx.call(&call.key()).await? else { continue };
-            batch.add(saga::report(locked.aggregate, stored, contact, report, locked.now));
+            match call.subject() {
+                Subject::Settlement(id) => {
+                    let Some(locked) = tx.lock(id).await? else { continue };
+                    let Some(stored) = tx.call(&call.key()).await? else { continue };
+                    batch.add(saga::report(locked.aggregate, stored, contact, report, locked.now));
+                }
+                Subject::Payout(id) => {
+                    let Some(locked) = tx.lock_payout(id).await? else { continue };
+                    let Some(stored) = tx.call(&call.key()).await? else { continue };
+                    let WholePayout { payout, settlements } = locked.aggregate;
+                    batch.add_payout(saga::payout_report(payout, settlements, stored, contact, report, locked.now));
+                }
+            }
         }
         batch.write(tx.as_mut()).await?;
         tx.commit().await

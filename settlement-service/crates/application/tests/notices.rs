@@ -173,7 +173,7 @@ fn a_chargeback_is_told_to_the_operator_and_moves_nothing() {
 #[test]
 fn a_call_that_is_not_known_and_news_that_do_not_matter_are_taken_in() {
     let scene = Scene::sold();
-    let strange = CallKey::new(uuid::Uuid::nil().into(), Operation::Refund, 1);
+    let strange = CallKey::new(settlement_domain::SettlementId::from(uuid::Uuid::nil()), Operation::Refund, 1);
     let planned_never = key(&scene, Operation::Refund);
     for (event, key) in [("evt_1", strange), ("evt_2", planned_never)] {
         assert_eq!(comes(&scene, notice(&scene, event, success(&key))), Effect::UnknownCall(key));
@@ -238,11 +238,11 @@ fn a_payout_that_is_told_completes_the_settlement_once() {
     scene.worker_works();
     scene.seller_ships();
     scene.buyer_receives();
-    let payout = key(&scene, Operation::PayOut);
     // The call has its effect, and nobody hears of it but by the notice.
     let executed = scene.faults.log().iter().filter(|called| **called == "gateway.execute").count();
     scene.faults.at("gateway.execute", executed, When::After);
     block_on(scene.worker.run_once(10)).unwrap();
+    let payout = CallKey::new(scene.store.all_payouts()[0].id(), Operation::PayOut, 1);
     assert!(matches!(comes(&scene, notice(&scene, "evt_1", success(&payout))), Effect::Moved(_)));
     assert_eq!(scene.status(), Status::Completed);
     scene.worker_works();

@@ -171,9 +171,11 @@ fn trouble_with_deadlines_does_not_keep_the_worker_from_calls() {
         tx.expect_lock_due_standings().times(0..=1).returning(|_| Ok(Vec::new()));
         tx.expect_lock_due_timers().returning(|_| Err(StoreError::Corrupt("a row".to_owned())));
         tx.expect_lock_pending_calls().times(0..=1).returning(|_| Ok(Vec::new()));
+        tx.expect_lock_pending_payouts().times(0..=1).returning(|_| Ok(Vec::new()));
         Ok(Box::new(tx) as Box<dyn SettlementTx>)
     });
-    let worker = Worker::new(Arc::new(store), Arc::new(MockPaymentGateway::new()));
+    let worker =
+        Worker::new(Arc::new(store), Arc::new(MockPaymentGateway::new()), settlement_domain::PayoutRules::default());
     assert_eq!(block_on(worker.run_once(10)), Err(StoreError::Corrupt("a row".to_owned())));
 }
 

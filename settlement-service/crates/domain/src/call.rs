@@ -16,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::gateway::{Answer, CallKey, Instruction, Operation};
-use crate::ids::SettlementId;
+use crate::ids::Subject;
 
 /// How long a worker has for one contact before another takes the call up, seconds.
 /// The gateway adapter's own time limit must be well below it.
@@ -28,7 +28,8 @@ pub const MAX_BACKOFF_S: i64 = 3_600;
 /// A planned call and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayCall {
-    settlement_id: SettlementId,
+    #[serde(flatten)]
+    subject: Subject,
     attempt: u32,
     instruction: Instruction,
     tries: u32,
@@ -85,25 +86,28 @@ pub enum Report {
 impl GatewayCall {
     /// Plans a call; the attempt (from 1) is part of its key.
     #[must_use]
-    pub const fn plan(
-        settlement_id: SettlementId,
-        attempt: u32,
-        instruction: Instruction,
-        due_at: DateTime<Utc>,
-    ) -> Self {
-        Self { settlement_id, attempt, instruction, tries: 0, doubted: false, status: CallStatus::Ready, due_at }
+    pub fn plan(subject: impl Into<Subject>, attempt: u32, instruction: Instruction, due_at: DateTime<Utc>) -> Self {
+        Self {
+            subject: subject.into(),
+            attempt,
+            instruction,
+            tries: 0,
+            doubted: false,
+            status: CallStatus::Ready,
+            due_at,
+        }
     }
 
-    /// For which settlement.
+    /// For which settlement or payout.
     #[must_use]
-    pub const fn settlement_id(&self) -> SettlementId {
-        self.settlement_id
+    pub const fn subject(&self) -> Subject {
+        self.subject
     }
 
     /// The idempotency key, the same for every contact.
     #[must_use]
     pub fn key(&self) -> CallKey {
-        CallKey::new(self.settlement_id, self.operation(), self.attempt)
+        CallKey::new(self.subject, self.operation(), self.attempt)
     }
 
     /// Which operation.
@@ -229,7 +233,7 @@ mod tests {
 
     fn call() -> GatewayCall {
         let hold = GatewayRef::from("hold".to_owned());
-        GatewayCall::plan(uuid::Uuid::nil().into(), 1, Instruction::Void { hold }, NOW)
+        GatewayCall::plan(crate::SettlementId::from(uuid::Uuid::nil()), 1, Instruction::Void { hold }, NOW)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{SettlementId, UserId};
+use crate::ids::{PayoutId, SettlementId, Subject, UserId};
 use crate::money::Money;
 
 /// What a gateway can be told to do.
@@ -41,7 +41,8 @@ impl Operation {
     }
 }
 
-/// The idempotency key of a call: `<settlement>:<operation>:<attempt>`, attempts counted from 1.
+/// The idempotency key of a call: `<subject>:<operation>:<attempt>`, attempts counted from 1. The subject is a payout where
+/// the operation is one, and else a settlement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CallKey(String);
@@ -49,8 +50,9 @@ pub struct CallKey(String);
 impl CallKey {
     /// The key of one attempt.
     #[must_use]
-    pub fn new(settlement: SettlementId, operation: Operation, attempt: u32) -> Self {
-        Self(format!("{settlement}:{}:{attempt}", operation.name()))
+    pub fn new(subject: impl Into<Subject>, operation: Operation, attempt: u32) -> Self {
+        let subject = subject.into();
+        Self(format!("{subject}:{}:{attempt}", operation.name()))
     }
 
     /// The key as the gateway gets it.
@@ -59,22 +61,28 @@ impl CallKey {
         &self.0
     }
 
-    /// What the call is for, the part before the operation: all calls of one settlement have the same.
+    /// The part before the operation: all calls for one settlement have the same.
     #[must_use]
-    pub fn subject(&self) -> &str {
+    pub fn group(&self) -> &str {
         self.0.split(':').next().unwrap_or_default()
     }
 
-    /// Which settlement the call is for.
+    /// What the call is for; none for what is no key of ours.
     #[must_use]
-    pub fn settlement_id(&self) -> Option<SettlementId> {
-        self.subject().parse().ok()
+    pub fn subject(&self) -> Option<Subject> {
+        let id: uuid::Uuid = self.group().parse().ok()?;
+        let operation = self.0.split(':').nth(1)?;
+        Some(if operation == Operation::PayOut.name() {
+            PayoutId::from(id).into()
+        } else {
+            SettlementId::from(id).into()
+        })
     }
 }
 
 /// Not the key of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a call's key is <settlement>:<operation>:<attempt>")]
+#[error("a call's key is <subject>:<operation>:<attempt>")]
 pub struct InvalidCallKey;
 
 impl FromStr for CallKey {
@@ -84,10 +92,11 @@ impl FromStr for CallKey {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parts = text.split(':');
         let (subject, operation, attempt) = (parts.next(), parts.next(), parts.next());
-        let settlement = subject.and_then(|subject| subject.parse().ok()).ok_or(InvalidCallKey)?;
+        let id: uuid::Uuid = subject.and_then(|subject| subject.parse().ok()).ok_or(InvalidCallKey)?;
         let operation = Operation::ALL.into_iter().find(|one| Some(one.name()) == operation).ok_or(InvalidCallKey)?;
         let attempt = attempt.and_then(|attempt| attempt.parse().ok()).ok_or(InvalidCallKey)?;
-        let key = Self::new(settlement, operation, attempt);
+        // Only the text matters: of which kind the subject is follows from the operation.
+        let key = Self::new(SettlementId::from(id), operation, attempt);
         if key.as_str() == text { Ok(key) } else { Err(InvalidCallKey) }
     }
 }
@@ -243,6 +252,11 @@ impl Decline {
         Self { code: Self::HOLD_EXPIRED.to_owned(), message }
     }
 
+    /// Why an operation needs a person, in words.
+    pub(crate) fn of(&self, operation: Operation) -> String {
+        format!("{} was refused: {} ({})", operation.name(), self.message, self.code)
+    }
+
     /// The gateway took none of many contacts.
     pub(crate) fn unavailable() -> Self {
         let message = "the payment gateway could not be reached; nothing was taken".to_owned();
@@ -279,7 +293,9 @@ mod tests {
         for operation in Operation::ALL {
             let key = CallKey::new(id, operation, 3);
             assert_eq!(key.as_str().parse(), Ok(key.clone()));
-            assert_eq!((key.subject(), key.settlement_id()), (id.to_string().as_str(), Some(id)));
+            let payout = operation == Operation::PayOut;
+            let subject = if payout { PayoutId::from(id.as_uuid()).into() } else { id.into() };
+            assert_eq!((key.group(), key.subject()), (id.to_string().as_str(), Some(subject)));
         }
         for bad in
             ["", ":::", "x:void:1", &format!("{id}:steal:1"), &format!("{id}:void:+1"), &format!("{id}:void:1:2")]

@@ -49,8 +49,71 @@ uuid_id! {
 }
 
 uuid_id! {
+    /// What a seller is paid at once for any number of settlements.
+    PayoutId
+}
+
+uuid_id! {
     /// The auction the lot was sold in; the same as its listing's id.
     AuctionId
+}
+
+/// What money is moved for: the gateway is told by its id, and the ledger has it by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Subject {
+    /// A buyer's money.
+    #[serde(rename = "settlement_id")]
+    Settlement(SettlementId),
+    /// A seller's.
+    #[serde(rename = "payout_id")]
+    Payout(PayoutId),
+}
+
+impl Subject {
+    /// The id as a plain UUID.
+    #[must_use]
+    pub const fn as_uuid(self) -> Uuid {
+        match self {
+            Self::Settlement(id) => id.as_uuid(),
+            Self::Payout(id) => id.as_uuid(),
+        }
+    }
+
+    /// The settlement, if it is one.
+    #[must_use]
+    pub const fn settlement_id(self) -> Option<SettlementId> {
+        match self {
+            Self::Settlement(id) => Some(id),
+            Self::Payout(_) => None,
+        }
+    }
+
+    /// The payout, if it is one.
+    #[must_use]
+    pub const fn payout_id(self) -> Option<PayoutId> {
+        match self {
+            Self::Settlement(_) => None,
+            Self::Payout(id) => Some(id),
+        }
+    }
+}
+
+impl From<SettlementId> for Subject {
+    fn from(id: SettlementId) -> Self {
+        Self::Settlement(id)
+    }
+}
+
+impl From<PayoutId> for Subject {
+    fn from(id: PayoutId) -> Self {
+        Self::Payout(id)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_uuid().fmt(f)
+    }
 }
 
 /// A person or system, by the `sub` of its token: any 1 to 128 characters.

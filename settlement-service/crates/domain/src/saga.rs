@@ -2,14 +2,15 @@
 //!
 //! Three tables are what runs. [`SAGA`] has the good path: what a step does, how long it may take, what a refusal leads
 //! to and how it is undone. [`DETOURS`] has what people may do besides. [`ENDS`] has what follows when there was no sale.
-//! The decisions below read them; how one is carried out is said in `run`, what the operator decides in `resolve`, and
-//! who gets the lot next in `cascade`.
+//! The decisions below read them; how one is carried out is said in `run`, what the operator decides in `resolve`, who
+//! gets the lot next in `cascade`, and how sellers are paid for many settlements at once in `payouts`.
 //!
 //! Captured money has no hold left, so the undo of the last finished step that has one undoes those before it, too.
 //! A limit of a step that a person begins is for its beginning: who pays in time has paid in time, however long the
 //! gateway takes. A limit of a step that the saga begins is for its end.
 
 mod cascade;
+mod payouts;
 mod resolve;
 mod run;
 mod table;
@@ -19,6 +20,7 @@ mod tests;
 use chrono::{DateTime, Utc};
 
 pub use self::cascade::{Nomination, award_declined, exhausted, nominated, relisted};
+pub use self::payouts::{PayoutChange, gather, payout_report, waiting};
 use self::run::{Proof, Run};
 use self::table::Afterwards::{GoesOn, Stays};
 use self::table::Deadline::{HoldEnd, InspectionEnd, PaymentDue, ShipDue};
@@ -27,7 +29,7 @@ use self::table::Step::{Authorize, Capture, PayOut, Receive, Ship};
 use self::table::WhenLate::{CallOff, CountAsDone, HoldAgain};
 use self::table::WhenRefused::{Abandon, AskAgain, Retry};
 pub use self::table::{Afterwards, Deadline, Detour, Does, End, Limit, Party, Row, Step, WhenLate, WhenRefused};
-use self::table::{by, detour, end, row, tell};
+use self::table::{by, detour, end, row, tell, tell_together};
 use crate::call::{Contact, GatewayCall, Report, StillInDoubt};
 use crate::gateway::{Operation, PaymentMethod};
 use crate::ids::UserId;
@@ -37,7 +39,8 @@ use crate::settlement::FailureReason::{
 };
 use crate::settlement::Status::{AwaitingPayment, Disputed, Escrowed, NeedsOperator, Shipped};
 use crate::settlement::{
-    Decision, Kind, Parcel, Refused, Resolution, Role, Settlement, SettlementEvent, State, Statement, Succession, Undo,
+    Decision, Kind, Owed, Parcel, Refused, Resolution, Role, Settlement, SettlementEvent, State, Statement, Succession,
+    Undo,
 };
 use crate::standing::Strike;
 
@@ -49,7 +52,7 @@ pub const SAGA: [Row; 5] = [
     row(Capture,   Saga,     Some(tell(Operation::Capture, Abandon(PaymentFailed), UNTIL_LATE)), Some(by(HoldEnd, HoldAgain(5))),        Some(Operation::Refund)),
     row(Ship,      Seller,   None,                                                              Some(by(ShipDue, CallOff(NotShipped))),  None),
     row(Receive,   Buyer,    None,                                                              Some(by(InspectionEnd, CountAsDone)),    None),
-    row(PayOut,    Saga,     Some(tell(Operation::PayOut, Retry(5), 40)),                       None,                                    None),
+    row(PayOut,    Saga,     Some(tell_together(Operation::PayOut, Retry(5), 40)),              None,                                    None),
 ];
 
 /// What people may do besides beginning a step, and where.
@@ -224,6 +227,10 @@ enum Position {
     Waiting(Step),
     /// Waits for the gateway to do the step.
     Calling(Step),
+    /// Waits for its seller's next payout.
+    Owed,
+    /// Waits for the payout that it is part of.
+    Within,
     /// Waits for the gateway to undo.
     Undoing(Operation),
     /// It is over, and bidding is asked for the next contender until then.
@@ -239,7 +246,8 @@ fn position(settlement: &Settlement) -> Position {
         State::Authorized { .. } => Position::Calling(Capture),
         State::Escrowed { .. } => Position::Waiting(Ship),
         State::Shipped { .. } => Position::Waiting(Receive),
-        State::Received { .. } => Position::Calling(PayOut),
+        State::Received { owed: Owed::Waiting { .. }, .. } => Position::Owed,
+        State::Received { owed: Owed::Within { .. }, .. } => Position::Within,
         State::Refunding { undo: Undo::Void { .. }, .. } => Position::Undoing(Operation::Void),
         State::Refunding { undo: Undo::Refund { .. } | Undo::PartRefund { .. }, .. } => {
             Position::Undoing(Operation::Refund)
@@ -260,7 +268,8 @@ pub fn due_at(settlement: &Settlement) -> Option<DateTime<Utc>> {
     match position(settlement) {
         Position::Waiting(step) => step.row().limit.and_then(|limit| limit.moment(settlement)),
         Position::Asking(until) => Some(until),
-        Position::Calling(_) | Position::Undoing(_) | Position::Resting => None,
+        Position::Owed => settlement.payout_due_at(),
+        Position::Within | Position::Calling(_) | Position::Undoing(_) | Position::Resting => None,
     }
 }
 
@@ -290,7 +299,7 @@ pub fn begin(settlement: Settlement, act: Act, now: DateTime<Utc>) -> Result<Cha
     Ok(run.into())
 }
 
-/// Time passed. Changes nothing if no deadline has.
+/// Time passed. Changes nothing if no deadline has; what is [`waiting`] to be paid out is for [`gather`].
 #[must_use]
 pub fn deadline(settlement: Settlement, now: DateTime<Utc>) -> Change {
     let run = Run::of(settlement.clone(), now);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use settlement_domain::call::CallStatus;
 use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::settlement::{FailureReason, State};
-use settlement_domain::{Answer, Currency, Operation, Role, Settlement, Status};
+use settlement_domain::{Answer, Currency, Operation, Role, Settlement, Status, Subject};
 
 use crate::{MemoryGateway, MemoryStore};
 
@@ -69,8 +69,10 @@ fn a_success_is_the_last_attempt(store: &MemoryStore) {
     for call in store.all_calls() {
         let succeeded = matches!(call.status(), CallStatus::Answered(Answer::Succeeded { .. }));
         if succeeded && call.operation() != Operation::Authorize {
-            let settlement = store.all_settlements().into_iter().find(|one| one.id() == call.settlement_id()).unwrap();
-            let attempts = settlement.attempts(call.operation());
+            let attempts = match call.subject() {
+                Subject::Settlement(id) => store.committed_settlement(id).unwrap().attempts(call.operation()),
+                Subject::Payout(id) => store.all_payouts().into_iter().find(|one| one.id() == id).unwrap().attempts(),
+            };
             assert_eq!(call.attempt(), attempts, "{} succeeded and was attempted again", call.key());
         }
     }

@@ -10,7 +10,7 @@ use settlement_application::{Facts, Settlements, UseError, Worker};
 use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::saga::Act;
 use settlement_domain::settlement::{Decision, Lot, Sale, Terms, Verdict};
-use settlement_domain::{AuctionId, Money, Parcel, Schedules, SettlementId, Statement, Status};
+use settlement_domain::{AuctionId, Money, Parcel, PayoutRules, Schedules, SettlementId, Statement, Status};
 use settlement_ports::{Fact, FactHandler, LedgerReads, ListFilter, Receipt, RequestKey, SettlementStore, Viewer};
 use uuid::Uuid;
 
@@ -51,7 +51,7 @@ where
     let bank = Bank {
         settlements: Settlements::new(store.clone()),
         facts: Facts::new(store.clone(), terms, fees),
-        worker: Worker::new(store.clone(), gateway.clone()),
+        worker: Worker::new(store.clone(), gateway.clone(), PayoutRules::default()),
         store: store.clone(),
         ledger: store,
         gateway,

@@ -11,7 +11,8 @@ use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::saga::Act;
 use settlement_domain::settlement::{Decision, Lot, Sale, Terms, Verdict};
 use settlement_domain::{
-    AuctionId, BasisPoints, CallKey, Money, Parcel, Schedules, Settlement, SettlementId, Statement, Status, UserId,
+    AuctionId, BasisPoints, CallKey, Money, Parcel, PayoutRules, Schedules, Settlement, SettlementId, Statement,
+    Status, UserId,
 };
 use settlement_ports::{Fact, FactHandler, HandleError, Handled, Receipt, RequestKey, Viewer};
 use uuid::Uuid;
@@ -79,7 +80,7 @@ impl Scene {
             settlements: Settlements::new(port.clone()),
             books: Books::new(port.clone(), port.clone()),
             facts: Facts::new(port.clone(), terms(), fees),
-            worker: Worker::new(port, gateway.clone()),
+            worker: Worker::new(port, gateway.clone(), PayoutRules::default()),
             sale: Sale {
                 auction_id,
                 seller_id: "seller".parse().unwrap(),

@@ -21,7 +21,9 @@ pub use ledger::{LedgerReads, StatementQuery};
 pub use notice::{Incident, News, Notice, NoticeVerifier, TOLERANCE_S, Unsigned};
 pub use outbox::{Epoch, Outbox, OutboxRecord};
 pub use retries::Retries;
-pub use store::{Early, Inserted, ListFilter, Locked, PendingCall, SettlementStore, SettlementTx, Viewer};
+pub use store::{
+    Early, Inserted, ListFilter, Locked, PendingCall, PendingPayout, SettlementStore, SettlementTx, Viewer, WholePayout,
+};
 
 #[cfg(feature = "mock")]
 pub use {

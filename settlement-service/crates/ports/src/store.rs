@@ -6,7 +6,8 @@ use settlement_domain::ledger::Transaction;
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
 use settlement_domain::{
-    AuctionId, CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, Standing, StandingEvent, Status, UserId,
+    AuctionId, CallKey, Currency, GatewayCall, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing,
+    StandingEvent, Status, UserId,
 };
 
 use crate::{Claim, Receipt, RequestKey, Seen, StoreError};
@@ -27,6 +28,24 @@ pub struct PendingCall {
     pub settlement: Settlement,
     /// The call.
     pub call: GatewayCall,
+}
+
+/// A payout's call that is due, with the payout; both are locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingPayout {
+    /// Whose call.
+    pub payout: Payout,
+    /// The call.
+    pub call: GatewayCall,
+}
+
+/// A payout with all of its settlements, in id order; all are locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholePayout {
+    /// The payout.
+    pub payout: Payout,
+    /// What it pays for.
+    pub settlements: Vec<Settlement>,
 }
 
 /// What an insertion found.
@@ -111,6 +130,25 @@ pub trait SettlementTx: Send {
     /// call's lease is nothing but a later due time, so a crashed worker's call comes back by itself.
     async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError>;
 
+    /// Locks up to `limit` settlements that wait for this seller's next payout in a currency
+    /// ([`settlement_domain::saga::waiting`]), in id order. MUST keep other units of work from the same seller and currency;
+    /// none if another one is at it. MUST skip those that another unit of work has locked.
+    async fn lock_owed(
+        &mut self,
+        seller: &UserId,
+        currency: Currency,
+        limit: u32,
+    ) -> Result<Option<Vec<Locked<Settlement>>>, StoreError>;
+
+    /// As [`SettlementTx::lock_pending_calls`], for the calls of payouts, with their payouts.
+    async fn lock_pending_payouts(&mut self, limit: u32) -> Result<Vec<Locked<PendingPayout>>, StoreError>;
+
+    /// Locks a payout, waiting for whoever has it, and then its settlements, in id order.
+    async fn lock_payout(&mut self, id: PayoutId) -> Result<Option<Locked<WholePayout>>, StoreError>;
+
+    /// Adds payouts, or stores those that this unit of work has locked.
+    async fn save_payouts(&mut self, payouts: &[Payout]) -> Result<(), StoreError>;
+
     /// Locks an auction, waiting for whoever has it, and then all its settlements, in id order. MUST keep other units of
     /// work from the auction even where it has no settlements yet, and MUST see all that they committed before.
     async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError>;
@@ -141,7 +179,7 @@ pub trait SettlementTx: Send {
     /// Adds to the audit trail, which is append-only.
     async fn note_reinstatement(&mut self, reinstatement: &Reinstatement) -> Result<(), StoreError>;
 
-    /// A call of a settlement that this unit of work has locked.
+    /// A call of a settlement or payout that this unit of work has locked.
     async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError>;
 
     /// Stores settlements that this unit of work has locked, and with each its timer: the settlement's
@@ -174,6 +212,9 @@ pub trait SettlementStore: Send + Sync {
 
     /// Settlements that the viewer may see, by id descending (newest first), at most `limit`.
     async fn list(&self, viewer: &Viewer, filter: &ListFilter, limit: u32) -> Result<Vec<Settlement>, StoreError>;
+
+    /// A payout as committed, whoever asks.
+    async fn payout(&self, id: PayoutId) -> Result<Option<Payout>, StoreError>;
 
     /// What the operator decided about a settlement, in order.
     async fn resolutions(&self, id: SettlementId) -> Result<Vec<Resolution>, StoreError>;

@@ -3,6 +3,7 @@
 mod gateway;
 
 use std::{
+    collections::BTreeMap,
     fmt::Display,
     fs,
     net::{Ipv4Addr, SocketAddr},
@@ -14,7 +15,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use settlement_adapter_http::{jwks, limits::Rate};
 use settlement_adapter_kafka::client::KafkaConfig;
-use settlement_domain::{BasisPoints, Schedules, settlement::Terms};
+use settlement_domain::{BasisPoints, Currency, PayoutRules, Schedules, money::MAX_AMOUNT, settlement::Terms};
 
 use crate::fees;
 
@@ -51,6 +52,8 @@ pub struct Config {
     /// What sales cost their parties.
     pub fees: Schedules,
     pub gateway: GatewayConfig,
+    /// When sellers are paid.
+    pub payouts: PayoutRules,
 }
 
 impl Config {
@@ -96,6 +99,11 @@ impl Config {
             offer_day_s: env.within("OUTCRY_OFFER_DAY_S", Terms::day_s(), 1, Terms::day_s()),
             fees: env.fees("OUTCRY_FEE_SCHEDULES_FILE", "OUTCRY_COMMISSION_BPS"),
             gateway: gateway::read(&mut env, production),
+            payouts: PayoutRules {
+                minimum: env.amounts("OUTCRY_PAYOUT_MINIMUM"),
+                collect_s: env.within("OUTCRY_PAYOUT_COLLECT_S", 0, 0, YEAR_S),
+                longest_wait_s: env.within("OUTCRY_PAYOUT_LONGEST_WAIT_S", 2_592_000, 0, YEAR_S),
+            },
         };
         env.finish().map(|()| config)
     }
@@ -235,6 +243,23 @@ impl Env {
             }
             Schedules::only_commission(rate)
         })
+    }
+
+    /// Amounts by currency: `USD=1000,EUR=900`, minor units.
+    fn amounts(&mut self, name: &str) -> BTreeMap<Currency, i64> {
+        let mut amounts = BTreeMap::new();
+        for item in self.list::<String>(name) {
+            let read = item.split_once('=').and_then(|(code, amount)| {
+                let amount = amount.trim().parse().ok().filter(|amount| (1..=MAX_AMOUNT).contains(amount))?;
+                Some((code.trim().parse::<Currency>().ok()?, amount))
+            });
+            match read {
+                Some((currency, amount)) if amounts.insert(currency, amount).is_none() => {}
+                Some((currency, _)) => self.fault(name, format!("names {currency} twice")),
+                None => self.fault(name, format!("has the member {item:?}, and must have members like USD=1000")),
+            }
+        }
+        amounts
     }
 
     fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Vec<T> {

@@ -67,7 +67,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let store = Arc::new(PgSettlements::new(pool.clone(), wakers.clone()));
     let api = Api { settlements: Settlements::new(store.clone()), books: Books::new(store.clone(), store.clone()) };
     let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
-    let worker = Worker::new(store.clone(), payments.gateway);
+    let worker = Worker::new(store.clone(), payments.gateway, config.payouts.clone());
     let notices = Notices::new(store.clone(), payments.verifier);
     let progress = Arc::new(Progress::default());
     let draining = Arc::new(AtomicBool::new(false));

@@ -56,6 +56,8 @@ pub struct SettlementView {
     received_at: Option<DateTime<Utc>>,
     /// The seller's share; shown to the seller only.
     payout: Option<i64>,
+    /// With which payout the share is or was paid; shown to the seller only.
+    payout_id: Option<Uuid>,
     /// The platform's share; shown to the seller only.
     commission: Option<i64>,
     /// What the buyer got back.
@@ -267,6 +269,7 @@ impl From<View> for SettlementView {
             inspection_ends_at: view.inspection_ends_at,
             received_at: view.received_at,
             payout: view.payout.map(settlement_domain::Money::amount),
+            payout_id: view.payout_id.map(settlement_domain::PayoutId::as_uuid),
             commission: view.commission.map(settlement_domain::Money::amount),
             refunded: view.refunded.map(settlement_domain::Money::amount),
             failure_reason: view.failure_reason.map(settlement_domain::FailureReason::name),

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use settlement_application::{Books, StatementPage};
 use settlement_domain::ledger::{StatementLine as Line, TrialBalance as Sums};
+use settlement_domain::{PayoutId, SettlementId};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -102,7 +103,10 @@ pub struct StatementLine {
     at: DateTime<Utc>,
     /// The name of the ledger's entry, once and for ever.
     reference: String,
-    settlement_id: uuid::Uuid,
+    /// The sale it was earned with; null for what was paid out.
+    settlement_id: Option<uuid::Uuid>,
+    /// The payout it was paid with; null for what was earned.
+    payout_id: Option<uuid::Uuid>,
     /// `released` is earned, `paid_out` is paid.
     #[schema(example = "released")]
     kind: &'static str,
@@ -122,7 +126,8 @@ impl From<Line> for StatementLine {
         Self {
             at: line.place.at,
             reference: line.place.reference,
-            settlement_id: line.settlement_id.as_uuid(),
+            settlement_id: line.subject.settlement_id().map(SettlementId::as_uuid),
+            payout_id: line.subject.payout_id().map(PayoutId::as_uuid),
             kind: line.kind.name(),
             reversal: line.reversal,
             credit: line.credit.amount(),

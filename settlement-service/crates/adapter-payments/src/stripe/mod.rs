@@ -93,7 +93,7 @@ impl StripeGateway {
                     .add("confirm", "true")
                     // Nobody is there who could be shown the bank's page: what needs one is declined.
                     .add("error_on_requires_action", "true")
-                    .add("transfer_group", key.subject())
+                    .add("transfer_group", key.group())
                     .metadata(CALL, key.as_str())
                     .metadata(TERMS, &terms(instruction));
                 self.client.post::<Intent>("/v1/payment_intents", key, form).await?.authorized()
@@ -134,7 +134,7 @@ impl StripeGateway {
         let form = Form::default()
             .money(amount)?
             .add("destination", &account)
-            .add("transfer_group", key.subject())
+            .add("transfer_group", key.group())
             .metadata(CALL, key.as_str())
             .metadata(TERMS, &terms(instruction));
         Ok(self.client.post::<Transfer>("/v1/transfers", key, form).await?.answer())
@@ -143,7 +143,7 @@ impl StripeGateway {
     /// What an instruction under a key came to, by the objects. None: it had no effect so far.
     async fn find(&self, key: &CallKey, instruction: &Instruction) -> Result<Option<Answer>, Failure> {
         let terms = terms(instruction);
-        let group = ("transfer_group", key.subject());
+        let group = ("transfer_group", key.group());
         match instruction {
             Instruction::Authorize { .. } => {
                 let query = [group, ("expand[]", "data.payment_intent")];

@@ -91,7 +91,7 @@ async fn a_hold_that_expired_cannot_be_captured_and_says_why_and_needs_no_voidin
 async fn one_attempt_among_many_of_a_settlement_is_found_on_the_page_it_is_on() {
     let (fake, folder) = (Fake::start(None).await, tempfile::tempdir().unwrap());
     let gateway = gateway(&fake.url, folder.path());
-    let settlement = uuid::Uuid::now_v7().into();
+    let settlement = settlement_domain::SettlementId::from(uuid::Uuid::now_v7());
     let mut told = Vec::new();
     for attempt in 1..=7 {
         let key = settlement_domain::CallKey::new(settlement, Operation::Authorize, attempt);

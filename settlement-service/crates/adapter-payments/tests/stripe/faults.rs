@@ -130,6 +130,6 @@ async fn every_change_has_its_key_its_version_and_no_card() {
     assert_eq!(request.headers["idempotency-key"], key.as_str());
     assert_eq!(request.headers["stripe-version"], settlement_adapter_payments::STRIPE_VERSION);
     assert_eq!(request.parameter("capture_method"), Some("manual"));
-    assert_eq!(request.parameter("transfer_group"), Some(key.subject()));
+    assert_eq!(request.parameter("transfer_group"), Some(key.group()));
     assert!(!request.encoded.contains("number") && !request.encoded.contains("cvc"), "{}", request.encoded);
 }

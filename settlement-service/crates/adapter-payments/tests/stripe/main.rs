@@ -30,7 +30,7 @@ fn gateway(url: &str, folder: &Path) -> StripeGateway {
 }
 
 fn key(operation: Operation) -> CallKey {
-    CallKey::new(Uuid::now_v7().into(), operation, 1)
+    CallKey::new(settlement_domain::SettlementId::from(Uuid::now_v7()), operation, 1)
 }
 
 fn usd(amount: i64) -> Money {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Account, EntryKind, LedgerError, Posting, Transaction};
 use crate::money::Money;
+use crate::payout::Payout;
 use crate::settlement::Settlement;
 
 /// The buyer's payment arrived at the gateway and was applied to the lot: it is in escrow.
@@ -37,14 +38,13 @@ pub fn released(settlement: &Settlement, at: DateTime<Utc>) -> Result<Transactio
     Transaction::new(settlement.id(), EntryKind::Released, at, postings)
 }
 
-/// The seller's share left the gateway. An error if it is not known yet.
-pub fn paid_out(settlement: &Settlement, at: DateTime<Utc>) -> Result<Transaction, LedgerError> {
-    let split = settlement.split().ok_or(LedgerError::Empty)?;
+/// The sellers' shares of all settlements of a payout left the gateway.
+pub fn paid_out(payout: &Payout, at: DateTime<Utc>) -> Result<Transaction, LedgerError> {
     let postings = vec![
-        Posting::debit(Account::SellerPayable(settlement.seller_id().clone()), split.payout),
-        Posting::credit(Account::GatewayClearing, split.payout),
+        Posting::debit(Account::SellerPayable(payout.seller_id().clone()), payout.amount()),
+        Posting::credit(Account::GatewayClearing, payout.amount()),
     ];
-    Transaction::new(settlement.id(), EntryKind::PaidOut, at, postings)
+    Transaction::new(payout.id(), EntryKind::PaidOut, at, postings)
 }
 
 /// The buyer's money left escrow and the gateway: the capture, turned round.

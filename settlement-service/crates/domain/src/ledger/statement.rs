@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::EntryKind;
-use crate::ids::SettlementId;
+use crate::ids::Subject;
 use crate::money::Money;
 
 /// One line of a seller's account in one currency.
@@ -11,8 +11,8 @@ use crate::money::Money;
 pub struct StatementLine {
     /// Where it stands in the statement's order.
     pub place: Place,
-    /// Whose sale.
-    pub settlement_id: SettlementId,
+    /// For which sale it was earned, or by which payout it was paid.
+    pub subject: Subject,
     /// What it is about.
     pub kind: EntryKind,
     /// Whether it puts an earlier line of that kind right.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::Account;
-use crate::ids::SettlementId;
+use crate::ids::Subject;
 use crate::money::{Currency, Money};
 
 /// Which side of an account a posting is on.
@@ -56,7 +56,7 @@ impl Posting {
     }
 }
 
-/// What a transaction is about. A settlement has each kind at most once, and each reversal of it.
+/// What a transaction is about. A settlement or payout has each kind at most once, and each reversal of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
@@ -64,7 +64,7 @@ pub enum EntryKind {
     Captured,
     /// Escrow was split between seller and platform.
     Released,
-    /// The seller's share left.
+    /// The seller was paid.
     PaidOut,
     /// The buyer's money went back.
     Refunded,
@@ -113,7 +113,7 @@ pub struct Reversal {
 /// Postings that balance; however one is made, that is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Transaction {
-    settlement_id: SettlementId,
+    subject: Subject,
     kind: EntryKind,
     reversal: Option<Reversal>,
     at: DateTime<Utc>,
@@ -142,17 +142,17 @@ pub enum LedgerError {
 impl Transaction {
     /// Builds a transaction if its postings sum to zero in every currency.
     pub fn new(
-        settlement_id: SettlementId,
+        subject: impl Into<Subject>,
         kind: EntryKind,
         at: DateTime<Utc>,
         postings: Vec<Posting>,
     ) -> Result<Self, LedgerError> {
-        Self::stored(settlement_id, kind, None, at, postings)
+        Self::stored(subject.into(), kind, None, at, postings)
     }
 
     /// Puts one together again that was stored.
     pub fn stored(
-        settlement_id: SettlementId,
+        subject: Subject,
         kind: EntryKind,
         reversal: Option<Reversal>,
         at: DateTime<Utc>,
@@ -174,7 +174,7 @@ impl Transaction {
         }
         match sums.into_iter().find(|(_, sum)| *sum != 0) {
             Some((currency, difference)) => Err(LedgerError::Unbalanced { currency, difference }),
-            None => Ok(Self { settlement_id, kind, reversal, at, postings }),
+            None => Ok(Self { subject, kind, reversal, at, postings }),
         }
     }
 
@@ -185,16 +185,16 @@ impl Transaction {
         let turned = |posting: &Posting| Posting { side: posting.side.other(), ..posting.clone() };
         let postings = self.postings.iter().map(turned).collect();
         let reversal = Some(Reversal { of: self.reference(), reason });
-        Self { settlement_id: self.settlement_id, kind: self.kind, reversal, at, postings }
+        Self { subject: self.subject, kind: self.kind, reversal, at, postings }
     }
 
-    /// The name it is posted under, once and for ever: `<settlement>:<kind>`, and `<reference>:reversed` for what
+    /// The name it is posted under, once and for ever: `<subject>:<kind>`, and `<reference>:reversed` for what
     /// reverses another.
     #[must_use]
     pub fn reference(&self) -> String {
         match &self.reversal {
             Some(reversal) => format!("{}:reversed", reversal.of),
-            None => format!("{}:{}", self.settlement_id, self.kind.name()),
+            None => format!("{}:{}", self.subject, self.kind.name()),
         }
     }
 
@@ -206,8 +206,8 @@ impl Transaction {
 
     /// Whose money it moves.
     #[must_use]
-    pub const fn settlement_id(&self) -> SettlementId {
-        self.settlement_id
+    pub const fn subject(&self) -> Subject {
+        self.subject
     }
 
     /// What it is about.
@@ -240,7 +240,12 @@ mod tests {
     }
 
     fn build(postings: Vec<Posting>) -> Result<Transaction, LedgerError> {
-        Transaction::new(uuid::Uuid::nil().into(), EntryKind::Captured, DateTime::UNIX_EPOCH, postings)
+        Transaction::new(
+            crate::SettlementId::from(uuid::Uuid::nil()),
+            EntryKind::Captured,
+            DateTime::UNIX_EPOCH,
+            postings,
+        )
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Position, SagaError, position};
 use crate::ids::UserId;
 use crate::money::Money;
 use crate::settlement::FailureReason::{CalledOff, DisputeRefunded};
-use crate::settlement::{Decision, MAX_EVIDENCE, Resolution, State, Statement, Verdict};
+use crate::settlement::{Decision, MAX_EVIDENCE, Owed, Resolution, State, Statement, Verdict};
 
 impl Run {
     /// A party says something about the dispute.
@@ -61,6 +61,9 @@ impl Run {
         match position(&self.change.settlement) {
             Position::Calling(step) => self.ask(step),
             Position::Undoing(operation) => self.tell(operation, now),
+            Position::Owed | Position::Within => {
+                self.moved(|settlement| settlement.owed(Owed::Waiting { due_at: now }))
+            }
             Position::Waiting(_) | Position::Asking(_) | Position::Resting => Ok(self),
         }
     }

@@ -116,12 +116,9 @@ impl Run {
             }
             (Ship, Proof::Parcel(parcel)) => self.moved(|settlement| settlement.shipped(parcel, now))?,
             (Receive, Proof::Word) => self.moved(|settlement| settlement.received(now))?.released()?,
-            (PayOut, Proof::Reference(_)) => {
-                let entry = ledger::paid_out(&self.change.settlement, now);
-                self.posted(entry)?.moved(|settlement| settlement.completed(now))?
-            }
-            // Commission or a refund took it all: there is nothing to tell the gateway.
-            (PayOut, Proof::Word) => self.moved(|settlement| settlement.completed(now))?,
+            // The payout that paid it is posted once for all of its settlements. By word: commission or a refund took it
+            // all, and there is nothing to tell the gateway.
+            (PayOut, Proof::Reference(_) | Proof::Word) => self.moved(|settlement| settlement.completed(now))?,
             (step, _) => return Err(self.change.settlement.refuse(step.name()).into()),
         };
         match step.next() {
@@ -156,8 +153,9 @@ impl Run {
     pub(super) fn ask(self, step: Step) -> Result<Self, SagaError> {
         let now = self.now;
         match step.row().does {
-            Some(does) => self.tell(does.operation, now),
-            None => Ok(self),
+            Some(does) if !does.together => self.tell(does.operation, now),
+            // Its turn comes with others: see `payouts`.
+            Some(_) | None => Ok(self),
         }
     }
 
@@ -226,7 +224,7 @@ impl Run {
                 None => return Ok(self.knowing(call)),
             },
             Position::Undoing(operation) => (operation, WHEN_UNDO_REFUSED, UNDO_CONTACTS),
-            Position::Waiting(_) | Position::Asking(_) | Position::Resting => return Ok(self.knowing(call)),
+            _ => return Ok(self.knowing(call)),
         };
         if (call.operation(), call.attempt()) != (operation, self.change.settlement.attempts(operation)) {
             return Ok(self.knowing(call));
@@ -272,7 +270,7 @@ impl Run {
                 self.tell(operation, now + wait)
             }
             _ => {
-                let reason = format!("{} was refused: {} ({})", operation.name(), decline.message, decline.code);
+                let reason = decline.of(operation);
                 self.moved(|settlement| settlement.needs_operator(reason, now))
             }
         }

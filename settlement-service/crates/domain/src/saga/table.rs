@@ -45,6 +45,8 @@ pub struct Does {
     pub when_refused: WhenRefused,
     /// So many contacts that the gateway did not take (certainly without effect) count as a refusal.
     pub contacts: u32,
+    /// Whether it is told once for many settlements: see `payouts`.
+    pub together: bool,
 }
 
 /// What a refusal by the gateway leads to.
@@ -173,7 +175,12 @@ pub(super) const fn row(
 }
 
 pub(super) const fn tell(operation: Operation, when_refused: WhenRefused, contacts: u32) -> Does {
-    Does { operation, when_refused, contacts }
+    Does { operation, when_refused, contacts, together: false }
+}
+
+/// As [`tell`], once for all that waits for the same seller.
+pub(super) const fn tell_together(operation: Operation, when_refused: WhenRefused, contacts: u32) -> Does {
+    Does { operation, when_refused, contacts, together: true }
 }
 
 pub(super) const fn by(deadline: Deadline, when_late: WhenLate) -> Limit {

@@ -21,14 +21,14 @@ pub use event::{SettlementEvent, What};
 pub use operator::{Decision, Resolution, Verdict};
 pub use parcel::{InvalidParcel, Parcel};
 pub use reason::FailureReason;
-pub use state::{Delivery, Split, State, Undo};
+pub use state::{Delivery, Owed, Split, State, Undo};
 pub use status::{Status, UnknownStatus};
 pub use succession::{CHANCE_DAYS, Chance, InvalidOfferDays, Kind, Lot, OfferDays, Succession};
 pub use transition::{HOLD_DAYS, Refused};
 
 use crate::fees::{FeeError, Quote, Schedules};
 use crate::gateway::Operation;
-use crate::ids::{AuctionId, SettlementId, UserId};
+use crate::ids::{AuctionId, PayoutId, SettlementId, UserId};
 use crate::money::Money;
 
 /// The rules a settlement began with; a later change of the configuration does not touch it.
@@ -339,6 +339,25 @@ impl Settlement {
     pub const fn split(&self) -> Option<Split> {
         match &self.state {
             State::Received { split, .. } | State::Completed { split, .. } => Some(*split),
+            _ => None,
+        }
+    }
+
+    /// When it is looked whether it is time for the seller's next payout; none for what does not wait for one.
+    #[must_use]
+    pub const fn payout_due_at(&self) -> Option<DateTime<Utc>> {
+        match &self.state {
+            State::Received { owed: Owed::Waiting { due_at }, .. } => Some(*due_at),
+            _ => None,
+        }
+    }
+
+    /// The payout that pays or paid the seller.
+    #[must_use]
+    pub const fn payout_id(&self) -> Option<PayoutId> {
+        match &self.state {
+            State::Received { owed: Owed::Within { payout_id }, .. } => Some(*payout_id),
+            State::Completed { payout_id, .. } => *payout_id,
             _ => None,
         }
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FailureReason, Parcel, Role, Status};
 use crate::gateway::{Decline, GatewayRef, PaymentMethod};
+use crate::ids::PayoutId;
 use crate::money::Money;
 
 /// A state with its data.
@@ -57,7 +58,7 @@ pub enum State {
         /// How it was sent.
         delivery: Delivery,
     },
-    /// The buyer has the lot; the gateway was told to pay the seller.
+    /// The buyer has the lot; the seller is to be paid.
     Received {
         /// The charge.
         charge: GatewayRef,
@@ -67,6 +68,8 @@ pub enum State {
         split: Split,
         /// Since when.
         received_at: DateTime<Utc>,
+        /// How the seller is going to be paid.
+        owed: Owed,
     },
     /// The seller was paid: a good end.
     Completed {
@@ -80,6 +83,9 @@ pub enum State {
         received_at: DateTime<Utc>,
         /// When the seller was paid.
         completed_at: DateTime<Utc>,
+        /// By which payout; none if there was nothing left to pay.
+        #[serde(default)]
+        payout_id: Option<PayoutId>,
     },
     /// The buyer's money, held or taken, is going back.
     Refunding {
@@ -134,6 +140,22 @@ pub struct Split {
     /// What the buyer got back of the seller's share, by the operator's decision.
     #[serde(default)]
     pub refunded: Option<Money>,
+}
+
+/// How a seller's share is going to be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "in", rename_all = "snake_case")]
+pub enum Owed {
+    /// With the seller's next payout.
+    Waiting {
+        /// It is looked then whether it is time for one.
+        due_at: DateTime<Utc>,
+    },
+    /// With this one.
+    Within {
+        /// Which.
+        payout_id: PayoutId,
+    },
 }
 
 /// How the buyer gets the money back.

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Delivery, Dispute, Evidence, FailureReason, Parcel, Role, Settlement, Split, State, Statement, Status, Undo,
+    Delivery, Dispute, Evidence, FailureReason, Owed, Parcel, Role, Settlement, Split, State, Statement, Status, Undo,
 };
 use crate::gateway::{Decline, GatewayRef, Instruction, Operation, PaymentMethod};
 use crate::money::Money;
@@ -143,7 +143,8 @@ impl Settlement {
             | State::Disputed { charge, delivery }
             | State::Refunding { undo: Undo::PartRefund { charge, delivery, .. }, .. } => {
                 let split = Split { payout, commission, refunded: None };
-                self.state = State::Received { charge, delivery, split, received_at: now };
+                self.state =
+                    State::Received { charge, delivery, split, received_at: now, owed: Owed::Waiting { due_at: now } };
                 Ok(self)
             }
             _ => Err(self.refuse("receive")),
@@ -158,7 +159,8 @@ impl Settlement {
                 // A part is at most the share it is taken from, so the difference is an amount.
                 let payout = share.minus(amount).unwrap_or(share);
                 let split = Split { payout, commission, refunded: Some(amount) };
-                self.state = State::Received { charge, delivery, split, received_at: now };
+                self.state =
+                    State::Received { charge, delivery, split, received_at: now, owed: Owed::Waiting { due_at: now } };
                 Ok(self)
             }
             _ => Err(self.refuse("part_refunded")),
@@ -170,11 +172,23 @@ impl Settlement {
         (self.quote.payout(), self.quote.commission())
     }
 
+    /// It waits for a payout, or is part of one.
+    pub(crate) fn owed(mut self, next: Owed) -> Moved {
+        match &mut self.state {
+            State::Received { owed, .. } => {
+                *owed = next;
+                Ok(self)
+            }
+            _ => Err(self.refuse("pay_out")),
+        }
+    }
+
     /// The seller was paid.
     pub(crate) fn completed(mut self, now: DateTime<Utc>) -> Moved {
+        let payout_id = self.payout_id();
         match self.state {
-            State::Received { charge, delivery, split, received_at } => {
-                self.state = State::Completed { charge, delivery, split, received_at, completed_at: now };
+            State::Received { charge, delivery, split, received_at, .. } => {
+                self.state = State::Completed { charge, delivery, split, received_at, completed_at: now, payout_id };
                 Ok(self)
             }
             _ => Err(self.refuse("paid_out")),
@@ -263,9 +277,6 @@ impl Settlement {
             }
             (State::Refunding { undo: Undo::PartRefund { charge, amount, .. }, .. }, Operation::Refund) => {
                 Ok(Instruction::Refund { charge: charge.clone(), amount: *amount })
-            }
-            (State::Received { split, .. }, Operation::PayOut) => {
-                Ok(Instruction::PayOut { seller: self.seller_id.clone(), amount: split.payout })
             }
             _ => Err(self.refuse(operation.name())),
         }

@@ -2,11 +2,11 @@
 //! it is differences that are looked at, and sellers that nobody else knows.
 
 use chrono::TimeDelta;
+use settlement_domain::Settlement;
 use settlement_domain::ledger::{self, AccountKind, Transaction, TrialBalance};
-use settlement_domain::saga::{self, Act};
-use settlement_domain::{Parcel, Settlement};
 use settlement_ports::{LedgerReads, SettlementStore, StatementQuery};
 
+use super::payouts::{gathered, received};
 use super::samples::{begun, escrowed, now, somebody, stored};
 
 /// All checks of this file.
@@ -110,16 +110,16 @@ async fn sales(store: &dyn SettlementStore, count: i64) -> (StatementQuery, Vec<
     let mut posted = Vec::new();
     for n in 0..count {
         let at = now + TimeDelta::seconds(n);
-        let mut value = serde_json::to_value(begun(at).0).unwrap();
-        value["seller_id"] = serde_json::json!(seller);
-        let settlement: Settlement = serde_json::from_value(value).unwrap();
+        let settlement = received(&seller, at);
         stored(store, &settlement, &[]).await;
-        let escrowed = escrowed(settlement.clone(), at).settlement;
-        let shipped = saga::begin(escrowed, Act::Ship(Parcel::new("UPS", "1Z").unwrap()), at).unwrap().settlement;
-        let received = saga::begin(shipped, Act::Receive, at).unwrap().settlement;
+        let payout = gathered(vec![settlement.clone()], at).payout.unwrap();
         let paid_at = at + TimeDelta::milliseconds(1);
-        let entries = [ledger::released(&received, at).unwrap(), ledger::paid_out(&received, paid_at).unwrap()];
-        post(store, &settlement, &entries).await;
+        let entries = [ledger::released(&settlement, at).unwrap(), ledger::paid_out(&payout, paid_at).unwrap()];
+        let mut tx = store.begin().await.unwrap();
+        tx.lock(settlement.id()).await.unwrap().unwrap();
+        tx.save_payouts(&[payout]).await.unwrap();
+        tx.post(&entries).await.unwrap();
+        tx.commit().await.unwrap();
         posted.extend(entries);
     }
     (StatementQuery { seller, currency: "USD".parse().unwrap(), at: None, before: None }, posted)

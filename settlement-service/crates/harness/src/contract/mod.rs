@@ -6,6 +6,7 @@ use std::time::Duration;
 pub mod gateway;
 pub mod ledger;
 pub mod outbox;
+pub mod payouts;
 pub mod people;
 mod samples;
 pub mod store;

@@ -15,6 +15,7 @@ const MANY: u32 = 10_000;
 
 /// All checks of this file.
 pub async fn all(store: &dyn SettlementStore) {
+    super::payouts::all(store).await;
     a_timer_that_is_due_is_locked_the_most_overdue_first(store).await;
     a_timer_is_gone_once_the_settlement_awaits_nobody(store).await;
     no_more_timers_are_locked_than_asked_for(store).await;

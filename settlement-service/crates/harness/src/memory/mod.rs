@@ -2,6 +2,7 @@
 //! gone without it. It is stricter than a database: misuse of a unit of work panics.
 
 mod outbox;
+mod payouts;
 mod reads;
 mod standings;
 mod tables;
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
-use settlement_domain::{AuctionId, SettlementId, UserId};
+use settlement_domain::{AuctionId, Currency, PayoutId, SettlementId, UserId};
 
 use crate::{Faults, HandClock};
 use tables::Tables;
@@ -21,6 +22,8 @@ use tables::Tables;
 enum LockKey {
     Auction(AuctionId),
     Settlement(SettlementId),
+    Payout(PayoutId),
+    Owed(UserId, Currency),
     Standing(UserId),
     Winner(AuctionId, UserId),
     Request(UserId, String),

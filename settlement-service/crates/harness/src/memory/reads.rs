@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use settlement_domain::ledger::{Account, Place, Side, StatementLine, Transaction, TrialBalance};
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
-use settlement_domain::{CallKey, GatewayCall, Money, Settlement, SettlementId, Standing, UserId};
+use settlement_domain::{CallKey, GatewayCall, Money, Payout, PayoutId, Settlement, SettlementId, Standing, UserId};
 use settlement_ports::{
     LedgerReads, ListFilter, OutboxRecord, SettlementStore, SettlementTx, StatementQuery, StoreError, Viewer,
 };
@@ -37,6 +37,12 @@ impl SettlementStore for MemoryStore {
                 && filter.after.is_none_or(|after| settlement.id() < after)
         };
         Ok(self.committed().settlements.values().rev().filter(fits).take(limit as usize).cloned().collect())
+    }
+
+    async fn payout(&self, id: PayoutId) -> Result<Option<Payout>, StoreError> {
+        let entered = self.faults.enter("store.payout")?;
+        entered.done()?;
+        Ok(self.committed().payouts.get(&id).cloned())
     }
 
     async fn resolutions(&self, id: SettlementId) -> Result<Vec<Resolution>, StoreError> {
@@ -75,9 +81,9 @@ impl LedgerReads for MemoryStore {
                         Side::Debit => (posting.amount, nothing),
                         Side::Credit => (nothing, posting.amount),
                     };
-                    let (settlement_id, kind) = (entry.settlement_id(), entry.kind());
+                    let (subject, kind) = (entry.subject(), entry.kind());
                     let reversal = entry.reversal().is_some();
-                    lines.push(StatementLine { place, settlement_id, kind, reversal, credit, debit, balance: 0 });
+                    lines.push(StatementLine { place, subject, kind, reversal, credit, debit, balance: 0 });
                 }
             }
         }

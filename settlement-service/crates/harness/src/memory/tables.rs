@@ -7,7 +7,9 @@ use serde_json::Value;
 use settlement_domain::ledger::Transaction;
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
-use settlement_domain::{AuctionId, CallKey, GatewayCall, Settlement, SettlementId, Standing, UserId, saga};
+use settlement_domain::{
+    AuctionId, CallKey, GatewayCall, Payout, PayoutId, Settlement, SettlementId, Standing, UserId, saga,
+};
 use settlement_ports::{Early, OutboxRecord};
 use uuid::Uuid;
 
@@ -15,6 +17,7 @@ use uuid::Uuid;
 pub(super) struct Tables {
     pub settlements: BTreeMap<SettlementId, Settlement>,
     pub winners: HashSet<(AuctionId, UserId)>,
+    pub payouts: BTreeMap<PayoutId, Payout>,
     pub calls: BTreeMap<CallKey, GatewayCall>,
     pub early: Vec<(AuctionId, Early)>,
     pub standings: BTreeMap<UserId, Standing>,
@@ -42,6 +45,7 @@ impl Tables {
     pub fn merge(&mut self, staged: Self) {
         self.settlements.extend(staged.settlements);
         self.winners.extend(staged.winners);
+        self.payouts.extend(staged.payouts);
         self.calls.extend(staged.calls);
         self.early.extend(staged.early);
         self.standings.extend(staged.standings);

@@ -10,10 +10,12 @@ use settlement_domain::ledger::Transaction;
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
 use settlement_domain::{
-    AuctionId, CallKey, GatewayCall, Settlement, SettlementEvent, SettlementId, Standing, StandingEvent, UserId,
+    AuctionId, CallKey, Currency, GatewayCall, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing,
+    StandingEvent, Subject, UserId,
 };
 use settlement_ports::{
-    Claim, Early, Inserted, Locked, OutboxRecord, PendingCall, Receipt, RequestKey, Seen, SettlementTx, StoreError,
+    Claim, Early, Inserted, Locked, OutboxRecord, PendingCall, PendingPayout, Receipt, RequestKey, Seen, SettlementTx,
+    StoreError, WholePayout,
 };
 use uuid::Uuid;
 
@@ -90,8 +92,12 @@ impl MemoryTx {
         self.staged.outbox.insert(id, record);
     }
 
-    fn assert_locked(&self, id: SettlementId, what: &str) {
-        assert!(self.held.contains_key(&LockKey::Settlement(id)), "{what} without the lock of settlement {id}");
+    pub fn assert_locked(&self, subject: Subject, what: &str) {
+        let key = match subject {
+            Subject::Settlement(id) => LockKey::Settlement(id),
+            Subject::Payout(id) => LockKey::Payout(id),
+        };
+        assert!(self.held.contains_key(&key), "{what} without the lock of {subject:?}");
     }
 }
 
@@ -188,7 +194,7 @@ impl SettlementTx for MemoryTx {
         let mut locked = Vec::new();
         for key in due {
             let call = self.store.committed().calls[&key].clone();
-            let id = call.settlement_id();
+            let Some(id) = call.subject().settlement_id() else { continue };
             if locked.len() < limit as usize && self.try_hold(LockKey::Settlement(id)) {
                 let settlement = self.settlement(id).expect("a call belongs to a settlement");
                 locked.push(Locked { aggregate: PendingCall { settlement, call }, now });
@@ -196,6 +202,27 @@ impl SettlementTx for MemoryTx {
         }
         self.done(entered)?;
         Ok(locked)
+    }
+
+    async fn lock_owed(
+        &mut self,
+        seller: &UserId,
+        currency: Currency,
+        limit: u32,
+    ) -> Result<Option<Vec<Locked<Settlement>>>, StoreError> {
+        self.locked_owed(seller, currency, limit)
+    }
+
+    async fn lock_pending_payouts(&mut self, limit: u32) -> Result<Vec<Locked<PendingPayout>>, StoreError> {
+        self.locked_pending_payouts(limit)
+    }
+
+    async fn lock_payout(&mut self, id: PayoutId) -> Result<Option<Locked<WholePayout>>, StoreError> {
+        self.locked_payout(id).await
+    }
+
+    async fn save_payouts(&mut self, payouts: &[Payout]) -> Result<(), StoreError> {
+        self.saved_payouts(payouts).await
     }
 
     async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError> {
@@ -238,7 +265,7 @@ impl SettlementTx for MemoryTx {
         let entered = self.enter("tx.call")?;
         let call = self.staged.calls.get(key).cloned().or_else(|| self.store.committed().calls.get(key).cloned());
         if let Some(call) = &call {
-            self.assert_locked(call.settlement_id(), "reading a call");
+            self.assert_locked(call.subject(), "reading a call");
         }
         self.done(entered)?;
         Ok(call)
@@ -247,7 +274,7 @@ impl SettlementTx for MemoryTx {
     async fn save(&mut self, settlements: &[Settlement]) -> Result<(), StoreError> {
         let entered = self.enter("tx.save")?;
         for settlement in settlements {
-            self.assert_locked(settlement.id(), "saving");
+            self.assert_locked(settlement.id().into(), "saving");
             self.staged.settlements.insert(settlement.id(), settlement.clone());
         }
         self.done(entered)
@@ -256,7 +283,7 @@ impl SettlementTx for MemoryTx {
     async fn save_calls(&mut self, calls: &[GatewayCall]) -> Result<(), StoreError> {
         let entered = self.enter("tx.save_calls")?;
         for call in calls {
-            self.assert_locked(call.settlement_id(), "saving a call");
+            self.assert_locked(call.subject(), "saving a call");
             self.staged.calls.insert(call.key(), call.clone());
         }
         self.done(entered)
@@ -274,7 +301,7 @@ impl SettlementTx for MemoryTx {
     async fn post(&mut self, transactions: &[Transaction]) -> Result<(), StoreError> {
         let entered = self.enter("tx.post")?;
         for transaction in transactions {
-            self.assert_locked(transaction.settlement_id(), "posting");
+            self.assert_locked(transaction.subject(), "posting");
             self.staged.ledger.entry(transaction.reference()).or_insert_with(|| transaction.clone());
         }
         self.done(entered)

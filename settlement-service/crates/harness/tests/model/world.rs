@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_domain::ledger::{AccountKind, EntryKind, Side, Transaction, TrialBalance};
-use settlement_domain::saga::{self, Act, Change, Dispatch};
+use settlement_domain::saga::{self, Act, Change, Dispatch, PayoutChange};
 use settlement_domain::settlement::{Decision, HOLD_DAYS, Kind, Lot, OfferDays, Sale, Succession, Verdict, What};
 use settlement_domain::{
-    Answer, CallKey, Decline, GatewayCall, GatewayRef, Instruction, Money, Parcel, Report, Role, Schedules, Settlement,
-    Statement, Status, Strike, UserId, Way,
+    Answer, CallKey, Contact, Decline, GatewayCall, GatewayRef, Instruction, Money, Parcel, Payout, PayoutRules,
+    Report, Role, Schedules, Settlement, Statement, Status, Strike, UserId, Way,
 };
 use settlement_harness::seeds::Dice;
 use uuid::Uuid;
@@ -83,6 +83,7 @@ pub struct World {
     fees: Schedules,
     settlement: Settlement,
     call: Option<GatewayCall>,
+    payout: Option<Payout>,
     answers: BTreeMap<CallKey, Answer>,
     holds: BTreeMap<GatewayRef, DateTime<Utc>>,
     moved: (i64, i64, i64),
@@ -120,6 +121,7 @@ impl World {
             fees,
             settlement,
             call: None,
+            payout: None,
             answers: BTreeMap::new(),
             holds: BTreeMap::new(),
             moved: (0, 0, 0),
@@ -142,6 +144,27 @@ impl World {
         assert!(open.len() <= 1, "two calls at once\n{}", self.story());
         if !change.calls.is_empty() {
             self.call = open.first().map(|call| (*call).clone());
+        }
+    }
+
+    fn take_payout(&mut self, change: PayoutChange) {
+        self.payout = change.payout.or(self.payout.take());
+        self.transactions.extend(change.transactions);
+        assert!(change.settlements.len() <= 1, "{}", self.story());
+        for settlement in change.settlements {
+            self.take(settlement);
+        }
+        if !change.calls.is_empty() {
+            self.call = change.calls.into_iter().find(|call| !call.is_over());
+        }
+    }
+
+    /// The worker makes the payout as soon as the seller is owed something.
+    fn pay_out(&mut self) {
+        if saga::waiting(&self.settlement).is_some() {
+            let id = Uuid::from_u128(1_000 + self.history.len() as u128).into();
+            let owed = vec![self.settlement.clone()];
+            self.take_payout(saga::gather(id, owed, &PayoutRules::default(), self.now));
         }
     }
 
@@ -184,6 +207,7 @@ impl World {
             }
         }
         said.now = self.now;
+        self.pay_out();
         said
     }
 
@@ -227,6 +251,13 @@ impl World {
     fn contact(&mut self, command: Command, dice: &mut Dice) -> Heard {
         let Some(call) = self.call.take() else { return Heard::NotContacted };
         self.now = self.now.max(call.due_at().unwrap());
+        if call.subject().payout_id().is_some() {
+            let (call, contact) = call.claim(self.now);
+            let (said, heard) = self.answer(&call, contact, command, dice);
+            let (payout, owed) = (self.payout.clone().unwrap(), vec![self.settlement.clone()]);
+            self.take_payout(saga::payout_report(payout, owed, call, contact, said, self.now));
+            return heard;
+        }
         let (call, contact) = match saga::dispatch(self.settlement.clone(), call, self.now) {
             Dispatch::Contact(call, contact) => (call, contact),
             Dispatch::Overtaken(change) => {
@@ -234,16 +265,24 @@ impl World {
                 return Heard::NotContacted;
             }
         };
+        let (said, heard) = self.answer(&call, contact, command, dice);
+        let change = saga::report(self.settlement.clone(), call, contact, said, self.now);
+        self.take(change);
+        heard
+    }
+
+    /// What the command wants the gateway to say, or it must say.
+    fn answer(&mut self, call: &GatewayCall, contact: Contact, command: Command, dice: &mut Dice) -> (Report, Heard) {
         let said = match (contact.way, command) {
             (_, C::GatewayIsAway) | (Way::Ask, C::GatewayTimesOut) => Report::Unavailable,
             (Way::Ask, _) => self.answers.get(&call.key()).cloned().map_or(Report::Absent, Report::Answered),
             (Way::Send, C::GatewayTimesOut) => {
                 if dice.falls(50) {
-                    self.execute(&call, false);
+                    self.execute(call, false);
                 }
                 Report::Unknown
             }
-            (Way::Send, _) => Report::Answered(self.execute(&call, command == C::GatewayRefuses)),
+            (Way::Send, _) => Report::Answered(self.execute(call, command == C::GatewayRefuses)),
         };
         let heard = match &said {
             Report::Answered(Answer::Succeeded { .. }) => Heard::Did,
@@ -253,9 +292,7 @@ impl World {
             Report::Unavailable => Heard::Away,
             Report::Absent => Heard::Absent,
         };
-        let change = saga::report(self.settlement.clone(), call, contact, said, self.now);
-        self.take(change);
-        heard
+        (said, heard)
     }
 
     fn execute(&mut self, call: &GatewayCall, refuse: bool) -> Answer {

@@ -84,7 +84,7 @@ fn story(state: &str) -> Story {
         "escrowed_wished_off" => Story::escrowed().act(cancel("seller")),
         "shipped" => Story::escrowed().ships(),
         "disputed" => Story::disputed(),
-        "received" => Story::escrowed().ships().act(Act::Receive),
+        "received" => Story::escrowed().ships().act(Act::Receive).paid_out(),
         "completed" => Story::escrowed().ships().act(Act::Receive).agrees(),
         "voiding" => Story::new().pays().agrees().declines(),
         "refunding" => Story::disputed().decides(Verdict::Refund),

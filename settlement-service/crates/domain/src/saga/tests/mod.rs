@@ -5,6 +5,7 @@ mod detours;
 mod holds;
 mod matrix;
 mod path;
+mod payouts;
 
 use chrono::TimeDelta;
 
@@ -13,6 +14,7 @@ use super::*;
 use crate::fees::Schedules;
 use crate::gateway::{Answer, Decline, GatewayRef};
 use crate::ledger::{AccountKind, TrialBalance};
+use crate::payout::{Payout, PayoutRules};
 use crate::settlement::{FailureReason, Lot, OfferDays, Sale, Status, Terms, Verdict, What};
 use crate::{BasisPoints, Money, SettlementId};
 
@@ -32,6 +34,7 @@ struct Story {
     now: DateTime<Utc>,
     settlement: Settlement,
     call: Option<GatewayCall>,
+    payout: Option<Payout>,
     events: Vec<SettlementEvent>,
     transactions: Vec<Transaction>,
     strikes: Vec<(UserId, Strike)>,
@@ -76,6 +79,7 @@ impl Story {
             now,
             settlement,
             call: None,
+            payout: None,
             events,
             transactions: Vec::new(),
             strikes: Vec::new(),
@@ -97,6 +101,25 @@ impl Story {
         self
     }
 
+    /// What waits for the seller's next payout is paid, if it is time.
+    fn paid_out(self) -> Self {
+        match waiting(&self.settlement) {
+            Some(_) => {
+                let id = uuid::Uuid::from_u128(77).into();
+                let change = gather(id, vec![self.settlement.clone()], &PayoutRules::default(), self.now);
+                self.take_payout(change)
+            }
+            None => self,
+        }
+    }
+
+    fn take_payout(mut self, change: PayoutChange) -> Self {
+        self.payout = change.payout.or(self.payout);
+        self.transactions.extend(change.transactions);
+        self.call = change.calls.into_iter().chain(self.call).find(|call| !call.is_over());
+        change.settlements.into_iter().fold(self, Self::take)
+    }
+
     fn act(self, act: Act) -> Self {
         let change = begin(self.settlement.clone(), act, self.now).unwrap();
         self.take(change)
@@ -116,8 +139,15 @@ impl Story {
 
     /// The due call is dispatched and the contact ends like this.
     fn gateway(mut self, outcome: Report) -> Self {
+        self = self.paid_out();
         let call = self.call.take().expect("a call is planned");
         self.now = self.now.max(call.due_at().unwrap());
+        if call.subject().payout_id().is_some() {
+            let (call, contact) = call.claim(self.now);
+            let (payout, settlements) = (self.payout.clone().unwrap(), vec![self.settlement.clone()]);
+            let change = payout_report(payout, settlements, call, contact, outcome, self.now);
+            return self.take_payout(change);
+        }
         match dispatch(self.settlement.clone(), call, self.now) {
             Dispatch::Contact(call, contact) => {
                 let change = report(self.settlement.clone(), call, contact, outcome, self.now);
@@ -128,8 +158,9 @@ impl Story {
     }
 
     fn agrees(self) -> Self {
-        let key = self.call.as_ref().expect("a call is planned").key();
-        self.gateway(Report::Answered(Answer::Succeeded { reference: GatewayRef::from(format!("ref:{key}")) }))
+        let story = self.paid_out();
+        let key = story.call.as_ref().expect("a call is planned").key();
+        story.gateway(Report::Answered(Answer::Succeeded { reference: GatewayRef::from(format!("ref:{key}")) }))
     }
 
     fn declines_as(self, code: &str) -> Self {

@@ -155,7 +155,7 @@ fn silence_until_the_end_of_the_inspection_counts_as_received() {
 
 #[test]
 fn a_payout_refused_five_times_needs_an_operator() {
-    let mut story = Story::escrowed().ships().act(Act::Receive);
+    let mut story = Story::escrowed().ships().act(Act::Receive).paid_out();
     for attempt in 1..=5 {
         assert_eq!(story.call.as_ref().unwrap().attempt(), attempt);
         story = story.declines();
@@ -190,13 +190,13 @@ fn a_gateway_that_takes_no_authorization_sends_the_buyer_back_with_the_reason() 
 
 #[test]
 fn a_gateway_that_takes_no_payout_is_tried_for_a_day_before_it_counts_as_refused() {
-    let mut story = Story::escrowed().ships().act(Act::Receive);
+    let mut story = Story::escrowed().ships().act(Act::Receive).paid_out();
     let began = story.now;
     for _ in 0..40 {
-        assert_eq!(story.settlement.attempts(Operation::PayOut), 1);
+        assert_eq!(story.payout.as_ref().unwrap().attempts(), 1);
         story = story.gateway(Report::Unavailable);
     }
-    assert_eq!(story.settlement.attempts(Operation::PayOut), 2);
+    assert_eq!(story.payout.as_ref().unwrap().attempts(), 2);
     assert!(story.now - began > TimeDelta::days(1));
 }
 
@@ -274,6 +274,8 @@ fn a_settlement_is_the_same_after_it_was_stored_and_read() {
     let stories = [
         Story::new().pays().declines(),
         Story::new().pays(),
+        Story::escrowed().ships().act(Act::Receive),
+        Story::escrowed().ships().act(Act::Receive).paid_out(),
         Story::escrowed().ships().act(Act::Receive).agrees(),
         Story::escrowed().days_pass(7),
         Story::disputed().act(Act::Evidence("seller".parse().unwrap(), say("It was whole."))),

@@ -1,0 +1,94 @@
+//! Payouts in memory: what waits for one, those that are due, and a payout with all that it pays for.
+
+use settlement_domain::{Currency, Payout, PayoutId, Settlement, UserId, saga};
+use settlement_ports::{Locked, PendingPayout, StoreError, WholePayout};
+
+use super::tx::MemoryTx;
+use super::{LockKey, MemoryStore};
+
+impl MemoryTx {
+    pub(super) fn locked_owed(
+        &mut self,
+        seller: &UserId,
+        currency: Currency,
+        limit: u32,
+    ) -> Result<Option<Vec<Locked<Settlement>>>, StoreError> {
+        let entered = self.enter("tx.lock_owed")?;
+        if !self.try_hold(LockKey::Owed(seller.clone(), currency)) {
+            self.done(entered)?;
+            return Ok(None);
+        }
+        let (now, mut locked) = (self.store.clock.now(), Vec::new());
+        let waits = |settlement: &Settlement| {
+            let amount = saga::waiting(settlement).map(|(amount, _)| amount.currency());
+            settlement.seller_id() == seller && amount == Some(currency)
+        };
+        for settlement in self.store.all_settlements().into_iter().filter(waits) {
+            if locked.len() < limit as usize && self.try_hold(LockKey::Settlement(settlement.id())) {
+                locked.extend(self.settlement(settlement.id()).map(|aggregate| Locked { aggregate, now }));
+            }
+        }
+        self.done(entered)?;
+        Ok(Some(locked))
+    }
+
+    pub(super) fn locked_pending_payouts(&mut self, limit: u32) -> Result<Vec<Locked<PendingPayout>>, StoreError> {
+        let entered = self.enter("tx.lock_pending_payouts")?;
+        let now = self.store.clock.now();
+        let due = self.store.committed().due_calls(now);
+        let mut locked = Vec::new();
+        for key in due {
+            let call = self.store.committed().calls[&key].clone();
+            let Some(id) = call.subject().payout_id() else { continue };
+            if locked.len() < limit as usize && self.try_hold(LockKey::Payout(id)) {
+                let payout = self.store.committed().payouts[&id].clone();
+                locked.push(Locked { aggregate: PendingPayout { payout, call }, now });
+            }
+        }
+        self.done(entered)?;
+        Ok(locked)
+    }
+
+    pub(super) async fn locked_payout(&mut self, id: PayoutId) -> Result<Option<Locked<WholePayout>>, StoreError> {
+        let entered = self.enter("tx.lock_payout")?;
+        self.hold(LockKey::Payout(id)).await;
+        let payout = self.store.committed().payouts.get(&id).cloned();
+        let locked = match payout {
+            Some(payout) => {
+                let mut ids: Vec<_> = payout.items().iter().map(|item| item.settlement_id).collect();
+                ids.sort_unstable();
+                let mut settlements = Vec::new();
+                for id in ids {
+                    self.hold(LockKey::Settlement(id)).await;
+                    settlements.extend(self.settlement(id));
+                }
+                Some(Locked { aggregate: WholePayout { payout, settlements }, now: self.store.clock.now() })
+            }
+            None => None,
+        };
+        self.done(entered)?;
+        Ok(locked)
+    }
+
+    pub(super) async fn saved_payouts(&mut self, payouts: &[Payout]) -> Result<(), StoreError> {
+        let entered = self.enter("tx.save_payouts")?;
+        for payout in payouts {
+            let known = self.store.committed().payouts.contains_key(&payout.id());
+            if known {
+                self.assert_locked(payout.id().into(), "saving a payout");
+            } else {
+                self.hold(LockKey::Payout(payout.id())).await;
+            }
+            self.staged.payouts.insert(payout.id(), payout.clone());
+        }
+        self.done(entered)
+    }
+}
+
+impl MemoryStore {
+    /// All payouts.
+    #[must_use]
+    pub fn all_payouts(&self) -> Vec<Payout> {
+        self.committed().payouts.values().cloned().collect()
+    }
+}
