@@ -77,23 +77,47 @@ fn pending(due: Due) -> Result<PendingCall, StoreError> {
 
 pub(crate) async fn find(
     tx: &mut Transaction<'static, Postgres>,
-    key: &CallKey,
-) -> Result<Option<GatewayCall>, StoreError> {
-    let call = sqlx::query_scalar!("SELECT call FROM gateway_call WHERE key = $1", key.as_str());
-    let call = call.fetch_optional(&mut **tx).await.map_err(store_error)?;
-    call.map(|call| serde_json::from_value(call).map_err(corrupt)).transpose()
+    keys: &[CallKey],
+) -> Result<Vec<GatewayCall>, StoreError> {
+    let keys: Vec<&str> = keys.iter().map(CallKey::as_str).collect();
+    let calls = sqlx::query_scalar!("SELECT call FROM gateway_call WHERE key = ANY($1)", &keys as &[&str]);
+    let calls = calls.fetch_all(&mut **tx).await.map_err(store_error)?;
+    calls.into_iter().map(|call| serde_json::from_value(call).map_err(corrupt)).collect()
 }
 
-pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, call: &GatewayCall) -> Result<(), StoreError> {
-    let key = call.key();
+/// Calls by column.
+#[derive(Default)]
+struct Saved {
+    keys: Vec<String>,
+    settlements: Vec<Option<Uuid>>,
+    payouts: Vec<Option<Uuid>>,
+    calls: Vec<Value>,
+    due_at: Vec<Option<DateTime<Utc>>>,
+}
+
+impl Saved {
+    fn add(&mut self, call: &GatewayCall) -> Result<(), StoreError> {
+        self.keys.push(call.key().as_str().to_owned());
+        self.settlements.push(call.subject().settlement_id().map(SettlementId::as_uuid));
+        self.payouts.push(call.subject().payout_id().map(PayoutId::as_uuid));
+        self.calls.push(serde_json::to_value(call).map_err(corrupt)?);
+        self.due_at.push(call.due_at());
+        Ok(())
+    }
+}
+
+pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, calls: &[GatewayCall]) -> Result<(), StoreError> {
+    let mut rows = Saved::default();
+    calls.iter().try_for_each(|call| rows.add(call))?;
     sqlx::query!(
-        "INSERT INTO gateway_call (key, settlement_id, payout_id, call, due_at) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO gateway_call (key, settlement_id, payout_id, call, due_at)
+         SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::jsonb[], $5::timestamptz[])
          ON CONFLICT (key) DO UPDATE SET call = excluded.call, due_at = excluded.due_at",
-        key.as_str(),
-        call.subject().settlement_id().map(SettlementId::as_uuid),
-        call.subject().payout_id().map(PayoutId::as_uuid),
-        serde_json::to_value(call).map_err(corrupt)?,
-        call.due_at()
+        &rows.keys,
+        &rows.settlements as &[Option<Uuid>],
+        &rows.payouts as &[Option<Uuid>],
+        &rows.calls,
+        &rows.due_at as &[Option<DateTime<Utc>>]
     )
     .execute(&mut **tx)
     .await

@@ -20,6 +20,15 @@ const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// Bounds of the server's side: no statement, lock wait or forgotten transaction holds others up.
 const SERVER_LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s")];
+/// Statements are few and prepared, and all of them go by an index: one plan for each, whatever its arrays hold
+/// and whatever size the table had when it was made, and no compiling of plans.
+const PLANNING: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 
 /// Why the database cannot be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +60,8 @@ pub fn connect(url: &str, max_connections: u32) -> Result<PgPool, DatabaseError>
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| DatabaseError::Url)?
         .application_name("settlement-service")
-        .options(SERVER_LIMITS);
+        .options(SERVER_LIMITS)
+        .options(PLANNING);
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .min_connections(MIN_CONNECTIONS.min(max_connections))

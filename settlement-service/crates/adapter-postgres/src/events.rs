@@ -7,8 +7,9 @@ use event_contracts::settlement::{
     SettlementFailed, SettlementKind, SettlementShipped, SettlementStarted,
 };
 use opentelemetry::trace::TraceContextExt;
+use serde_json::Value;
 use settlement_domain::{
-    FailureReason, SettlementEvent, StandingEvent, Status, UserId,
+    FailureReason, SettlementEvent, SettlementId, StandingEvent, Status, UserId,
     settlement::{Kind, What},
     standing::StandingNews,
 };
@@ -22,42 +23,82 @@ use crate::{
     row::number,
 };
 
+/// Rows of the outbox by column.
+#[derive(Default)]
+struct Rows {
+    event_ids: Vec<Uuid>,
+    types: Vec<&'static str>,
+    keys: Vec<String>,
+    sequences: Vec<i64>,
+    times: Vec<DateTime<Utc>>,
+    settlements: Vec<Option<Uuid>>,
+    data: Vec<Value>,
+}
+
+impl Rows {
+    fn add(
+        &mut self,
+        contract: &contract::SettlementEvent,
+        (sequence, at): (u64, DateTime<Utc>),
+        settlement: Option<SettlementId>,
+    ) -> Result<(), StoreError> {
+        self.event_ids.push(Uuid::now_v7());
+        self.types.push(contract.event_type());
+        self.keys.push(contract.key());
+        self.sequences.push(number(sequence)?);
+        self.times.push(at);
+        self.settlements.push(settlement.map(SettlementId::as_uuid));
+        self.data.push(contract.to_data().map_err(corrupt)?);
+        Ok(())
+    }
+}
+
 /// An event that the worker causes belongs to the trace that last moved its settlement.
-pub(crate) async fn record(tx: &mut Transaction<'static, Postgres>, event: &SettlementEvent) -> Result<(), StoreError> {
-    put_out(tx, &to_contract(event), event.sequence, event.at, Some(event.settlement_id.as_uuid())).await
+pub(crate) async fn record(
+    tx: &mut Transaction<'static, Postgres>,
+    events: &[SettlementEvent],
+) -> Result<(), StoreError> {
+    let mut rows = Rows::default();
+    for event in events {
+        rows.add(&to_contract(event), (event.sequence, event.at), Some(event.settlement_id))?;
+    }
+    put_out(tx, &rows).await
 }
 
-pub(crate) async fn record_standing(
+pub(crate) async fn record_standings(
     tx: &mut Transaction<'static, Postgres>,
-    event: &StandingEvent,
+    events: &[StandingEvent],
 ) -> Result<(), StoreError> {
-    let (bidder_id, at) = (event.user_id.to_string(), event.at);
-    let contract = match event.what {
-        StandingNews::Suspended { strikes } => BidderSuspended { bidder_id, strikes, suspended_at: at }.into(),
-        StandingNews::Reinstated => BidderReinstated { bidder_id, reinstated_at: at }.into(),
-    };
-    put_out(tx, &contract, event.sequence, at, None).await
+    let mut rows = Rows::default();
+    for event in events {
+        let (bidder_id, at) = (event.user_id.to_string(), event.at);
+        let contract = match event.what {
+            StandingNews::Suspended { strikes } => BidderSuspended { bidder_id, strikes, suspended_at: at }.into(),
+            StandingNews::Reinstated => BidderReinstated { bidder_id, reinstated_at: at }.into(),
+        };
+        rows.add(&contract, (event.sequence, at), None)?;
+    }
+    put_out(tx, &rows).await
 }
 
-async fn put_out(
-    tx: &mut Transaction<'static, Postgres>,
-    contract: &contract::SettlementEvent,
-    sequence: u64,
-    at: DateTime<Utc>,
-    settlement: Option<Uuid>,
-) -> Result<(), StoreError> {
+/// In this order: the relay goes by the outbox's ids.
+async fn put_out(tx: &mut Transaction<'static, Postgres>, rows: &Rows) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO outbox (event_id, event_type, topic, key, sequence, time, traceparent, data)
-         VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, (SELECT traceparent FROM settlement WHERE id = $9)), $8)",
-        Uuid::now_v7(),
-        contract.event_type(),
+        "INSERT INTO outbox (event_id, event_type, topic, key, sequence, time, data, traceparent)
+         SELECT event_id, event_type, $1, key, sequence, time, data,
+                coalesce($2, (SELECT traceparent FROM settlement WHERE id = new.settlement_id))
+         FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::jsonb[], $9::uuid[])
+              WITH ORDINALITY AS new (event_id, event_type, key, sequence, time, data, settlement_id, place)
+         ORDER BY place",
         contract::SettlementEvent::TOPIC,
-        contract.key(),
-        number(sequence)?,
-        at,
         traceparent(),
-        contract.to_data().map_err(corrupt)?,
-        settlement
+        &rows.event_ids,
+        &rows.types as &[&str],
+        &rows.keys,
+        &rows.sequences,
+        &rows.times,
+        &rows.data,
+        &rows.settlements as &[Option<Uuid>]
     )
     .execute(&mut **tx)
     .await

@@ -1,6 +1,6 @@
 //! Settlements in PostgreSQL. All SQL of the service stands here.
 //!
-//! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`], [`books`]); [`calls`] and [`ledger`] are parts
+//! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`], [`books`]); [`settlements`], [`payouts`], [`calls`] and [`ledger`] are parts
 //! of a unit of work; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
 
 mod auctions;
@@ -18,6 +18,7 @@ mod metrics;
 pub mod outbox;
 mod payouts;
 mod row;
+mod settlements;
 mod standings;
 pub mod store;
 mod tx;

@@ -1,5 +1,7 @@
 //! Payouts: what waits for one, those whose call is due, and a payout with all that it pays for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use settlement_domain::{Currency, Payout, PayoutId, Settlement, UserId};
@@ -10,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     error::{corrupt, store_error},
     row::Row,
+    settlements,
 };
 
 /// The columns of `payout`; their JSON is the payout's own.
@@ -41,32 +44,44 @@ impl TryFrom<PayoutRow> for Payout {
     }
 }
 
-/// Whoever gathers for a seller has the seller's advisory lock until the end of the transaction.
+/// Whoever gathers for a seller has the seller's advisory lock until the end of the transaction. A group is never empty.
 pub(crate) async fn lock_owed(
     tx: &mut Transaction<'static, Postgres>,
-    seller: &UserId,
-    currency: Currency,
+    sellers: &[(UserId, Currency)],
     limit: u32,
-) -> Result<Option<Vec<Settlement>>, StoreError> {
-    let name = format!("payout {currency} {}", seller.as_str());
-    let got = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "got!""#, name);
-    if !got.fetch_one(&mut **tx).await.map_err(store_error)? {
-        return Ok(None);
-    }
+) -> Result<Vec<Vec<Settlement>>, StoreError> {
+    let (names, codes): (Vec<_>, Vec<_>) =
+        sellers.iter().map(|(seller, currency)| (seller.as_str(), currency.code())).unzip();
+    let got = sqlx::query!(
+        r#"SELECT seller AS "seller!", currency AS "currency!"
+           FROM unnest($1::text[], $2::text[]) AS owed (seller, currency)
+           WHERE pg_try_advisory_xact_lock(hashtextextended('payout ' || currency || ' ' || seller, 0))"#,
+        &names as &[&str],
+        &codes as &[&str]
+    );
+    let got = got.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let (names, codes): (Vec<_>, Vec<_>) = got.into_iter().map(|row| (row.seller, row.currency)).unzip();
     let rows = sqlx::query_as!(
         Row,
-        "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at, sequence,
-                attempts, state, rest, due_at
-         FROM settlement
-         WHERE seller_id = $1 AND currency = $2 AND status = 'received' AND state -> 'owed' ->> 'in' = 'waiting'
-         ORDER BY id LIMIT $3
-         FOR UPDATE SKIP LOCKED",
-        seller.as_str(),
-        currency.code(),
+        "SELECT s.*
+         FROM unnest($1::text[], $2::text[]) AS owed (seller, currency)
+         CROSS JOIN LATERAL (
+             SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
+                    sequence, attempts, state, rest, due_at
+             FROM settlement
+             WHERE seller_id = owed.seller AND currency = owed.currency
+               AND status = 'received' AND state -> 'owed' ->> 'in' = 'waiting'
+             ORDER BY id LIMIT $3
+             FOR UPDATE SKIP LOCKED) AS s
+         ORDER BY s.seller_id, s.currency, s.id",
+        &names,
+        &codes,
         i64::from(limit)
     );
     let rows = rows.fetch_all(&mut **tx).await.map_err(store_error)?;
-    rows.into_iter().map(Settlement::try_from).collect::<Result<_, _>>().map(Some)
+    let settlements = rows.into_iter().map(Settlement::try_from).collect::<Result<Vec<_>, _>>()?;
+    let whose = |settlement: &Settlement| (settlement.seller_id().clone(), settlement.price().currency());
+    Ok(settlements.chunk_by(|one, next| whose(one) == whose(next)).map(<[_]>::to_vec).collect())
 }
 
 /// As for the calls of settlements: both rows are locked, and looked at again if they changed.
@@ -100,32 +115,30 @@ pub(crate) async fn lock_due(
         .collect()
 }
 
-/// The payout first, then what it pays for: nobody locks them in another order.
+/// The payouts first, then what they pay for: nobody locks them in another order.
 pub(crate) async fn lock(
     tx: &mut Transaction<'static, Postgres>,
-    id: PayoutId,
-) -> Result<Option<WholePayout>, StoreError> {
-    let row = sqlx::query_as!(
-        PayoutRow,
-        "SELECT id, seller_id, amount, currency, items, attempts, made_at, state FROM payout WHERE id = $1 FOR UPDATE",
-        id.as_uuid()
-    );
-    let Some(row) = row.fetch_optional(&mut **tx).await.map_err(store_error)? else { return Ok(None) };
-    let payout = Payout::try_from(row)?;
-    let ids: Vec<Uuid> = payout.items().iter().map(|item| item.settlement_id.as_uuid()).collect();
+    ids: &[PayoutId],
+) -> Result<Vec<WholePayout>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
-        Row,
-        "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at, sequence,
-                attempts, state, rest, due_at
-         FROM settlement WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+        PayoutRow,
+        "SELECT id, seller_id, amount, currency, items, attempts, made_at, state FROM payout
+         WHERE id = ANY($1) ORDER BY id FOR UPDATE",
         &ids
     );
     let rows = rows.fetch_all(&mut **tx).await.map_err(store_error)?;
-    let settlements = rows.into_iter().map(Settlement::try_from).collect::<Result<Vec<_>, _>>()?;
-    if settlements.len() != ids.len() {
-        return Err(corrupt(format!("payout {id} pays for settlements that are not there")));
-    }
-    Ok(Some(WholePayout { payout, settlements }))
+    let payouts = rows.into_iter().map(Payout::try_from).collect::<Result<Vec<_>, _>>()?;
+    let items = payouts.iter().flat_map(|payout| payout.items().iter().map(|item| item.settlement_id));
+    let settlements = settlements::lock(tx, &items.collect::<Vec<_>>()).await?;
+    let mut settlements: BTreeMap<_, _> = settlements.into_iter().map(|found| (found.id(), found)).collect();
+    let whole = |payout: Payout| {
+        let ids: BTreeSet<_> = payout.items().iter().map(|item| item.settlement_id).collect();
+        let found = ids.iter().map(|id| settlements.remove(id)).collect::<Option<Vec<_>>>();
+        let missing = || corrupt(format!("payout {} pays for settlements that are not there", payout.id()));
+        found.ok_or_else(missing).map(|settlements| WholePayout { payout: payout.clone(), settlements })
+    };
+    payouts.into_iter().map(whole).collect()
 }
 
 pub(crate) async fn find(executor: impl PgExecutor<'_>, id: PayoutId) -> Result<Option<Payout>, StoreError> {
@@ -137,19 +150,49 @@ pub(crate) async fn find(executor: impl PgExecutor<'_>, id: PayoutId) -> Result<
     row.fetch_optional(executor).await.map_err(store_error)?.map(Payout::try_from).transpose()
 }
 
-pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, payout: &Payout) -> Result<(), StoreError> {
+/// Payouts by column.
+#[derive(Default)]
+struct Saved {
+    ids: Vec<Uuid>,
+    sellers: Vec<String>,
+    amounts: Vec<i64>,
+    currencies: Vec<&'static str>,
+    items: Vec<Value>,
+    attempts: Vec<i32>,
+    made_at: Vec<DateTime<Utc>>,
+    states: Vec<Value>,
+}
+
+impl Saved {
+    fn add(&mut self, payout: &Payout) -> Result<(), StoreError> {
+        self.ids.push(payout.id().as_uuid());
+        self.sellers.push(payout.seller_id().as_str().to_owned());
+        self.amounts.push(payout.amount().amount());
+        self.currencies.push(payout.amount().currency().code());
+        self.items.push(serde_json::to_value(payout.items()).map_err(corrupt)?);
+        self.attempts.push(i32::try_from(payout.attempts()).map_err(corrupt)?);
+        self.made_at.push(payout.made_at());
+        self.states.push(serde_json::to_value(payout.state()).map_err(corrupt)?);
+        Ok(())
+    }
+}
+
+pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, payouts: &[Payout]) -> Result<(), StoreError> {
+    let mut rows = Saved::default();
+    payouts.iter().try_for_each(|payout| rows.add(payout))?;
     sqlx::query!(
         "INSERT INTO payout (id, seller_id, amount, currency, items, attempts, made_at, state)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::jsonb[], $6::integer[],
+                              $7::timestamptz[], $8::jsonb[])
          ON CONFLICT (id) DO UPDATE SET attempts = excluded.attempts, state = excluded.state",
-        payout.id().as_uuid(),
-        payout.seller_id().as_str(),
-        payout.amount().amount(),
-        payout.amount().currency().code(),
-        serde_json::to_value(payout.items()).map_err(corrupt)?,
-        i32::try_from(payout.attempts()).map_err(corrupt)?,
-        payout.made_at(),
-        serde_json::to_value(payout.state()).map_err(corrupt)?
+        &rows.ids,
+        &rows.sellers,
+        &rows.amounts,
+        &rows.currencies as &[&str],
+        &rows.items,
+        &rows.attempts,
+        &rows.made_at,
+        &rows.states
     )
     .execute(&mut **tx)
     .await

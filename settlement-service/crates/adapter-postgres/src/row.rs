@@ -31,7 +31,7 @@ pub(crate) struct Row {
 
 /// Members of a settlement's JSON that have a column of their own; all others are in `rest`.
 const COLUMNS: [&str; 9] =
-    ["id", "auction_id", "seller_id", "buyer_id", "price", "terms", "started_at", "payment_due_at", "sequence"];
+    ["id", "auction_id", "seller_id", "buyer_id", "quote", "terms", "started_at", "payment_due_at", "sequence"];
 
 impl TryFrom<&Settlement> for Row {
     type Error = StoreError;

@@ -14,7 +14,7 @@ use settlement_ports::{
 use sqlx::{Postgres, Transaction};
 
 use crate::{
-    auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, payouts, row::Row,
+    auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, payouts, settlements,
     standings, store::Wakers,
 };
 
@@ -54,70 +54,26 @@ impl SettlementTx for PgTx {
     }
 
     async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError> {
-        let row = Row::try_from(settlement)?;
-        let inserted = sqlx::query!(
-            "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at,
-                 payment_due_at, sequence, attempts, state, rest, due_at, traceparent)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-             ON CONFLICT (auction_id, buyer_id) DO NOTHING",
-            row.id,
-            row.auction_id,
-            row.seller_id,
-            row.buyer_id,
-            row.amount,
-            row.currency,
-            row.quote,
-            row.terms,
-            row.started_at,
-            row.payment_due_at,
-            row.sequence,
-            row.attempts,
-            row.state,
-            row.rest,
-            row.due_at,
-            events::traceparent()
-        )
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(store_error)?;
-        Ok(if inserted.rows_affected() == 1 { Inserted::New } else { Inserted::Exists })
+        settlements::insert(&mut self.transaction, settlement).await
     }
 
-    async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError> {
-        let row = sqlx::query_as!(
-            Row,
-            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
-                    sequence, attempts, state, rest, due_at
-             FROM settlement WHERE id = $1 FOR UPDATE",
-            id.as_uuid()
-        )
-        .fetch_optional(&mut *self.transaction)
-        .await
-        .map_err(store_error)?;
-        let Some(row) = row else { return Ok(None) };
+    async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
+        let settlements = settlements::lock(&mut self.transaction, ids).await?;
+        if settlements.is_empty() {
+            return Ok(Vec::new());
+        }
         // A second statement: within the first the clock would be read before the wait for the lock.
         let now = self.now().await?;
-        Ok(Some(Locked { aggregate: row.try_into()?, now }))
+        Ok(settlements.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
     }
 
     async fn lock_due_timers(&mut self, limit: u32) -> Result<Vec<Locked<Settlement>>, StoreError> {
-        let rows = sqlx::query_as!(
-            Row,
-            "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at,
-                    sequence, attempts, state, rest, due_at
-             FROM settlement WHERE due_at <= statement_timestamp()
-             ORDER BY due_at, id LIMIT $1
-             FOR UPDATE SKIP LOCKED",
-            i64::from(limit)
-        )
-        .fetch_all(&mut *self.transaction)
-        .await
-        .map_err(store_error)?;
-        if rows.is_empty() {
+        let due = settlements::lock_due(&mut self.transaction, limit).await?;
+        if due.is_empty() {
             return Ok(Vec::new());
         }
         let now = self.now().await?;
-        rows.into_iter().map(|row| Ok(Locked { aggregate: row.try_into()?, now })).collect()
+        Ok(due.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
     }
 
     async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError> {
@@ -131,15 +87,12 @@ impl SettlementTx for PgTx {
 
     async fn lock_owed(
         &mut self,
-        seller: &UserId,
-        currency: Currency,
+        sellers: &[(UserId, Currency)],
         limit: u32,
-    ) -> Result<Option<Vec<Locked<Settlement>>>, StoreError> {
-        let Some(owed) = payouts::lock_owed(&mut self.transaction, seller, currency, limit).await? else {
-            return Ok(None);
-        };
+    ) -> Result<Vec<Locked<Vec<Settlement>>>, StoreError> {
+        let owed = payouts::lock_owed(&mut self.transaction, sellers, limit).await?;
         let now = self.now().await?;
-        Ok(Some(owed.into_iter().map(|aggregate| Locked { aggregate, now }).collect()))
+        Ok(owed.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
     }
 
     async fn lock_pending_payouts(&mut self, limit: u32) -> Result<Vec<Locked<PendingPayout>>, StoreError> {
@@ -151,16 +104,17 @@ impl SettlementTx for PgTx {
         Ok(pending.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
     }
 
-    async fn lock_payout(&mut self, id: PayoutId) -> Result<Option<Locked<WholePayout>>, StoreError> {
-        let Some(aggregate) = payouts::lock(&mut self.transaction, id).await? else { return Ok(None) };
-        Ok(Some(Locked { aggregate, now: self.now().await? }))
+    async fn lock_payouts(&mut self, ids: &[PayoutId]) -> Result<Vec<Locked<WholePayout>>, StoreError> {
+        let payouts = payouts::lock(&mut self.transaction, ids).await?;
+        if payouts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.now().await?;
+        Ok(payouts.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
     }
 
     async fn save_payouts(&mut self, saved: &[Payout]) -> Result<(), StoreError> {
-        for payout in saved {
-            payouts::save(&mut self.transaction, payout).await?;
-        }
-        Ok(())
+        payouts::save(&mut self.transaction, saved).await
     }
 
     async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError> {
@@ -199,9 +153,7 @@ impl SettlementTx for PgTx {
     }
 
     async fn record_standings(&mut self, events: &[StandingEvent]) -> Result<(), StoreError> {
-        for event in events {
-            events::record_standing(&mut self.transaction, event).await?;
-        }
+        events::record_standings(&mut self.transaction, events).await?;
         self.has_events |= !events.is_empty();
         Ok(())
     }
@@ -217,52 +169,27 @@ impl SettlementTx for PgTx {
         audit::note_reinstatement(&mut self.transaction, reinstatement).await
     }
 
-    async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError> {
-        calls::find(&mut self.transaction, key).await
+    async fn calls(&mut self, keys: &[CallKey]) -> Result<Vec<GatewayCall>, StoreError> {
+        calls::find(&mut self.transaction, keys).await
     }
 
-    async fn save(&mut self, settlements: &[Settlement]) -> Result<(), StoreError> {
-        for settlement in settlements {
-            let row = Row::try_from(settlement)?;
-            let saved = sqlx::query!(
-                "UPDATE settlement SET sequence = $2, attempts = $3, state = $4, due_at = $5, rest = $7,
-                     payment_due_at = $8, traceparent = coalesce($6, traceparent)
-                 WHERE id = $1",
-                row.id,
-                row.sequence,
-                row.attempts,
-                row.state,
-                row.due_at,
-                events::traceparent(),
-                row.rest,
-                row.payment_due_at
-            )
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(store_error)?;
-            if saved.rows_affected() != 1 {
-                return Err(StoreError::Corrupt(format!("settlement {} was saved and is not there", settlement.id())));
-            }
-            self.tally.saved(settlement);
-        }
+    async fn save(&mut self, saved: &[Settlement]) -> Result<(), StoreError> {
+        settlements::save(&mut self.transaction, saved).await?;
+        saved.iter().for_each(|settlement| self.tally.saved(settlement));
         Ok(())
     }
 
-    async fn save_calls(&mut self, calls: &[GatewayCall]) -> Result<(), StoreError> {
-        for call in calls {
-            calls::save(&mut self.transaction, call).await?;
-            self.has_calls |= *call.status() == CallStatus::Ready;
-            self.tally.call(call);
-        }
+    async fn save_calls(&mut self, saved: &[GatewayCall]) -> Result<(), StoreError> {
+        calls::save(&mut self.transaction, saved).await?;
+        saved.iter().for_each(|call| self.tally.call(call));
+        self.has_calls |= saved.iter().any(|call| *call.status() == CallStatus::Ready);
         Ok(())
     }
 
-    async fn record(&mut self, events: &[SettlementEvent]) -> Result<(), StoreError> {
-        for event in events {
-            events::record(&mut self.transaction, event).await?;
-            self.tally.event(event);
-        }
-        self.has_events |= !events.is_empty();
+    async fn record(&mut self, recorded: &[SettlementEvent]) -> Result<(), StoreError> {
+        events::record(&mut self.transaction, recorded).await?;
+        recorded.iter().for_each(|event| self.tally.event(event));
+        self.has_events |= !recorded.is_empty();
         Ok(())
     }
 

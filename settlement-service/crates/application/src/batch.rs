@@ -49,6 +49,11 @@ impl Batch {
         self.calls.push(call);
     }
 
+    /// How many settlements it changes.
+    pub fn len(&self) -> usize {
+        self.settlements.len()
+    }
+
     /// Writes it all into the unit of work.
     pub async fn write(self, tx: &mut dyn SettlementTx) -> Result<(), StoreError> {
         if !self.settlements.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! The worker holds nothing in memory between runs: it may be killed anywhere, and any number may run at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -10,11 +10,18 @@ use futures::stream::FuturesUnordered;
 use settlement_domain::payout::MAX_ITEMS;
 use settlement_domain::saga::{self, Dispatch};
 use settlement_domain::{Contact, Currency, GatewayCall, PayoutRules, Report, Subject, UserId, Way};
-use settlement_ports::{GatewayResult, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError, WholePayout};
+use settlement_ports::{
+    GatewayResult, Locked, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError, WholePayout,
+};
 use uuid::Uuid;
 
 use crate::batch::Batch;
 use crate::retry::on_conflict;
+
+/// Sellers are asked for together what they are owed, so many at once …
+const SELLERS: usize = 32;
+/// … until so many settlements are to be written: the others wait for the next round.
+const MOST: usize = 2_000;
 
 /// Drives settlements on; told when to by the service.
 #[derive(Clone)]
@@ -77,11 +84,11 @@ impl Worker {
                 None => batch.add(saga::deadline(locked.aggregate, locked.now)),
             }
         }
-        for (seller, currency) in owed {
-            if !self.gather(tx.as_mut(), &mut batch, &seller, currency).await? {
-                // Whoever is at it pays, or leaves it due.
-                count -= 1;
-            }
+        let owed: Vec<_> = owed.into_iter().collect();
+        for sellers in owed.chunks(SELLERS) {
+            // Whoever is at the other sellers pays them, or leaves them due; so it is with those beyond a bound.
+            let paid = if batch.len() < MOST { self.gather(tx.as_mut(), &mut batch, sellers).await? } else { 0 };
+            count -= sellers.len() - paid;
         }
         if count > 0 {
             batch.write(tx.as_mut()).await?;
@@ -90,19 +97,19 @@ impl Worker {
         Ok(count)
     }
 
-    /// Makes a seller's next payout, if it is time. False if another worker is at it.
+    /// Makes the sellers' next payouts where it is time. How many sellers no other worker is at.
     async fn gather(
         &self,
         tx: &mut dyn SettlementTx,
         batch: &mut Batch,
-        seller: &UserId,
-        currency: Currency,
-    ) -> Result<bool, StoreError> {
-        let Some(owed) = tx.lock_owed(seller, currency, MAX_ITEMS).await? else { return Ok(false) };
-        let Some(now) = owed.first().map(|locked| locked.now) else { return Ok(true) };
-        let settlements = owed.into_iter().map(|locked| locked.aggregate).collect();
-        batch.add_payout(saga::gather(Uuid::now_v7().into(), settlements, &self.payouts, now));
-        Ok(true)
+        sellers: &[(UserId, Currency)],
+    ) -> Result<usize, StoreError> {
+        let owed = tx.lock_owed(sellers, MAX_ITEMS).await?;
+        let count = owed.len();
+        for Locked { aggregate, now } in owed {
+            batch.add_payout(saga::gather(Uuid::now_v7().into(), aggregate, &self.payouts, now));
+        }
+        Ok(count)
     }
 
     async fn end_suspensions(&self, limit: u32) -> Result<usize, StoreError> {
@@ -128,7 +135,8 @@ impl Worker {
             .ready_chunks(limit.max(1) as usize);
         let mut trouble = Ok(());
         while let Some(heard) = answers.next().await {
-            trouble = trouble.and(on_conflict(|| self.take_in(heard.clone())).await);
+            let heard = heard.into_iter().map(|heard| (heard.call.subject(), heard)).collect();
+            trouble = trouble.and(on_conflict(|| self.take_in(&heard)).await);
         }
         trouble.map(|()| count)
     }
@@ -139,7 +147,9 @@ impl Worker {
         let due = tx.lock_pending_calls(limit).await?;
         let payouts = tx.lock_pending_payouts(limit).await?;
         let (count, mut batch, mut contacts) = (due.len() + payouts.len(), Batch::default(), Vec::new());
-        for locked in due {
+        // One at a time for each settlement and payout: the others are due the next time, too.
+        let mut taken = BTreeSet::new();
+        for locked in due.into_iter().filter(|locked| taken.insert(locked.aggregate.call.subject())) {
             match saga::dispatch(locked.aggregate.settlement, locked.aggregate.call, locked.now) {
                 Dispatch::Contact(call, contact) => {
                     batch.add_call(call.clone());
@@ -148,7 +158,7 @@ impl Worker {
                 Dispatch::Overtaken(change) => batch.add(*change),
             }
         }
-        for locked in payouts {
+        for locked in payouts.into_iter().filter(|locked| taken.insert(locked.aggregate.call.subject())) {
             let (call, contact) = locked.aggregate.call.claim(locked.now);
             batch.add_call(call.clone());
             contacts.push((call, contact));
@@ -176,26 +186,31 @@ impl Worker {
         Heard { call, contact, report }
     }
 
-    /// Second unit of work: what came of the contacts. Rows are locked in the order of their kind and id, so that workers
-    /// cannot wait for each other in a circle.
-    async fn take_in(&self, mut heard: Vec<Heard>) -> Result<(), StoreError> {
-        heard.sort_by_key(|heard| heard.call.subject());
+    /// Second unit of work: what came of the contacts, by what they are for. Rows are locked in the order of their kind
+    /// and id, so that workers cannot wait for each other in a circle.
+    async fn take_in(&self, heard: &BTreeMap<Subject, Heard>) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
+        let settlements: Vec<_> = heard.keys().filter_map(|subject| subject.settlement_id()).collect();
+        let payouts: Vec<_> = heard.keys().filter_map(|subject| subject.payout_id()).collect();
+        let settlements = if settlements.is_empty() { Vec::new() } else { tx.lock_all(&settlements).await? };
+        let payouts = if payouts.is_empty() { Vec::new() } else { tx.lock_payouts(&payouts).await? };
+        let keys: Vec<_> = heard.values().map(|heard| heard.call.key()).collect();
+        let stored = tx.calls(&keys).await?;
+        let mut stored: BTreeMap<_, _> = stored.into_iter().map(|call| (call.subject(), call)).collect();
         let mut batch = Batch::default();
-        for Heard { call, contact, report } in heard {
-            match call.subject() {
-                Subject::Settlement(id) => {
-                    let Some(locked) = tx.lock(id).await? else { continue };
-                    let Some(stored) = tx.call(&call.key()).await? else { continue };
-                    batch.add(saga::report(locked.aggregate, stored, contact, report, locked.now));
-                }
-                Subject::Payout(id) => {
-                    let Some(locked) = tx.lock_payout(id).await? else { continue };
-                    let Some(stored) = tx.call(&call.key()).await? else { continue };
-                    let WholePayout { payout, settlements } = locked.aggregate;
-                    batch.add_payout(saga::payout_report(payout, settlements, stored, contact, report, locked.now));
-                }
-            }
+        for Locked { aggregate, now } in settlements {
+            let subject = aggregate.id().into();
+            let (Some(Heard { contact, report, .. }), Some(call)) = (heard.get(&subject), stored.remove(&subject)) else {
+                continue;
+            };
+            batch.add(saga::report(aggregate, call, *contact, report.clone(), now));
+        }
+        for Locked { aggregate: WholePayout { payout, settlements }, now } in payouts {
+            let subject = payout.id().into();
+            let (Some(Heard { contact, report, .. }), Some(call)) = (heard.get(&subject), stored.remove(&subject)) else {
+                continue;
+            };
+            batch.add_payout(saga::payout_report(payout, settlements, call, *contact, report.clone(), now));
         }
         batch.write(tx.as_mut()).await?;
         tx.commit().await

@@ -118,8 +118,13 @@ pub trait SettlementTx: Send {
     /// Adds a settlement. MUST be unique by auction and buyer.
     async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError>;
 
+    /// Locks settlements, waiting for whoever has them, in id order; those that are not there are left out.
+    async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError>;
+
     /// Locks a settlement, waiting for whoever has it.
-    async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError>;
+    async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError> {
+        Ok(self.lock_all(&[id]).await?.pop())
+    }
 
     /// Locks up to `limit` settlements whose [`settlement_domain::saga::due_at`] is not after the database's time, the
     /// most overdue first. MUST skip those that another unit of work has locked.
@@ -130,23 +135,29 @@ pub trait SettlementTx: Send {
     /// call's lease is nothing but a later due time, so a crashed worker's call comes back by itself.
     async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError>;
 
-    /// Locks up to `limit` settlements that wait for this seller's next payout in a currency
+    /// Locks for each seller up to `limit` settlements that wait for the next payout in a currency
     /// ([`settlement_domain::saga::waiting`]), in id order. MUST keep other units of work from the same seller and currency;
-    /// none if another one is at it. MUST skip those that another unit of work has locked.
+    /// leaves out sellers that another one is at, and those that nothing waits for. MUST skip settlements that another
+    /// unit of work has locked.
     async fn lock_owed(
         &mut self,
-        seller: &UserId,
-        currency: Currency,
+        sellers: &[(UserId, Currency)],
         limit: u32,
-    ) -> Result<Option<Vec<Locked<Settlement>>>, StoreError>;
+    ) -> Result<Vec<Locked<Vec<Settlement>>>, StoreError>;
 
     /// As [`SettlementTx::lock_pending_calls`], for the calls of payouts, with their payouts.
     async fn lock_pending_payouts(&mut self, limit: u32) -> Result<Vec<Locked<PendingPayout>>, StoreError>;
 
-    /// Locks a payout, waiting for whoever has it, and then its settlements, in id order.
-    async fn lock_payout(&mut self, id: PayoutId) -> Result<Option<Locked<WholePayout>>, StoreError>;
+    /// Locks payouts, waiting for whoever has them, in id order, and then the settlements of all of them, in id order;
+    /// payouts that are not there are left out.
+    async fn lock_payouts(&mut self, ids: &[PayoutId]) -> Result<Vec<Locked<WholePayout>>, StoreError>;
 
-    /// Adds payouts, or stores those that this unit of work has locked.
+    /// Locks a payout, waiting for whoever has it, and then its settlements, in id order.
+    async fn lock_payout(&mut self, id: PayoutId) -> Result<Option<Locked<WholePayout>>, StoreError> {
+        Ok(self.lock_payouts(&[id]).await?.pop())
+    }
+
+    /// Adds payouts, or stores those that this unit of work has locked, each once.
     async fn save_payouts(&mut self, payouts: &[Payout]) -> Result<(), StoreError>;
 
     /// Locks an auction, waiting for whoever has it, and then all its settlements, in id order. MUST keep other units of
@@ -179,14 +190,20 @@ pub trait SettlementTx: Send {
     /// Adds to the audit trail, which is append-only.
     async fn note_reinstatement(&mut self, reinstatement: &Reinstatement) -> Result<(), StoreError>;
 
-    /// A call of a settlement or payout that this unit of work has locked.
-    async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError>;
+    /// Calls of settlements and payouts that this unit of work has locked, in no order; those that are not there are
+    /// left out.
+    async fn calls(&mut self, keys: &[CallKey]) -> Result<Vec<GatewayCall>, StoreError>;
 
-    /// Stores settlements that this unit of work has locked, and with each its timer: the settlement's
+    /// A call of a settlement or payout that this unit of work has locked.
+    async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError> {
+        Ok(self.calls(std::slice::from_ref(key)).await?.pop())
+    }
+
+    /// Stores settlements that this unit of work has locked, each once, and with each its timer: the settlement's
     /// [`settlement_domain::saga::due_at`], or none.
     async fn save(&mut self, settlements: &[Settlement]) -> Result<(), StoreError>;
 
-    /// Adds calls or overwrites them, by key.
+    /// Adds calls or overwrites them, by key, each once.
     async fn save_calls(&mut self, calls: &[GatewayCall]) -> Result<(), StoreError>;
 
     /// Writes events to the outbox, in this order.

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use settlement_domain::saga::{self, Act, PayoutChange};
-use settlement_domain::{Parcel, PayoutRules, Settlement, UserId};
-use settlement_ports::SettlementStore;
+use settlement_domain::{Currency, Parcel, PayoutRules, Settlement, UserId};
+use settlement_ports::{SettlementStore, SettlementTx};
 use uuid::Uuid;
 
 use super::samples::{begun, escrowed, now, somebody, stored};
@@ -52,22 +52,29 @@ pub async fn what_waits_for_a_seller_is_found_by_one_worker_at_a_time(store: &dy
     for settlement in &waiting {
         stored(store, settlement, &[]).await;
     }
-    stored(store, &received(&somebody("seller"), now), &[]).await;
+    let other = received(&somebody("seller"), now);
+    stored(store, &other, &[]).await;
     let [usd, eur] = ["USD", "EUR"].map(|code| code.parse().unwrap());
 
     let mut first = store.begin().await.unwrap();
-    let found = first.lock_owed(&seller, usd, 10).await.unwrap().unwrap();
-    assert!(found.iter().all(|locked| locked.now >= now));
-    assert_eq!(found.into_iter().map(|locked| locked.aggregate).collect::<Vec<_>>(), waiting);
+    let found = owed(first.as_mut(), &[(seller.clone(), usd), (other.seller_id().clone(), usd)], 10).await;
+    assert_eq!(found, [waiting.to_vec(), vec![other.clone()]]);
     let mut second = store.begin().await.unwrap();
-    assert_eq!(second.lock_owed(&seller, usd, 10).await.unwrap(), None);
-    assert_eq!(second.lock_owed(&seller, eur, 10).await.unwrap(), Some(Vec::new()));
+    assert_eq!(owed(second.as_mut(), &[(seller.clone(), usd), (seller.clone(), eur)], 10).await, [[]; 0]);
     drop((first, second));
 
     made(store, &gathered(vec![waiting[0].clone()], now)).await;
     let mut tx = store.begin().await.unwrap();
-    let left = tx.lock_owed(&seller, usd, 1).await.unwrap().unwrap();
-    assert_eq!(left.into_iter().map(|locked| locked.aggregate).collect::<Vec<_>>(), waiting[1..]);
+    assert_eq!(owed(tx.as_mut(), &[(seller, usd)], 1).await, [&waiting[1..]]);
+}
+
+/// What each is owed, in the order of the sellers.
+async fn owed(tx: &mut dyn SettlementTx, sellers: &[(UserId, Currency)], limit: u32) -> Vec<Vec<Settlement>> {
+    let locked = tx.lock_owed(sellers, limit).await.unwrap();
+    let mut owed: Vec<_> = locked.into_iter().map(|locked| locked.aggregate).collect();
+    let place = |owed: &Vec<Settlement>| sellers.iter().position(|(seller, _)| seller == owed[0].seller_id());
+    owed.sort_by_key(place);
+    owed
 }
 
 /// Paying and paid.

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use settlement_domain::saga::{self, Dispatch};
 use settlement_domain::{Contact, GatewayCall, Report, Settlement, SettlementId, Status, Way};
 use settlement_ports::{ListFilter, Locked, SettlementStore, SettlementTx, Viewer};
+use uuid::Uuid;
 
 use super::{
     samples::{begun, now, ordinary, overdue, paid, somebody, stored},
@@ -23,6 +24,7 @@ pub async fn all(store: &dyn SettlementStore) {
     a_call_is_due_until_it_is_leased_or_over(store).await;
     a_lease_that_ran_out_gives_the_call_back(store).await;
     a_call_is_read_and_overwritten_by_its_key(store).await;
+    many_are_locked_and_stored_at_once(store).await;
     a_list_shows_only_what_concerns_the_viewer(store).await;
     a_list_goes_on_after_its_cursor_newest_first(store).await;
 }
@@ -155,6 +157,40 @@ pub async fn a_call_is_read_and_overwritten_by_its_key(store: &dyn SettlementSto
     assert_eq!(tx.call(&claimed.key()).await.unwrap(), Some(claimed));
     let other = settlement_domain::CallKey::new(settlement.id(), settlement_domain::Operation::Refund, 1);
     assert_eq!(tx.call(&other).await.unwrap(), None);
+}
+
+/// In the order of their ids, whatever order they are asked for in; what is not there is left out.
+pub async fn many_are_locked_and_stored_at_once(store: &dyn SettlementStore) {
+    let now = now(store).await;
+    let mut paid_for: Vec<_> = (0..3).map(|_| paid(begun(now).0, now)).collect();
+    for (settlement, _) in &paid_for {
+        stored(store, settlement, &[]).await;
+    }
+    paid_for.sort_by_key(|(settlement, _)| settlement.id());
+    let (settlements, calls): (Vec<_>, Vec<_>) = paid_for.into_iter().unzip();
+    let ids: Vec<_> = settlements.iter().map(Settlement::id).collect();
+    let mut tx = store.begin().await.unwrap();
+    let locked = tx.lock_all(&[ids[2], SettlementId::from(Uuid::now_v7()), ids[0], ids[1]]).await.unwrap();
+    assert_eq!(locked.iter().map(|locked| locked.aggregate.id()).collect::<Vec<_>>(), ids);
+    assert!(locked.iter().all(|locked| locked.now >= now));
+    let claimed: Vec<_> = calls.into_iter().map(|call| call.claim(now)).collect();
+    tx.save_calls(&claimed.iter().map(|(call, _)| call.clone()).collect::<Vec<_>>()).await.unwrap();
+    let answered = claimed.into_iter().zip(settlements).map(|((call, contact), settlement)| {
+        saga::report(settlement, call, contact, Report::Answered(declined()), now)
+    });
+    let changes: Vec<_> = answered.collect();
+    tx.save(&changes.iter().map(|change| change.settlement.clone()).collect::<Vec<_>>()).await.unwrap();
+    tx.save_calls(&changes.iter().flat_map(|change| change.calls.clone()).collect::<Vec<_>>()).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = store.begin().await.unwrap();
+    let locked = tx.lock_all(&ids).await.unwrap();
+    let expected: Vec<_> = changes.iter().map(|change| change.settlement.clone()).collect();
+    assert_eq!(locked.into_iter().map(|locked| locked.aggregate).collect::<Vec<_>>(), expected);
+    let keys: Vec<_> = changes.iter().flat_map(|change| &change.calls).map(GatewayCall::key).collect();
+    let mut calls = tx.calls(&keys).await.unwrap();
+    calls.sort_by_key(|call| keys.iter().position(|key| *key == call.key()));
+    assert_eq!(calls, changes.into_iter().flat_map(|change| change.calls).collect::<Vec<_>>());
 }
 
 async fn listed(store: &dyn SettlementStore, viewer: &Viewer, filter: ListFilter, limit: u32) -> Vec<SettlementId> {

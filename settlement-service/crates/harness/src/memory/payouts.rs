@@ -1,5 +1,7 @@
 //! Payouts in memory: what waits for one, those that are due, and a payout with all that it pays for.
 
+use std::collections::BTreeSet;
+
 use settlement_domain::{Currency, Payout, PayoutId, Settlement, UserId, saga};
 use settlement_ports::{Locked, PendingPayout, StoreError, WholePayout};
 
@@ -9,27 +11,33 @@ use super::{LockKey, MemoryStore};
 impl MemoryTx {
     pub(super) fn locked_owed(
         &mut self,
-        seller: &UserId,
-        currency: Currency,
+        sellers: &[(UserId, Currency)],
         limit: u32,
-    ) -> Result<Option<Vec<Locked<Settlement>>>, StoreError> {
+    ) -> Result<Vec<Locked<Vec<Settlement>>>, StoreError> {
         let entered = self.enter("tx.lock_owed")?;
-        if !self.try_hold(LockKey::Owed(seller.clone(), currency)) {
-            self.done(entered)?;
-            return Ok(None);
-        }
         let (now, mut locked) = (self.store.clock.now(), Vec::new());
+        for (seller, currency) in sellers {
+            if self.try_hold(LockKey::Owed(seller.clone(), *currency)) {
+                let owed = self.owed(seller, *currency, limit);
+                locked.extend((!owed.is_empty()).then_some(Locked { aggregate: owed, now }));
+            }
+        }
+        self.done(entered)?;
+        Ok(locked)
+    }
+
+    fn owed(&mut self, seller: &UserId, currency: Currency, limit: u32) -> Vec<Settlement> {
         let waits = |settlement: &Settlement| {
             let amount = saga::waiting(settlement).map(|(amount, _)| amount.currency());
             settlement.seller_id() == seller && amount == Some(currency)
         };
+        let mut owed = Vec::new();
         for settlement in self.store.all_settlements().into_iter().filter(waits) {
-            if locked.len() < limit as usize && self.try_hold(LockKey::Settlement(settlement.id())) {
-                locked.extend(self.settlement(settlement.id()).map(|aggregate| Locked { aggregate, now }));
+            if owed.len() < limit as usize && self.try_hold(LockKey::Settlement(settlement.id())) {
+                owed.extend(self.settlement(settlement.id()));
             }
         }
-        self.done(entered)?;
-        Ok(Some(locked))
+        owed
     }
 
     pub(super) fn locked_pending_payouts(&mut self, limit: u32) -> Result<Vec<Locked<PendingPayout>>, StoreError> {
@@ -49,23 +57,23 @@ impl MemoryTx {
         Ok(locked)
     }
 
-    pub(super) async fn locked_payout(&mut self, id: PayoutId) -> Result<Option<Locked<WholePayout>>, StoreError> {
+    pub(super) async fn locked_payouts(&mut self, ids: &[PayoutId]) -> Result<Vec<Locked<WholePayout>>, StoreError> {
         let entered = self.enter("tx.lock_payout")?;
-        self.hold(LockKey::Payout(id)).await;
-        let payout = self.store.committed().payouts.get(&id).cloned();
-        let locked = match payout {
-            Some(payout) => {
-                let mut ids: Vec<_> = payout.items().iter().map(|item| item.settlement_id).collect();
-                ids.sort_unstable();
-                let mut settlements = Vec::new();
-                for id in ids {
-                    self.hold(LockKey::Settlement(id)).await;
-                    settlements.extend(self.settlement(id));
-                }
-                Some(Locked { aggregate: WholePayout { payout, settlements }, now: self.store.clock.now() })
-            }
-            None => None,
+        let mut payouts = Vec::new();
+        for id in ids.iter().collect::<BTreeSet<_>>() {
+            self.hold(LockKey::Payout(*id)).await;
+            payouts.extend(self.store.committed().payouts.get(id).cloned());
+        }
+        let items = |payout: &Payout| payout.items().iter().map(|item| item.settlement_id).collect::<BTreeSet<_>>();
+        for id in payouts.iter().flat_map(items).collect::<BTreeSet<_>>() {
+            self.hold(LockKey::Settlement(id)).await;
+        }
+        let now = self.store.clock.now();
+        let whole = |payout: Payout| {
+            let settlements = items(&payout).into_iter().filter_map(|id| self.settlement(id)).collect();
+            Locked { aggregate: WholePayout { payout, settlements }, now }
         };
+        let locked = payouts.into_iter().map(whole).collect();
         self.done(entered)?;
         Ok(locked)
     }

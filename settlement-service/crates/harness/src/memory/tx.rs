@@ -1,6 +1,6 @@
 //! The unit of work: it holds its locks and its writes until it is committed or dropped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -165,10 +165,14 @@ impl SettlementTx for MemoryTx {
         Ok(if exists { Inserted::Exists } else { Inserted::New })
     }
 
-    async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError> {
+    async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
         let entered = self.enter("tx.lock")?;
-        self.hold(LockKey::Settlement(id)).await;
-        let locked = self.settlement(id).map(|aggregate| Locked { aggregate, now: self.store.clock.now() });
+        for id in ids.iter().collect::<BTreeSet<_>>() {
+            self.hold(LockKey::Settlement(*id)).await;
+        }
+        let now = self.store.clock.now();
+        let locked = ids.iter().collect::<BTreeSet<_>>().into_iter().filter_map(|id| self.settlement(*id));
+        let locked = locked.map(|aggregate| Locked { aggregate, now }).collect();
         self.done(entered)?;
         Ok(locked)
     }
@@ -206,19 +210,18 @@ impl SettlementTx for MemoryTx {
 
     async fn lock_owed(
         &mut self,
-        seller: &UserId,
-        currency: Currency,
+        sellers: &[(UserId, Currency)],
         limit: u32,
-    ) -> Result<Option<Vec<Locked<Settlement>>>, StoreError> {
-        self.locked_owed(seller, currency, limit)
+    ) -> Result<Vec<Locked<Vec<Settlement>>>, StoreError> {
+        self.locked_owed(sellers, limit)
     }
 
     async fn lock_pending_payouts(&mut self, limit: u32) -> Result<Vec<Locked<PendingPayout>>, StoreError> {
         self.locked_pending_payouts(limit)
     }
 
-    async fn lock_payout(&mut self, id: PayoutId) -> Result<Option<Locked<WholePayout>>, StoreError> {
-        self.locked_payout(id).await
+    async fn lock_payouts(&mut self, ids: &[PayoutId]) -> Result<Vec<Locked<WholePayout>>, StoreError> {
+        self.locked_payouts(ids).await
     }
 
     async fn save_payouts(&mut self, payouts: &[Payout]) -> Result<(), StoreError> {
@@ -261,18 +264,22 @@ impl SettlementTx for MemoryTx {
         self.noted_reinstatement(reinstatement)
     }
 
-    async fn call(&mut self, key: &CallKey) -> Result<Option<GatewayCall>, StoreError> {
+    async fn calls(&mut self, keys: &[CallKey]) -> Result<Vec<GatewayCall>, StoreError> {
         let entered = self.enter("tx.call")?;
-        let call = self.staged.calls.get(key).cloned().or_else(|| self.store.committed().calls.get(key).cloned());
-        if let Some(call) = &call {
+        let staged = |key| self.staged.calls.get(key).cloned();
+        let committed = |key| self.store.committed().calls.get(key).cloned();
+        let calls: Vec<_> = keys.iter().filter_map(|key| staged(key).or_else(|| committed(key))).collect();
+        for call in &calls {
             self.assert_locked(call.subject(), "reading a call");
         }
         self.done(entered)?;
-        Ok(call)
+        Ok(calls)
     }
 
     async fn save(&mut self, settlements: &[Settlement]) -> Result<(), StoreError> {
         let entered = self.enter("tx.save")?;
+        let ids: BTreeSet<_> = settlements.iter().map(Settlement::id).collect();
+        assert_eq!(ids.len(), settlements.len(), "a settlement saved twice at once");
         for settlement in settlements {
             self.assert_locked(settlement.id().into(), "saving");
             self.staged.settlements.insert(settlement.id(), settlement.clone());
@@ -282,6 +289,8 @@ impl SettlementTx for MemoryTx {
 
     async fn save_calls(&mut self, calls: &[GatewayCall]) -> Result<(), StoreError> {
         let entered = self.enter("tx.save_calls")?;
+        let keys: BTreeSet<_> = calls.iter().map(|call| call.key().to_string()).collect();
+        assert_eq!(keys.len(), calls.len(), "a call saved twice at once");
         for call in calls {
             self.assert_locked(call.subject(), "saving a call");
             self.staged.calls.insert(call.key(), call.clone());
