@@ -14,8 +14,8 @@ use settlement_ports::{
 use sqlx::{Postgres, Transaction};
 
 use crate::{
-    auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, payouts, settlements,
-    standings, store::Wakers,
+    auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, payouts,
+    settlements, standings, store::Wakers,
 };
 
 pub(crate) struct PgTx {
@@ -175,20 +175,26 @@ impl SettlementTx for PgTx {
 
     async fn save(&mut self, saved: &[Settlement]) -> Result<(), StoreError> {
         settlements::save(&mut self.transaction, saved).await?;
-        saved.iter().for_each(|settlement| self.tally.saved(settlement));
+        for settlement in saved {
+            self.tally.saved(settlement);
+        }
         Ok(())
     }
 
     async fn save_calls(&mut self, saved: &[GatewayCall]) -> Result<(), StoreError> {
         calls::save(&mut self.transaction, saved).await?;
-        saved.iter().for_each(|call| self.tally.call(call));
+        for call in saved {
+            self.tally.call(call);
+        }
         self.has_calls |= saved.iter().any(|call| *call.status() == CallStatus::Ready);
         Ok(())
     }
 
     async fn record(&mut self, recorded: &[SettlementEvent]) -> Result<(), StoreError> {
         events::record(&mut self.transaction, recorded).await?;
-        recorded.iter().for_each(|event| self.tally.event(event));
+        for event in recorded {
+            self.tally.event(event);
+        }
         self.has_events |= !recorded.is_empty();
         Ok(())
     }

@@ -66,10 +66,15 @@ impl Worker {
     /// Takes up at most `limit` passed deadlines and `limit` due calls. Trouble with the one does not keep it from
     /// the other; what was left undone by an error is due again later.
     pub async fn run_once(&self, limit: u32) -> Result<Progress, StoreError> {
+        let (deadlines, calls) = (self.pass_time(limit).await, self.make_calls(limit).await);
+        Ok(Progress { deadlines: deadlines?, calls: calls? })
+    }
+
+    /// Takes up at most `limit` passed deadlines of settlements, and as many of suspensions. How many there were.
+    pub async fn pass_time(&self, limit: u32) -> Result<usize, StoreError> {
         let deadlines = on_conflict(|| self.pass_deadlines(limit)).await;
         let standings = on_conflict(|| self.end_suspensions(limit)).await;
-        let calls = self.make_calls(limit).await;
-        Ok(Progress { deadlines: deadlines? + standings?, calls: calls? })
+        Ok(deadlines? + standings?)
     }
 
     async fn pass_deadlines(&self, limit: u32) -> Result<usize, StoreError> {
@@ -126,7 +131,9 @@ impl Worker {
         Ok(standings.len())
     }
 
-    async fn make_calls(&self, limit: u32) -> Result<usize, StoreError> {
+    /// Takes up at most `limit` due calls of settlements, and as many of payouts; all of them are under way at once. How
+    /// many there were.
+    pub async fn make_calls(&self, limit: u32) -> Result<usize, StoreError> {
         let (count, contacts) = on_conflict(|| self.claim_calls(limit)).await?;
         let mut answers = contacts
             .into_iter()
@@ -200,14 +207,16 @@ impl Worker {
         let mut batch = Batch::default();
         for Locked { aggregate, now } in settlements {
             let subject = aggregate.id().into();
-            let (Some(Heard { contact, report, .. }), Some(call)) = (heard.get(&subject), stored.remove(&subject)) else {
+            let (Some(Heard { contact, report, .. }), Some(call)) = (heard.get(&subject), stored.remove(&subject))
+            else {
                 continue;
             };
             batch.add(saga::report(aggregate, call, *contact, report.clone(), now));
         }
         for Locked { aggregate: WholePayout { payout, settlements }, now } in payouts {
             let subject = payout.id().into();
-            let (Some(Heard { contact, report, .. }), Some(call)) = (heard.get(&subject), stored.remove(&subject)) else {
+            let (Some(Heard { contact, report, .. }), Some(call)) = (heard.get(&subject), stored.remove(&subject))
+            else {
                 continue;
             };
             batch.add_payout(saga::payout_report(payout, settlements, call, *contact, report.clone(), now));

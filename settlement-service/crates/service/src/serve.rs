@@ -103,7 +103,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let outbox = Arc::new(PgOutbox::new(pool.clone()));
     events.spawn(relay::run(config.kafka.clone(), outbox, wakers.recorded, stop_events.clone()));
     events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
-    events.spawn(work::run(worker, wakers.planned, stop_events.clone()).map(Ok));
+    events.spawn(work::run(worker, wakers.planned, config.gateway.at_once, stop_events.clone()).map(Ok));
     if let Some(posts) = payments.posts {
         events.spawn(gateway::deliver(posts, notices, stop_events.clone()).map(Ok));
     }

@@ -1,27 +1,44 @@
-//! The worker's loop: takes up what is due, at once after a commit of this process, else every so often for what time
-//! and other instances brought.
+//! The worker's loops: they take up what is due, at once after a commit of this process, else every so often for what
+//! time and other instances brought. One passes deadlines, so that they never wait for the gateway; some make calls, so
+//! that one may write what it heard while another waits.
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::join_all;
 use settlement_application::Worker;
-use tokio::sync::Notify;
+use settlement_ports::StoreError;
+use tokio::{join, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
-/// Most deadlines and most calls of one round.
-const BATCH: u32 = 32;
+/// Most deadlines of one round.
+const DEADLINES: u32 = 256;
+/// How many loops make calls.
+const CALLERS: usize = 2;
 /// Without a wake-up it is looked so often what is due.
 const POLL: Duration = Duration::from_millis(200);
-/// How long the worker rests after a failure.
+/// How long a loop rests after a failure.
 const REST: Duration = Duration::from_millis(500);
 
-/// Works until `stop`; `planned` wakes it after a commit of this process. A round that was begun is ended.
+/// Works until `stop`; `planned` wakes it after a commit of this process. Not more than `at_once` calls are taken up
+/// together: what waits for its turn at the gateway is better left to others. A round that was begun is ended.
 /// What failed is due again later.
-pub async fn run(worker: Worker, planned: Arc<Notify>, stop: CancellationToken) {
+pub async fn run(worker: Worker, planned: Arc<Notify>, at_once: usize, stop: CancellationToken) {
+    let calls = u32::try_from((at_once / CALLERS).max(1)).unwrap_or(u32::MAX);
+    let callers = (0..CALLERS).map(|_| repeat(|| worker.make_calls(calls), &planned, &stop));
+    // Nobody tells of time.
+    let time = Notify::new();
+    join!(repeat(|| worker.pass_time(DEADLINES), &time, &stop), join_all(callers));
+}
+
+async fn repeat<F>(round: impl Fn() -> F, wake: &Notify, stop: &CancellationToken)
+where
+    F: Future<Output = Result<usize, StoreError>>,
+{
     while !stop.is_cancelled() {
-        match worker.run_once(BATCH).await {
-            Ok(progress) if !progress.is_idle() => {}
+        match round().await {
+            Ok(taken_up) if taken_up > 0 => {}
             Ok(_) => tokio::select! {
-                () = planned.notified() => {}
+                () = wake.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
                 () = stop.cancelled() => {}
             },
