@@ -240,6 +240,9 @@ impl Decline {
     /// The code by which every gateway tells that a hold had run out when it was to be taken or let go.
     pub const HOLD_EXPIRED: &str = "hold_expired";
 
+    /// The code of what no gateway ever says: it could not be reached.
+    const UNAVAILABLE: &str = "gateway_unavailable";
+
     /// Whether the hold had run out.
     #[must_use]
     pub fn is_expired_hold(&self) -> bool {
@@ -260,7 +263,13 @@ impl Decline {
     /// The gateway took none of many contacts.
     pub(crate) fn unavailable() -> Self {
         let message = "the payment gateway could not be reached; nothing was taken".to_owned();
-        Self { code: "gateway_unavailable".to_owned(), message }
+        Self { code: Self::UNAVAILABLE.to_owned(), message }
+    }
+
+    /// Whether nobody refused: the gateway took none of many contacts.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        self.code == Self::UNAVAILABLE
     }
 }
 

@@ -179,7 +179,7 @@ impl Run {
         if run.change.settlement.attempts(Operation::Authorize) <= times {
             return run.ask(Authorize);
         }
-        run.moved(|settlement| settlement.declined(Decline::hold_expired()))?.enter(Authorize)
+        run.moved(|settlement| settlement.declined(Decline::hold_expired(), now))?.enter(Authorize)
     }
 
     /// The sale is off: what was done before this step is undone.
@@ -254,7 +254,9 @@ impl Run {
     ) -> Result<Self, SagaError> {
         let now = self.now;
         match (refusal, position) {
-            (AskAgain, Position::Calling(step)) => self.moved(|settlement| settlement.declined(decline))?.enter(step),
+            (AskAgain, Position::Calling(step)) => {
+                self.moved(|settlement| settlement.declined(decline, now))?.enter(step)
+            }
             (Abandon(_), Position::Calling(step))
                 if decline.is_expired_hold() || step.missed(&self.change.settlement, now).is_some() =>
             {

@@ -43,10 +43,15 @@ impl Settlement {
         }
     }
 
-    /// The method was refused, or the hold on it came to nothing too often.
-    pub(crate) fn declined(self, decline: Decline) -> Moved {
+    /// The method was refused, or the hold on it came to nothing too often. The buyer, who had paid in time, has time to
+    /// pay anew if nobody refused but the gateway was away.
+    pub(crate) fn declined(mut self, decline: Decline, now: DateTime<Utc>) -> Moved {
+        let anew = self.time_to_pay_anew(now);
         match self.state {
             State::Authorizing { .. } | State::Authorized { .. } => {
+                if decline.is_unavailable() {
+                    self.payment_due_at = anew;
+                }
                 Ok(self.to(State::AwaitingPayment { declined: Some(decline), cancel: None }))
             }
             _ => Err(self.refuse("declined")),
@@ -66,15 +71,19 @@ impl Settlement {
 
     /// The hold is gone: the same method is to be held again. The buyer, who had paid in time, has time to pay anew.
     pub(crate) fn reauthorizing(mut self, now: DateTime<Utc>) -> Moved {
+        let anew = self.time_to_pay_anew(now);
         match self.state {
             State::Authorized { method, .. } => {
-                self.payment_due_at =
-                    self.payment_due_at.max(now + TimeDelta::seconds(self.terms.payment_due_s.into()));
+                self.payment_due_at = anew;
                 self.state = State::Authorizing { method };
                 Ok(self)
             }
             _ => Err(self.refuse("hold_expired")),
         }
+    }
+
+    fn time_to_pay_anew(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.payment_due_at.max(now + TimeDelta::seconds(self.terms.payment_due_s.into()))
     }
 
     /// The money was taken.

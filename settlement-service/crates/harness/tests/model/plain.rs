@@ -366,7 +366,10 @@ impl Plain {
             Heard::Did => self.done(now),
             Heard::Refused => self.refused(now),
             Heard::HoldGone => self.hold_is_gone(now),
-            Heard::Away if self.stage == Stage::Authorizing && self.sure && self.contacts >= 8 => self.refused(now),
+            Heard::Away if self.stage == Stage::Authorizing && self.sure && self.contacts >= 8 => {
+                self.payment_due = self.payment_due.max(now + TimeDelta::days(4));
+                self.refused(now);
+            }
             Heard::Away | Heard::Absent => {}
             Heard::Unsure => self.sure = false,
             Heard::NotContacted => panic!("the gateway was to be contacted"),

@@ -189,6 +189,18 @@ fn a_gateway_that_takes_no_authorization_sends_the_buyer_back_with_the_reason() 
 }
 
 #[test]
+fn a_gateway_that_is_away_past_the_deadline_costs_the_buyer_nothing() {
+    let mut story = Story::new();
+    story.now = story.settlement.payment_due_at() - TimeDelta::seconds(1);
+    story = story.pays();
+    for _ in 0..8 {
+        story = story.gateway(Report::Unavailable);
+    }
+    assert_eq!(story.status(), Status::AwaitingPayment);
+    assert_eq!(story.settlement.payment_due_at(), story.now + TimeDelta::days(4));
+}
+
+#[test]
 fn a_gateway_that_takes_no_payout_is_tried_for_a_day_before_it_counts_as_refused() {
     let mut story = Story::escrowed().ships().act(Act::Receive).paid_out();
     let began = story.now;
