@@ -7,7 +7,7 @@ WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CAND
 
 export SQLX_OFFLINE ?= true
 
-.PHONY: help run build test test-docker bench coverage fmt lint sqlx-prepare preflight
+.PHONY: help run build test test-full test-docker bench coverage fmt lint sqlx-prepare preflight
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
@@ -20,6 +20,10 @@ build: preflight ## builds the services and the outcry program for use
 
 test: preflight ## proves everything; what needs Docker is left out loudly where there is none
 	@scripts/test.sh "$(WORKSPACES)" "$(PROGRAMS)"
+
+test-full: preflight ## as test, with many more seeds and every crash point (OUTCRY_SEEDS, PROPTEST_CASES; an hour more)
+	@OUTCRY_SEEDS="$${OUTCRY_SEEDS:-200000}" PROPTEST_CASES="$${PROPTEST_CASES:-5000}" OUTCRY_CRASH_POINTS=all \
+		scripts/test.sh "$(WORKSPACES)" "$(PROGRAMS)"
 
 test-docker: preflight ## proves only what needs Docker
 	@scripts/test.sh "$(WORKSPACES)" "$(PROGRAMS)" docker
