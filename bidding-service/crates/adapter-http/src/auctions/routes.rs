@@ -212,9 +212,13 @@ async fn follow(
 ) -> Result<Response, ApiError> {
     let after = match headers.get("last-event-id") {
         None => 0,
-        Some(value) => value.to_str().ok().and_then(|value| value.trim().parse().ok()).ok_or_else(|| {
-            bad_request("malformed-header", "Last-Event-ID is no number", "send the id of the last event that you have")
-        })?,
+        Some(value) => {
+            let number = value.to_str().ok().and_then(|value| value.trim().parse::<i64>().ok());
+            number.and_then(|number| u64::try_from(number).ok()).ok_or_else(|| {
+                let detail = "send the id of the last event that you have";
+                bad_request("malformed-header", "Last-Event-ID is no number", detail)
+            })?
+        }
     };
     let place = Arc::clone(&api.streams).try_acquire_owned();
     let place = place.map_err(|_| ApiError::unavailable("there are too many streams", 5))?;
