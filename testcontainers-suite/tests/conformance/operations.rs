@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use reqwest::Method;
 use serde_json::Value;
 use testcontainers_suite::{
-    client::{Answer, anonymous},
+    client::anonymous,
     trials_of_each_service,
     wait::eventually,
     world::{Service, World},
@@ -29,7 +29,7 @@ pub fn trials() -> Vec<Trial> {
 async fn the_probes_answer_without_a_token_and_name_their_parts(world: Arc<World>, service: Service) -> Result<()> {
     let address = world.person("any", &[]).address;
     for (path, parts) in [("/healthz/live", &["consumer"][..]), ("/healthz/ready", &["postgres", "kafka"])] {
-        let answer = Answer::of(anonymous(&world, Method::GET, service, path, address).send().await?).await?;
+        let answer = world.ask(anonymous(&world, Method::GET, service, path, address)).await?;
         ensure!(answer.status == 200, "{path} was answered {}: {}", answer.status, answer.text);
         ensure!(answer.body["status"] == "ok", "{path}: {}", answer.text);
         let told: Vec<_> = answer.body["parts"].as_array().into_iter().flatten().map(|part| &part["name"]).collect();
@@ -50,7 +50,7 @@ struct Sample {
 
 async fn page(world: &World, service: Service) -> Result<String> {
     let admin = world.endpoints.admin.get(service.context()).context("no operator's port")?;
-    let answer = Answer::of(world.http.get(format!("{admin}/metrics")).send().await?).await?;
+    let answer = world.ask(world.http.get(format!("{admin}/metrics"))).await?;
     ensure!(answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")), "{:?}", answer.headers);
     ensure!(answer.status == 200, "answered {}", answer.status);
     Ok(answer.text)
@@ -88,8 +88,9 @@ async fn the_metrics_are_on_the_operators_port_only(world: Arc<World>, service: 
     let person = writer(&world, service);
     person.get(service, "/metrics").await?.is_problem(404, "not-found")?;
     let admin = world.endpoints.admin.get(service.context()).context("no operator's port")?;
-    let answer = world.http.get(format!("{admin}{}", read_route(service))).bearer_auth(&person.token).send().await?;
-    ensure!(answer.status() == 404, "the API is on the operator's port, too: {}", answer.status());
+    let request = world.http.get(format!("{admin}{}", read_route(service))).bearer_auth(&person.token);
+    let answer = world.ask(request).await?;
+    ensure!(answer.status == 404, "the API is on the operator's port, too: {}", answer.status);
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod buy_now;
 mod cancellation;
 mod closing;
 mod contention;
+mod detours;
 mod events;
 mod formats;
 mod money;
@@ -16,12 +17,14 @@ mod retraction;
 mod sealed;
 mod soft_close;
 mod stream;
+mod tolerance;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
     [
         money::trials(),
+        detours::trials(),
         formats::trials(),
         bidding::trials(),
         buy_now::trials(),
@@ -36,6 +39,7 @@ pub fn trials() -> Vec<Trial> {
         stream::trials(),
         receipts::trials(),
         events::trials(),
+        tolerance::trials(),
         others_got_wrong::trials(),
     ]
     .into_iter()
