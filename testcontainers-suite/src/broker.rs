@@ -1,12 +1,16 @@
 //! The published events, read from Kafka as listing-service may read them: it is allowed all three topics.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use event_contracts::{bidding::BiddingEvent, envelope::Envelope, listing::ListingEvent, settlement::SettlementEvent};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
+    error::KafkaResult,
     message::{BorrowedMessage, Headers},
 };
 
@@ -63,12 +67,12 @@ impl Reader {
             .set("group.id", format!("{}-suite", party.name()))
             .set("enable.auto.commit", "false")
             .create()?;
-        let metadata = consumer.fetch_metadata(Some(topic), ANSWERS_WITHIN)?;
+        let metadata = patiently(|| consumer.fetch_metadata(Some(topic), ANSWERS_WITHIN))?;
         let partitions = metadata.topics().first().context("the topic is missing")?.partitions();
         let mut assignment = TopicPartitionList::new();
         let mut positions = BTreeMap::new();
         for partition in partitions {
-            let (low, _) = consumer.fetch_watermarks(topic, partition.id(), ANSWERS_WITHIN)?;
+            let (low, _) = patiently(|| consumer.fetch_watermarks(topic, partition.id(), ANSWERS_WITHIN))?;
             assignment.add_partition_offset(topic, partition.id(), Offset::Offset(low))?;
             positions.insert(partition.id(), low);
         }
@@ -86,7 +90,7 @@ impl Reader {
     /// Takes note of where the topic ends now.
     pub fn mark_end(&mut self) -> Result<()> {
         for &partition in self.positions.keys() {
-            let (_, high) = self.consumer.fetch_watermarks(&self.topic, partition, ANSWERS_WITHIN)?;
+            let (_, high) = patiently(|| self.consumer.fetch_watermarks(&self.topic, partition, ANSWERS_WITHIN))?;
             self.ends.insert(partition, high);
         }
         Ok(())
@@ -96,6 +100,17 @@ impl Reader {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.ends.iter().all(|(partition, end)| self.positions.get(partition).is_some_and(|position| position >= end))
+    }
+}
+
+/// Asks again while the broker is busy with itself, for as long as an answer may take.
+fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> Result<T> {
+    let deadline = Instant::now() + ANSWERS_WITHIN;
+    loop {
+        match ask() {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(200)),
+            answer => return Ok(answer?),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Told<'a> {
 
 /// Routes that are open and not part of the API.
 const PAGES: [&str; 2] = ["/openapi.json", "/docs"];
+/// Told before any route is known, by whoever reads the head of the request (RFC 6585 §5): no operation documents it.
+const HEAD_TOO_LARGE: u16 = 431;
 /// Problems may have members of their own (RFC 9457 §3.2); any other object has what the document says.
 const PROBLEM: &str = "application/problem+json";
 
@@ -27,6 +29,7 @@ impl Document {
     #[must_use]
     pub fn faults(&self, method: &str, path: &str, told: Told<'_>) -> Vec<String> {
         match self.find(method, path) {
+            _ if told.status == HEAD_TOO_LARGE => Vec::new(),
             Found::Operation(operation) => self.faults_of(operation, method, told),
             Found::Nothing if PAGES.iter().any(|page| path.starts_with(page)) => Vec::new(),
             // Whatever is not documented must not work.

@@ -75,6 +75,7 @@ fn watch(endpoints: &Endpoints, over: &AtomicBool, checker: &mut Checker) -> Res
         readers.push((service, Reader::of(endpoints, service)?));
     }
     let mut ends_by = None;
+    let mut silent = None;
     loop {
         // Asked before the topics are read: what is published later is not waited for.
         if over.load(Ordering::Relaxed) && ends_by.is_none() {
@@ -85,7 +86,15 @@ fn watch(endpoints: &Endpoints, over: &AtomicBool, checker: &mut Checker) -> Res
         }
         for (service, reader) in &mut readers {
             for _ in 0..AT_ONCE {
-                let Some(message) = reader.next(PAUSE)? else { break };
+                let message = match reader.next(PAUSE) {
+                    Ok(Some(message)) => message,
+                    Ok(None) => break,
+                    // A busy broker may be away for a moment; the client goes on where it was.
+                    Err(fault) => {
+                        silent = Some(fault);
+                        break;
+                    }
+                };
                 let headers = message.headers().into_iter().flat_map(Headers::iter);
                 let headers = headers.filter_map(|header| Some((header.key, std::str::from_utf8(header.value?).ok()?)));
                 let record = Record {
@@ -103,7 +112,7 @@ fn watch(endpoints: &Endpoints, over: &AtomicBool, checker: &mut Checker) -> Res
             return Ok(());
         }
         if ends_by.is_some_and(|deadline| Instant::now() > deadline) {
-            bail!("the topics were not read to their end within {ENDS_WITHIN:?}");
+            bail!("the topics were not read to their end within {ENDS_WITHIN:?}; the broker said last: {silent:?}");
         }
     }
 }

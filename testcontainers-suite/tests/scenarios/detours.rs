@@ -157,6 +157,7 @@ async fn two_unpaid_lots_suspend_a_bidder_until_the_operator_decides(world: Arc<
     let note = json!({"note": "Paid what was owed."});
     let back = operator.post(Service::Settlement, &reinstate, &note).await?.success()?;
     ensure!(back["suspended"] == false, "{back}");
+    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(300))).await?;
     eventually("bidding hears of the reinstatement", || async { idler.bids(&lot, 500).await.map(|_| ()) }).await
 }
 

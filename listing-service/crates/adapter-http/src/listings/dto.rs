@@ -19,7 +19,12 @@ use crate::problem::ApiError;
 #[serde(deny_unknown_fields)]
 pub struct NewListing {
     /// One line.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", example = "Cartier wristwatch")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "Cartier wristwatch"
+    )]
     pub title: String,
     /// Plain text.
     #[serde(default)]
@@ -57,7 +62,12 @@ pub struct NewListing {
 pub struct ListingPatch {
     /// One line.
     #[serde(default, deserialize_with = "present")]
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", nullable = false)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        nullable = false
+    )]
     title: Option<String>,
     /// Plain text.
     #[serde(default, deserialize_with = "present")]

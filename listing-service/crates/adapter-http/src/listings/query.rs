@@ -23,7 +23,13 @@ const STATUSES: [&str; 6] = ["draft", "scheduled", "live", "sold", "unsold", "ca
 #[allow(dead_code)] // only its schema is used: parameters are read one by one, to name each fault
 pub struct BrowseQuery {
     /// Words to find in title and description.
-    #[param(required = false, min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "wristwatch")]
+    #[param(
+        required = false,
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$",
+        example = "wristwatch"
+    )]
     q: String,
     /// Exact category.
     #[param(required = false, pattern = "^[a-z0-9-]{1,64}$")]
