@@ -12,7 +12,6 @@ pub struct Terms {
     format: Value,
     starts_in: Option<Duration>,
     lasts: Duration,
-    second_chance: bool,
 }
 
 impl Terms {
@@ -56,7 +55,7 @@ impl Terms {
     }
 
     fn of(format: Value) -> Self {
-        Self { currency: "USD", format, starts_in: None, lasts: Duration::from_secs(10), second_chance: false }
+        Self { currency: "USD", format, starts_in: None, lasts: Duration::from_secs(10) }
     }
 
     /// In another currency.
@@ -128,13 +127,6 @@ impl Terms {
         self
     }
 
-    /// If the winner does not pay, the next bidder is offered the lot.
-    #[must_use]
-    pub fn with_second_chance(mut self) -> Self {
-        self.second_chance = true;
-        self
-    }
-
     /// The body of `POST /v1/listings`.
     #[must_use]
     pub fn body(&self) -> Value {
@@ -148,7 +140,7 @@ impl Terms {
             "format": self.format,
             "starts_at": starts_at,
             "ends_at": rfc3339(now + self.starts_in.unwrap_or_default() + self.lasts),
-            "second_chance": self.second_chance,
+            "second_chance": false,
         })
     }
 }

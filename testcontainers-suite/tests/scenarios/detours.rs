@@ -1,5 +1,5 @@
-//! The ways of a sale besides the good one: disputed, called off, offered to the next bidder, listed again; and what is shown
-//! of money and people on the way.
+//! The ways of a sale besides the good one: disputed, called off, listed again; and what is shown of
+//! money and words on the way.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +10,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testcontainers_suite::{
     client::{Person, anonymous},
-    story::{Lot, Sale, Terms, text},
+    story::{Sale, Terms, text},
     target::WEBHOOK_SECRET,
     token::now_s,
     trials,
-    wait::{CONVERGES_WITHIN, eventually, within},
+    wait::{CONVERGES_WITHIN, eventually},
     world::{Service, World},
 };
 
@@ -22,39 +22,21 @@ pub fn trials() -> Vec<Trial> {
     trials!("scenarios::detours":
         a_dispute_is_heard_and_decided_and_the_seller_is_paid_the_rest,
         a_sale_that_both_sides_call_off_is_off,
-        a_second_chance_is_declined_by_one_and_taken_by_the_next,
-        an_offer_that_lapses_is_followed_by_the_lot_being_listed_again,
-        two_unpaid_lots_suspend_a_bidder_until_the_operator_decides,
         an_unsold_lot_is_listed_again_by_its_seller_once,
         a_published_listing_is_revised_in_its_words_and_an_unchanged_one_is_not_sent_again,
         a_signed_notice_of_the_gateway_is_taken_in_and_an_unsigned_one_is_not,
     )
 }
 
-/// Longer than the time to pay and that of an offer together.
-const BEYOND_THE_DEADLINES: Duration = Duration::from_secs(110);
-
-async fn sold(seller: &Person<'_>, buyer: &Person<'_>, terms: &Terms) -> Result<(Lot, Sale)> {
+async fn sold(seller: &Person<'_>, buyer: &Person<'_>, terms: &Terms) -> Result<Sale> {
     let lot = seller.opens(terms).await?;
     buyer.bids(&lot, 4_000).await?;
-    let sale = buyer.awaits_sale(&lot).await?;
-    Ok((lot, sale))
-}
-
-/// Waits for the settlement by which somebody is offered a lot.
-async fn awaits_offer(contender: &Person<'_>, lot: &Lot) -> Result<Sale> {
-    within(BEYOND_THE_DEADLINES, "the next bidder is offered the lot", || async {
-        let offers = contender.sales_of(lot).await?;
-        let offer = offers.first().context("there is no offer")?;
-        ensure!(offer["kind"] == "second_chance" && offer["status"] == "awaiting_payment", "{offer}");
-        Ok(Sale { id: text(offer, "id")? })
-    })
-    .await
+    buyer.awaits_sale(&lot).await
 }
 
 async fn a_dispute_is_heard_and_decided_and_the_seller_is_paid_the_rest(world: Arc<World>) -> Result<()> {
     let (anna, bert, operator) = (world.seller("anna"), world.bidder("bert"), world.operator());
-    let (_, sale) = sold(&anna, &bert, &Terms::from(100).in_currency("MXN")).await?;
+    let sale = sold(&anna, &bert, &Terms::from(100).in_currency("BRL")).await?;
     bert.pays(&sale, "pm_card_visa").await?;
     bert.awaits_sale_status(&sale, "escrowed", CONVERGES_WITHIN).await?;
     anna.ships(&sale).await?;
@@ -71,7 +53,7 @@ async fn a_dispute_is_heard_and_decided_and_the_seller_is_paid_the_rest(world: A
 
     let paid = anna.get(Service::Settlement, &format!("/v1/payouts/{}", text(&done, "payout_id")?)).await?.success()?;
     ensure!(paid["amount"] == done["payout"] && paid["items"][0]["settlement_id"] == sale.id, "{paid} of {done}");
-    let statement = "/v1/ledger/statement?currency=MXN";
+    let statement = "/v1/ledger/statement?currency=BRL";
     let own = anna.get(Service::Settlement, statement).await?.success()?;
     let kinds: Vec<&Value> = own["items"].as_array().context("items")?.iter().map(|line| &line["kind"]).collect();
     ensure!(kinds == ["paid_out", "released"] && own["items"][0]["balance"] == 0, "{own}");
@@ -82,7 +64,7 @@ async fn a_dispute_is_heard_and_decided_and_the_seller_is_paid_the_rest(world: A
 
 async fn a_sale_that_both_sides_call_off_is_off(world: Arc<World>) -> Result<()> {
     let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
-    let (_, sale) = sold(&anna, &bert, &Terms::from(100)).await?;
+    let sale = sold(&anna, &bert, &Terms::from(100)).await?;
     let wished = bert.acts(&sale, "cancel", &json!({})).await?.success()?;
     ensure!(wished["cancel_requested_by"] == "buyer" && wished["status"] == "awaiting_payment", "{wished}");
     let off = anna.acts(&sale, "cancel", &json!({})).await?.success()?;
@@ -90,75 +72,6 @@ async fn a_sale_that_both_sides_call_off_is_off(world: Arc<World>) -> Result<()>
     let bidder = bert.get(Service::Settlement, &format!("/v1/bidders/{}", bert.sub)).await?.success()?;
     ensure!(bidder["suspended"] == false && bidder["strikes"] == json!([]), "{bidder}");
     Ok(())
-}
-
-async fn a_second_chance_is_declined_by_one_and_taken_by_the_next(world: Arc<World>) -> Result<()> {
-    let (anna, idler) = (world.seller("anna"), world.bidder("idler"));
-    let (second, third) = (world.bidder("second"), world.bidder("third"));
-    let lot = anna.opens(&Terms::from(100).with_second_chance()).await?;
-    third.bids(&lot, 3_000).await?;
-    second.bids(&lot, 4_000).await?;
-    idler.bids(&lot, 6_000).await?;
-    idler.awaits_sale(&lot).await?;
-
-    let offer = awaits_offer(&second, &lot).await?;
-    let declined = second.acts(&offer, "decline", &json!({})).await?.success()?;
-    ensure!(declined["status"] == "failed", "{declined}");
-    let offer = awaits_offer(&third, &lot).await?;
-    let seen = third.sale(&offer).await?;
-    ensure!(seen["amount"] == 3_000, "not at the own highest bid: {seen}");
-    third.pays(&offer, "pm_card_visa").await?;
-    third.awaits_sale_status(&offer, "escrowed", CONVERGES_WITHIN).await?;
-    anna.ships(&offer).await?;
-    third.receives(&offer).await?;
-    third.awaits_sale_status(&offer, "completed", CONVERGES_WITHIN).await?;
-    Ok(())
-}
-
-async fn an_offer_that_lapses_is_followed_by_the_lot_being_listed_again(world: Arc<World>) -> Result<()> {
-    let (anna, idler, second) = (world.seller("anna"), world.bidder("idler"), world.bidder("second"));
-    let lot = anna.opens(&Terms::from(100).with_second_chance()).await?;
-    second.bids(&lot, 3_000).await?;
-    idler.bids(&lot, 4_000).await?;
-    idler.awaits_sale(&lot).await?;
-    let offer = awaits_offer(&second, &lot).await?;
-    let lapsed = second.awaits_sale_status(&offer, "failed", BEYOND_THE_DEADLINES).await?;
-    ensure!(lapsed["failure_reason"] == "offer_lapsed", "{lapsed}");
-    let listing =
-        anna.awaits_listing_that(&lot, "is listed again", |listing| listing["relisted_as"].is_string()).await?;
-    let again = anna.listing(&Lot { id: text(&listing, "relisted_as")? }).await?;
-    ensure!(again["relisted_from"] == lot.id, "{again}");
-    Ok(())
-}
-
-async fn two_unpaid_lots_suspend_a_bidder_until_the_operator_decides(world: Arc<World>) -> Result<()> {
-    let (anna, idler, operator) = (world.seller("anna"), world.bidder("idler"), world.operator());
-    let (one, other) = (anna.opens(&Terms::from(100)).await?, anna.opens(&Terms::from(100)).await?);
-    for lot in [&one, &other] {
-        idler.bids(lot, 4_000).await?;
-    }
-    for lot in [&one, &other] {
-        let sale = idler.awaits_sale(lot).await?;
-        let failed = idler.awaits_sale_status(&sale, "failed", BEYOND_THE_DEADLINES).await?;
-        ensure!(failed["failure_reason"] == "unpaid", "{failed}");
-    }
-    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(300))).await?;
-    eventually("bidding hears of the suspension", || async {
-        idler.tries_to_bid(&lot, 500).await?.is_problem(403, "bidder-suspended")
-    })
-    .await?;
-    let path = format!("/v1/bidders/{}", idler.sub);
-    let seen = idler.get(Service::Settlement, &path).await?.success()?;
-    ensure!(seen["suspended"] == true && seen["strikes"].as_array().is_some_and(|all| all.len() == 2), "{seen}");
-    anna.get(Service::Settlement, &path).await?.is_problem(404, "not-found")?;
-
-    let reinstate = format!("{path}/reinstate");
-    idler.post(Service::Settlement, &reinstate, &json!({})).await?.is_problem(403, "forbidden")?;
-    let note = json!({"note": "Paid what was owed."});
-    let back = operator.post(Service::Settlement, &reinstate, &note).await?.success()?;
-    ensure!(back["suspended"] == false, "{back}");
-    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(300))).await?;
-    eventually("bidding hears of the reinstatement", || async { idler.bids(&lot, 500).await.map(|_| ()) }).await
 }
 
 async fn an_unsold_lot_is_listed_again_by_its_seller_once(world: Arc<World>) -> Result<()> {
