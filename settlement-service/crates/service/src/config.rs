@@ -1,6 +1,7 @@
 //! The configuration: from the environment only, checked at start, every fault listed at once.
 
 mod gateway;
+mod reconcile;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +21,7 @@ use settlement_domain::{BasisPoints, Currency, PayoutRules, Schedules, money::MA
 use crate::fees;
 
 pub use self::gateway::{GatewayConfig, Provider};
+pub use self::reconcile::ReconcileConfig;
 
 /// The longest deadline.
 const YEAR_S: u32 = 31_536_000;
@@ -54,6 +56,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// When sellers are paid.
     pub payouts: PayoutRules,
+    /// The ledger is compared with the gateway's list so often; never if zero.
+    pub reconcile_every_s: u32,
 }
 
 impl Config {
@@ -63,7 +67,7 @@ impl Config {
     /// Every fault, a line each.
     pub fn from_env() -> anyhow::Result<Self> {
         let mut env = Env::default();
-        let production = env.one_of("OUTCRY_ENV", "production", &["production", "development"]) == "production";
+        let production = env.production();
         let config = Self {
             production,
             http_addr: env.parsed("OUTCRY_HTTP_ADDR", (Ipv4Addr::UNSPECIFIED, 8443).into()),
@@ -104,6 +108,7 @@ impl Config {
                 collect_s: env.within("OUTCRY_PAYOUT_COLLECT_S", 0, 0, YEAR_S),
                 longest_wait_s: env.within("OUTCRY_PAYOUT_LONGEST_WAIT_S", 2_592_000, 0, YEAR_S),
             },
+            reconcile_every_s: env.within("OUTCRY_RECONCILE_EVERY_S", 3600, 0, YEAR_S),
         };
         env.finish().map(|()| config)
     }
@@ -140,6 +145,10 @@ impl Env {
         let faults = self.faults;
         anyhow::ensure!(faults.is_empty(), "the configuration has {} fault(s):\n{}", faults.len(), faults.join("\n"));
         Ok(())
+    }
+
+    fn production(&mut self) -> bool {
+        self.one_of("OUTCRY_ENV", "production", &["production", "development"]) == "production"
     }
 
     fn fault(&mut self, name: &str, what: impl Display) {
