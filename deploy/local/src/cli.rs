@@ -32,6 +32,10 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Proves the result of an auction from its log and its signed receipt, or names the first difference.
     Verify(VerifyArgs),
+    /// Compares the ledger with the payment gateway's list and names each difference.
+    ///
+    /// Ends with exit code 0 if they agree and with 3 if they differ.
+    Reconcile(ReconcileArgs),
     /// Measures the marketplace under load, beside the bare database, and checks that nothing was lost.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -43,6 +47,17 @@ pub struct VerifyArgs {
     /// The auction's id, which is its listing's.
     #[arg(value_parser = |id: &str| uuid::Uuid::parse_str(id).map(|id| id.to_string()))]
     pub auction: String,
+}
+
+/// What `outcry reconcile` compares.
+#[derive(Debug, Clone, Args)]
+pub struct ReconcileArgs {
+    /// From when, e.g. 2030-01-01T00:00:00Z; eight days ago unless given.
+    #[arg(long, value_name = "RFC 3339")]
+    pub since: Option<String>,
+    /// Prints one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What is measured.
