@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use settlement_adapter_payments::{Behaviour, SimulatedGateway};
 use settlement_adapter_postgres::database;
@@ -39,21 +39,26 @@ fn reconcile(database_url: &str, journal: &Path, arguments: &[&str]) -> Result<(
     Ok((status.code(), String::from_utf8([stdout, stderr].concat())?))
 }
 
-/// The gateway takes a buyer's money by a call that nobody here has made; an hour ago, as the journal says.
-async fn taken_by_nobody(journal: &Path) -> Result<()> {
+/// By the database's clock.
+async fn now(database_url: &str) -> Result<DateTime<Utc>> {
+    let mut connection = PgConnection::connect(database_url).await?;
+    Ok(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut connection).await?)
+}
+
+/// The gateway takes a buyer's money by a call that nobody here has made; then, as the journal says.
+async fn taken_by_nobody(journal: &Path, at: DateTime<Utc>) -> Result<()> {
     let gateway = SimulatedGateway::open(journal, Behaviour::default())?;
     let settlement = SettlementId::from(Uuid::now_v7());
     let amount = Money::new(12_050, "USD".parse()?)?;
-    let hold = Instruction::Authorize { amount, method: "pm_card_visa".parse()? };
-    let held = gateway.execute(&CallKey::new(settlement, Operation::Authorize, 1), &hold).await;
-    let GatewayResult::Answered(Answer::Succeeded { reference: hold }) = held else { anyhow::bail!("{held:?}") };
+    let authorize = Instruction::Authorize { amount, method: "pm_card_visa".parse()? };
+    let answer = gateway.execute(&CallKey::new(settlement, Operation::Authorize, 1), &authorize).await;
+    let GatewayResult::Answered(Answer::Succeeded { reference: hold }) = answer else { anyhow::bail!("{answer:?}") };
     let capture = Instruction::Capture { hold, amount };
     gateway.execute(&CallKey::new(settlement, Operation::Capture, 1), &capture).await;
-    let long_ago = serde_json::to_value(Utc::now() - TimeDelta::hours(1))?;
     let lines = std::fs::read_to_string(journal)?;
     let lines = lines.lines().map(|line| {
         let mut line: Value = serde_json::from_str(line)?;
-        line["at"] = long_ago.clone();
+        line["at"] = serde_json::to_value(at)?;
         Ok(format!("{line}\n"))
     });
     Ok(std::fs::write(journal, lines.collect::<Result<String>>()?)?)
@@ -67,7 +72,8 @@ async fn what_agrees_ends_with_0_and_what_differs_is_named_and_ends_with_3() -> 
     assert_eq!(code, Some(0), "{said}");
     assert!(said.ends_with("Both agree.\n"), "{said}");
 
-    taken_by_nobody(&journal).await?;
+    let now = now(&url).await?;
+    taken_by_nobody(&journal, now - TimeDelta::hours(1)).await?;
     let (code, said) = reconcile(&url, &journal, &[])?;
     assert_eq!(code, Some(3), "{said}");
     for part in ["! not_ours: ", "gateway 120.50 USD", "ledger nothing", "1 difference(s).\n"] {
@@ -77,7 +83,7 @@ async fn what_agrees_ends_with_0_and_what_differs_is_named_and_ends_with_3() -> 
     let report: Value = serde_json::from_str(&said)?;
     assert_eq!((code, &report["differences"][0]["name"]), (Some(3), &"not_ours".into()));
 
-    let since = (Utc::now() - TimeDelta::minutes(30)).to_rfc3339();
+    let since = (now - TimeDelta::minutes(30)).to_rfc3339();
     let (code, said) = reconcile(&url, &journal, &["--since", &since])?;
     assert_eq!(code, Some(0), "it was before: {said}");
     Ok(())
