@@ -5,6 +5,7 @@ mod buy_now;
 mod cancellation;
 mod closing;
 mod contention;
+mod disputes;
 mod events;
 mod formats;
 mod money;
@@ -16,12 +17,15 @@ mod retraction;
 mod sealed;
 mod soft_close;
 mod stream;
+mod unpaid;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
     [
         money::trials(),
+        unpaid::trials(),
+        disputes::trials(),
         formats::trials(),
         bidding::trials(),
         buy_now::trials(),
