@@ -88,9 +88,14 @@ impl Fake {
         }
     }
 
-    /// Objects of a kind.
+    /// Objects of a kind, as they are now.
+    pub fn objects(&self, kind: &str) -> Vec<Value> {
+        self.state.lock().unwrap().objects.iter().filter(|object| object["object"] == kind).cloned().collect()
+    }
+
+    /// How many objects of a kind there are.
     pub fn count(&self, kind: &str) -> usize {
-        self.state.lock().unwrap().objects.iter().filter(|object| object["object"] == kind).count()
+        self.objects(kind).len()
     }
 
     /// What came so far.
@@ -241,9 +246,9 @@ impl State {
             ["payment_intents", id, "cancel"] => self.cancel(id),
             ["refunds"] => self.refund(request),
             ["transfers"] => {
-                let mut fields = Map::new();
-                fields.insert("metadata".to_owned(), Value::Object(request.metadata()));
-                fields.insert("transfer_group".to_owned(), json!(request.parameter("transfer_group")));
+                let fields = json!({"amount": request.number("amount"), "destination": request.parameter("destination"),
+                    "transfer_group": request.parameter("transfer_group"), "metadata": request.metadata()});
+                let Value::Object(fields) = fields else { unreachable!() };
                 (200, self.made("transfer", "tr", fields))
             }
             _ => invalid(404, "unknown_path"),
