@@ -91,9 +91,14 @@ impl Fake {
         }
     }
 
-    /// Objects of a kind.
+    /// Objects of a kind, as they are now.
+    pub fn objects(&self, kind: &str) -> Vec<Value> {
+        self.state.lock().unwrap().objects.iter().filter(|object| object["object"] == kind).cloned().collect()
+    }
+
+    /// How many objects of a kind there are.
     pub fn count(&self, kind: &str) -> usize {
-        self.state.lock().unwrap().objects.iter().filter(|object| object["object"] == kind).count()
+        self.objects(kind).len()
     }
 
     /// Somebody does something in Stripe's dashboard.
@@ -250,12 +255,12 @@ impl State {
             ["payment_intents", id, "cancel"] => self.cancel(id),
             ["refunds"] => self.refund(request),
             ["transfers"] => {
-                let mut fields = Map::new();
-                fields.insert("metadata".to_owned(), Value::Object(request.metadata()));
-                fields.insert("transfer_group".to_owned(), json!(request.parameter("transfer_group")));
-                fields.insert("amount".to_owned(), json!(request.number("amount")));
-                fields.insert("amount_reversed".to_owned(), json!(0));
-                fields.insert("currency".to_owned(), json!(request.parameter("currency")));
+                let fields = json!({
+                    "amount": request.number("amount"), "amount_reversed": 0, "currency": request.parameter("currency"),
+                    "destination": request.parameter("destination"), "metadata": request.metadata(),
+                    "transfer_group": request.parameter("transfer_group"),
+                });
+                let Value::Object(fields) = fields else { unreachable!() };
                 (200, self.made("transfer", "tr", fields))
             }
             _ => invalid(404, "unknown_path"),
