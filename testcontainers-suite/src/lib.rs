@@ -3,8 +3,8 @@
 //! [`target`] starts a marketplace or finds the one that runs, [`world`] is what a test gets to know of it,
 //! [`client`] talks HTTPS, [`token`] makes good and forged tokens, [`story`] tells scenarios in the trade's words, on
 //! [`terms`] of every format, with what happens on the [`floor`] besides plain bids; [`sse`] reads live streams,
-//! [`receipt`] checks signed results, [`broker`] reads the published events, [`chance`] repeats itself, [`harness`] runs
-//! the tests.
+//! [`receipt`] checks signed results, [`broker`] reads the published events, [`chance`] repeats itself, [`secrets`]
+//! knows what no log may hold, [`harness`] runs the tests.
 
 pub mod broker;
 pub mod chance;
@@ -12,6 +12,7 @@ pub mod client;
 pub mod floor;
 pub mod harness;
 pub mod receipt;
+pub mod secrets;
 pub mod sse;
 pub mod story;
 pub mod target;

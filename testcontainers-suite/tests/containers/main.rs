@@ -19,11 +19,17 @@ use tokio::runtime::Runtime;
 use crate::fleet::Fleet;
 
 /// These look into files of the machine or speak with Kafka themselves: what runs in containers keeps both inside.
-const OF_THIS_MACHINE: [&str; 4] =
-    ["conformance::traces::a_", "::logs_", "scenarios::events::", "scenarios::privacy::a_maximum"];
+const OF_THIS_MACHINE: [&str; 6] = [
+    "conformance::traces::a_",
+    "conformance::startup::",
+    "conformance::tls::kafka_",
+    "::logs_",
+    "scenarios::events::",
+    "scenarios::privacy::a_maximum",
+];
 
 fn main() -> ExitCode {
-    let trials = [scenarios::trials(), conformance::trials()].into_iter().flatten();
+    let trials = [images::trials(), scenarios::trials(), conformance::trials()].into_iter().flatten();
     let trials = trials.filter(|trial| !OF_THIS_MACHINE.iter().any(|part| trial.name().contains(part)));
     match tested(trials.collect()) {
         Ok(code) => code,

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use settlement_adapter_http::{jwks, limits::Rate};
 use settlement_adapter_kafka::client::KafkaConfig;
 use settlement_domain::{BasisPoints, Currency, PayoutRules, Schedules, money::MAX_AMOUNT, settlement::Terms};
+use tracing_subscriber::EnvFilter;
 
 use crate::fees;
 
@@ -95,8 +96,8 @@ impl Config {
                 burst: env.within("OUTCRY_RATE_ADDRESS_BURST", 400, 0, 1_000_000),
             },
             trusted_proxies: env.list("OUTCRY_TRUSTED_PROXIES"),
-            otlp_endpoint: env.optional("OUTCRY_OTLP_ENDPOINT"),
-            log: env.optional("OUTCRY_LOG").unwrap_or_else(|| "info".into()),
+            otlp_endpoint: env.http_url("OUTCRY_OTLP_ENDPOINT"),
+            log: env.log_filter("OUTCRY_LOG"),
             payment_due_s: env.within("OUTCRY_PAYMENT_DUE_S", 345_600, 1, YEAR_S),
             ship_due_s: env.within("OUTCRY_SHIP_DUE_S", 604_800, 1, YEAR_S),
             inspection_s: env.within("OUTCRY_INSPECTION_S", 259_200, 1, YEAR_S),
@@ -201,6 +202,24 @@ impl Env {
             self.fault(name, format!("is {value:?}, and must be {}", known.join(" or ")));
         }
         value
+    }
+
+    /// Where to send something by HTTP, if anywhere.
+    fn http_url(&mut self, name: &str) -> Option<String> {
+        let place = self.optional(name)?;
+        if !place.parse::<reqwest::Url>().is_ok_and(|url| ["http", "https"].contains(&url.scheme())) {
+            self.fault(name, format!("is {place:?}, and must be an http or https URL"));
+        }
+        Some(place)
+    }
+
+    /// What is logged.
+    fn log_filter(&mut self, name: &str) -> String {
+        let filter = self.optional(name).unwrap_or_else(|| "info".into());
+        if let Err(error) = EnvFilter::try_new(&filter) {
+            self.fault(name, format!("is {filter:?}, and must be a log filter like info,sqlx=warn: {error}"));
+        }
+        filter
     }
 
     /// A file that can be read.
