@@ -2,7 +2,7 @@
 //! the other one to its end. Their rows are then copied under new ids, with all that belongs to them: calls, ledger entries,
 //! payouts, the inbox. The ledger's own guards look at every copy. It is the only thing of the bench that goes round the API.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -121,8 +121,8 @@ async fn add(transaction: &mut PgConnection, model: Uuid, copies: &Copies) -> Re
     .execute(&mut *transaction)
     .await?;
     for (table, statement) in TABLES {
-        let copied = sqlx::query(statement).bind(model).execute(&mut *transaction).await;
-        copied.map_err(|fault| anyhow::anyhow!(fault).context(format!("cannot copy the rows of `{table}`")))?;
+        let added = sqlx::query(statement).bind(model).execute(&mut *transaction).await;
+        added.with_context(|| format!("cannot copy the rows of `{table}`"))?;
     }
     Ok(())
 }

@@ -86,6 +86,8 @@ async fn counters(endpoints: &Endpoints, connection: &mut PgConnection, sessions
     let mut system = System::new();
     let all: Vec<Pid> = sessions.iter().copied().chain([service]).collect();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&all), true, ProcessRefreshKind::nothing().with_cpu());
+    // What this session did itself is told late, unless it is asked to.
+    sqlx::query("SELECT pg_stat_force_next_flush()").execute(&mut *connection).await?;
     let time = |pid: &Pid| system.process(*pid).map_or(0, sysinfo::Process::accumulated_cpu_time);
     let rows_read: i64 = sqlx::query_scalar(
         "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes WHERE indexrelname = ANY($1)",

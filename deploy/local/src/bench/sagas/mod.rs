@@ -44,6 +44,9 @@ use crate::dev_key::DevKey;
 use crate::kafka::reader::Reader;
 use crate::kafka::writer;
 use crate::layout::Service;
+use crate::supervise::poll;
+
+const BROKER_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs what `args` say.
 pub async fn run(bench: &Bench<'_>, args: &SagasArgs) -> Result<ExitCode> {
@@ -92,8 +95,13 @@ impl<'a> Sagas<'a> {
         }
         let (stop, watched) = (CancellationToken::new(), bench.data_dir.clone());
         let memory = tokio::spawn(memory::watch(watched, stop.clone()));
-        let mut reader = Reader::open(bench.data_dir, &bench.endpoints, Service::Settlement).await?;
-        let next = reader.ends().await.context("cannot find the end of settlement's events")?;
+        // A broker may be busy with itself for a moment.
+        let opened = poll(BROKER_ANSWERS_WITHIN, || async {
+            let mut reader = Reader::open(bench.data_dir, &bench.endpoints, Service::Settlement).await?;
+            let next = reader.ends().await?;
+            Ok((reader, next))
+        });
+        let (reader, next) = opened.await.context("cannot find the end of settlement's events")?;
         let (reader, next, sales, mut findings) = self.sales(reader, next).await?;
         let mut due = None;
         if !self.due.is_empty() {

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A run in which nothing happens for so long is over.
 const STILL: Duration = Duration::from_secs(60);
-const TYPE: &str = "outcry.settlement.settlement.";
+const TYPE: &str = "outcry.settlement.";
 
 /// Until when a phase goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

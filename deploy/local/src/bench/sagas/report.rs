@@ -244,13 +244,12 @@ fn spent(f: &mut fmt::Formatter<'_>, meters: Meters, settlements: u32) -> fmt::R
     let each = |count: i64| format!("{:.2} for each settlement", count as f64 / f64::from(settlements.max(1)));
     let Meters { writing_transactions, gateway_calls, .. } = meters;
     row(f, "transactions that wrote", &writing_transactions.to_string(), &each(writing_transactions))?;
-    let mut told = each(i64::try_from(gateway_calls).unwrap_or(i64::MAX));
-    if let Some(mean) = meters.gateway_mean_ms() {
-        told += &format!(", {mean:.1} ms on average");
-        if mean < GATEWAY_MS {
-            told += "; start it with OUTCRY_SIMULATED_GATEWAY_FAULTS=slow_ms=5";
-        }
-    }
+    let mean = meters.gateway_mean_ms().map_or_else(String::new, |mean| {
+        let quick = mean < GATEWAY_MS;
+        let hint = if quick { "; start it with OUTCRY_SIMULATED_GATEWAY_FAULTS=slow_ms=5" } else { "" };
+        format!(", {mean:.1} ms on average{hint}")
+    });
+    let told = each(i64::try_from(gateway_calls).unwrap_or(i64::MAX)) + &mean;
     row(f, "calls of the payment gateway", &gateway_calls.to_string(), &told)
 }
 

@@ -12,9 +12,8 @@ pub const DELIVERY: &str = r#""delivery":{"parcel":{"carrier":"UPS","tracking_nu
 pub const SPLIT: &str = r#""split":{"payout":{"amount":10845,"currency":"USD"},"commission":{"amount":1205,"currency":"USD"},"refunded":null},"received_at":"2030-01-01T00:00:00.000000Z""#;
 pub const QUOTE: &str =
     r#"{"schedule":"default-1000-bps","currency":"USD","hammer":12050,"premium":0,"tax":0,"commission":1205}"#;
-pub const TERMS: &str =
-    r#"{"payment_due_s":345600,"ship_due_s":604800,"inspection_s":259200,"commission":1000,"offer_day_s":86400}"#;
-pub const REST: &str = r#"{"kind":{"kind":"sale"},"succession":{"kind":"nothing"},"dispute":null}"#;
+pub const TERMS: &str = r#"{"payment_due_s":345600,"ship_due_s":604800,"inspection_s":259200,"offer_day_s":86400}"#;
+pub const REST: &str = r#"{"kind":"sale","dispute":null,"called_off":null,"succession":{"then":"relist"}}"#;
 pub const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// Whose saga it is.

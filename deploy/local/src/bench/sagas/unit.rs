@@ -245,7 +245,7 @@ impl<'a> Unit<'a> {
              VALUES ($1, $2, 'outcry.settlement.v1', $3, $4, now(), $5, $6::jsonb)",
         )
         .bind(Uuid::now_v7())
-        .bind(format!("outcry.settlement.settlement.{what}.v1"))
+        .bind(format!("outcry.settlement.{what}.v1"))
         .bind(self.saga.id.to_string())
         .bind(sequence)
         .bind(TRACE)
