@@ -212,8 +212,8 @@ async fn metric_names_follow_the_convention(world: Arc<World>, service: Service)
         ensure!(name.starts_with("outcry_"), "{name} does not say whose it is");
         ensure!((kind == "counter") == name.ends_with("_total"), "{name} is a {kind}");
         ensure!(kind != "histogram" || name.ends_with("_seconds") || name.ends_with("_bytes"), "{name} has no unit");
-        let word = name.split('_').find(|word| NEVER.contains(word));
-        ensure!(word.is_none(), "{name} speaks of {word:?}");
+        let banned = name.split('_').find(|word| NEVER.contains(word));
+        ensure!(banned.is_none(), "{name} speaks of {banned:?}");
         ensure!(!OF_SAMPLES.iter().any(|suffix| name.ends_with(suffix)), "{name} ends as samples do");
         let amounts = family.samples.iter().all(|sample| sample.value.is_finite() || kind == "gauge");
         ensure!(amounts && (kind == "gauge" || family.samples.iter().all(|sample| sample.value >= 0.0)), "{family:?}");

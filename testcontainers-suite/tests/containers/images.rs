@@ -43,7 +43,7 @@ pub fn trials() -> Vec<Trial> {
         .into_iter()
         .map(|name| {
             let title = format!("images::{name}_has_no_shell_no_package_manager_and_no_root");
-            Trial::test(title, move || scanned(&format!("{}:{TAG}", named(name))).map_err(told))
+            Trial::test(title, move || scanned(&format!("{}:{TAG}", named(name))).map_err(|fault| told(&fault)))
         })
         .collect();
     trials.push(Trial::test("images::the_scan_finds_what_is_wrong_with_an_ordinary_image", || {
@@ -59,7 +59,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-fn told(fault: anyhow::Error) -> Failed {
+fn told(fault: &anyhow::Error) -> Failed {
     Failed::from(format!("{fault:#}"))
 }
 
