@@ -137,7 +137,7 @@ async fn drafting_a_lot(world: Arc<World>) -> Result<()> {
 
 async fn listing_a_lot_again(world: Arc<World>) -> Result<()> {
     let anna = world.seller("anna");
-    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(6))).await?;
+    let lot = anna.opens(&Terms::from(100)).await?;
     anna.awaits_listing(&lot, "unsold").await?;
     let path = format!("/v1/listings/{}/relist", lot.id);
     let listed = a_hundred(&anna, Service::Listing, &path, &json!({})).await?;

@@ -64,13 +64,13 @@ async fn a_dispute_that_the_buyer_wins_gives_everything_back(world: Arc<World>) 
 
 async fn a_dispute_that_the_seller_wins_pays_the_seller(world: Arc<World>) -> Result<()> {
     let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
-    let sale = is_shipped(&anna, &bert, "ILS").await?;
+    let sale = is_shipped(&anna, &bert, "RON").await?;
     is_decided(&world, &bert, &sale, &json!({"decision": "release"})).await?;
 
     anna.awaits_sale_status(&sale, "completed", CONVERGES_WITHIN).await?;
     let ledger = world.operator().trial_balance().await?;
-    ensure!(balance_of(&ledger, "platform_revenue", "ILS").abs() == 1_000, "{ledger}");
-    ensure!(balance_of(&ledger, "gateway_clearing", "ILS").abs() == 1_000, "{ledger}");
+    ensure!(balance_of(&ledger, "platform_revenue", "RON").abs() == 1_000, "{ledger}");
+    ensure!(balance_of(&ledger, "gateway_clearing", "RON").abs() == 1_000, "{ledger}");
     Ok(())
 }
 

@@ -59,7 +59,7 @@ async fn strikes_of(person: &Person<'_>) -> Result<usize> {
 
 async fn an_unpaid_lot_is_offered_to_the_next_bidder_at_the_own_highest_bid(world: Arc<World>) -> Result<()> {
     let (anna, bert, idle) = (world.seller("anna"), world.bidder("bert"), world.bidder("idle"));
-    let terms = Terms::from(1_000).in_currency("MXN").with_second_chance();
+    let terms = Terms::from(1_000).in_currency("UAH").with_second_chance();
     let lot = is_not_paid(&anna, &bert, &idle, &terms).await?;
 
     let (offer, seen) = awaits_offer(&bert, &lot).await?;
@@ -74,8 +74,8 @@ async fn an_unpaid_lot_is_offered_to_the_next_bidder_at_the_own_highest_bid(worl
     anna.awaits_listing_that(&lot, "is settled", |listing| listing["sale_status"] == "completed").await?;
     ensure!(strikes_of(&idle).await? == 1 && strikes_of(&bert).await? == 0, "the strike is the winner's");
     let ledger = world.operator().trial_balance().await?;
-    ensure!(balance_of(&ledger, "platform_revenue", "MXN").abs() == 400, "{ledger}");
-    ensure!(balance_of(&ledger, "escrow", "MXN") == 0, "{ledger}");
+    ensure!(balance_of(&ledger, "platform_revenue", "UAH").abs() == 400, "{ledger}");
+    ensure!(balance_of(&ledger, "escrow", "UAH") == 0, "{ledger}");
     Ok(())
 }
 
@@ -120,7 +120,7 @@ async fn an_offer_may_be_declined_and_goes_to_nobody_twice(world: Arc<World>) ->
 
 async fn a_lot_without_second_chances_is_listed_again_on_the_same_terms(world: Arc<World>) -> Result<()> {
     let (anna, bert, idle) = (world.seller("anna"), world.bidder("bert"), world.bidder("idle"));
-    let lot = is_not_paid(&anna, &bert, &idle, &Terms::from(1_000).in_currency("ZAR")).await?;
+    let lot = is_not_paid(&anna, &bert, &idle, &Terms::from(1_000).in_currency("PEN")).await?;
 
     let again = awaits_relisting(&anna, &lot).await?;
     let (first, second) = (anna.listing(&lot).await?, anna.listing(&again).await?);
