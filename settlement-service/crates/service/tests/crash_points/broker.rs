@@ -125,7 +125,8 @@ impl Broker {
         let mut told = BTreeMap::<String, Vec<Told>>::new();
         let mut left: i64 = ends.iter().zip(&self.begun).map(|(end, begun)| end - begun).sum();
         while left > 0 {
-            let message = tokio::time::timeout(PATIENCE, self.reader.recv()).await.context("the broker is silent")??;
+            let message =
+                tokio::time::timeout(PATIENCE, self.reader.recv()).await.context("the broker is silent")??;
             let headers = message.headers().context("an event without an envelope")?;
             let envelope = Envelope::from_headers(|name| {
                 let header = headers.iter().find(|header| header.key == name)?;

@@ -103,7 +103,11 @@ impl People {
         for request in requests {
             let (status, answer) = self.asks(&request).await?;
             let was = (request.status, &request.answer);
-            ensure!((status.as_u16(), &answer) == was, "to {} it was {was:?} first, then {status} {answer}", request.path);
+            ensure!(
+                (status.as_u16(), &answer) == was,
+                "to {} it was {was:?} first, then {status} {answer}",
+                request.path
+            );
         }
         Ok(())
     }

@@ -47,7 +47,8 @@ impl World {
         let service = Arc::new(Service::new(log));
         let watch = Arc::new(Watch::new(Arc::clone(&service)));
         let gateway = Gateway::start(Arc::clone(&watch)).await?;
-        let people = People::new(Arc::clone(&service), &access.folder.join("ca.pem"), &folder.path().join("jwks.json"))?;
+        let people =
+            People::new(Arc::clone(&service), &access.folder.join("ca.pem"), &folder.path().join("jwks.json"))?;
         let server = postgres::Server::of(database.server())?;
         let database_url = database.url_by(postgres::stand_before(server, Arc::clone(&watch)).await?)?;
 
