@@ -41,7 +41,10 @@ impl Picture {
         calls_are_counted(world, party).await?;
         let told = told.get(&party.settlement().to_string()).map(Vec::as_slice).unwrap_or_default();
         let events = once_each(told).context("at the broker")?;
-        ensure!(events.len() as i64 == sequence, "{sequence} events were recorded, at the broker are {told:?}");
+        ensure!(
+            i64::try_from(events.len())? == sequence,
+            "{sequence} events were recorded, at the broker are {told:?}"
+        );
         let (strikes, payouts) = (database.strikes(party).await?, database.payouts(party).await?);
         Ok(Self {
             status,
@@ -121,18 +124,13 @@ pub fn once_each(told: &[Told]) -> Result<Vec<Told>> {
     let mut events: Vec<Told> = Vec::new();
     for one in told {
         let place = usize::try_from(one.sequence)?.checked_sub(1).context("a sequence begins with 1")?;
-        match events.get(place) {
-            Some(first) => ensure!(first == one, "{} was told as {first:?} and as {one:?}", one.sequence),
-            None => {
-                ensure!(
-                    place == events.len(),
-                    "after {} events the sequence {} comes: {told:?}",
-                    events.len(),
-                    one.sequence
-                );
-                events.push(one.clone());
-            }
+        if let Some(first) = events.get(place) {
+            ensure!(first == one, "{} was told as {first:?} and as {one:?}", one.sequence);
+            continue;
         }
+        let known = events.len();
+        ensure!(place == known, "after {known} events the sequence {} comes: {told:?}", one.sequence);
+        events.push(one.clone());
     }
     Ok(events)
 }

@@ -20,7 +20,7 @@ const MAX_REQUEST: usize = 64 * 1024;
 pub struct Gateway {
     pub address: SocketAddr,
     pub fake: Fake,
-    /// Whose first answer will be lost: what their requests are known by.
+    /// Calls whose first answer will be lost, by their keys.
     silent: Arc<Mutex<BTreeSet<String>>>,
 }
 
@@ -40,23 +40,20 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// The next call in which this occurs is carried out, and its answer is lost.
-    pub fn loses_the_answer_to(&self, mark: String) {
-        self.silent.lock().unwrap().insert(mark);
+    /// The next call by this key is carried out, and its answer is lost.
+    pub fn loses_the_answer_to(&self, key: &str) {
+        self.silent.lock().unwrap().insert(format!("idempotency-key: {key}\r\n"));
     }
 
     /// One request a connection.
     async fn serve(&self, mut stream: TcpStream, watch: &Watch) -> Result<()> {
         let request = read(&mut stream).await?;
-        let text = String::from_utf8_lossy(&request);
-        let mut first = text.split(' ');
-        let (method, path) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
-        let occurrence = if method == "POST" { watch.calls(path, &request) } else { Default::default() };
+        let occurrence = watch.calls(&request);
         if watch.cuts_before(&occurrence).await {
             return Ok(());
         }
         let answer = self.ask(&request).await?;
-        let is_lost = method == "POST" && self.loses(&text);
+        let is_lost = self.loses(&String::from_utf8_lossy(&request));
         if watch.cuts_after(&occurrence).await || is_lost {
             return Ok(());
         }
@@ -67,8 +64,8 @@ impl Gateway {
 
     fn loses(&self, request: &str) -> bool {
         let mut silent = self.silent.lock().unwrap();
-        let found = silent.iter().find(|mark| request.contains(*mark)).cloned();
-        found.is_some_and(|mark| silent.remove(&mark))
+        let found = silent.iter().find(|header| request.contains(*header)).cloned();
+        found.is_some_and(|header| silent.remove(&header))
     }
 
     async fn ask(&self, request: &[u8]) -> Result<Vec<u8>> {

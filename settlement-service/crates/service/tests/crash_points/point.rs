@@ -100,16 +100,17 @@ impl Wanted {
     /// `OUTCRY_CRASH_POINTS`: `all`, a number, or names as they are printed, separated by commas.
     pub fn from_env() -> Result<Self> {
         let text = std::env::var(VARIABLE).unwrap_or_default();
-        match text.trim() {
+        let text = text.trim();
+        if let Ok(count) = text.parse() {
+            return Ok(Self::Some(count));
+        }
+        match text {
             "" => Ok(Self::Some(NORMAL_RUN)),
             "all" => Ok(Self::All),
-            text => match text.parse() {
-                Ok(count) => Ok(Self::Some(count)),
-                Err(_) => {
-                    let points: Result<Vec<_>> = text.split(',').map(str::parse).collect();
-                    Ok(Self::These(points.with_context(|| format!("{VARIABLE} is {text:?}"))?))
-                }
-            },
+            names => {
+                let points: Result<Vec<_>> = names.split(',').map(str::parse).collect();
+                Ok(Self::These(points.with_context(|| format!("{VARIABLE} is {names:?}"))?))
+            }
         }
     }
 

@@ -64,7 +64,7 @@ impl Run {
             self.world.service.kill().await;
             self.starts(stories[0].ship_due_s()).await?;
             for story in stories {
-                let seen = self.tell(*story).await.with_context(|| format!("{}, undisturbed", story.name()))?;
+                let seen = self.learn(*story).await.with_context(|| format!("{}, undisturbed", story.name()))?;
                 let found = points_of(*story, &seen);
                 say(&format!("{}: {} points. {seen}", story.name(), found.len()));
                 let parties = self.arrive(*story, found.len() + SPARE)?;
@@ -76,6 +76,19 @@ impl Run {
             }
         }
         Ok(points)
+    }
+
+    /// What is seen of a story, twice the same: on a machine that is busy one thing may overtake another.
+    async fn learn(&mut self, story: Story) -> Result<Seen> {
+        let mut seen = self.tell(story).await?;
+        for _ in 0..TRIES {
+            let before = std::mem::replace(&mut seen, self.tell(story).await?);
+            if before == seen {
+                return Ok(seen);
+            }
+            say(&format!("{} is told in more than one way: {before}. {seen}", story.name()));
+        }
+        anyhow::bail!("it is never told twice in the same way")
     }
 
     async fn tell(&mut self, story: Story) -> Result<Seen> {

@@ -26,7 +26,8 @@ pub enum Story {
     Hammer,
     /// Paid, shipped, received, paid out.
     Sale,
-    /// A card is declined, another one is not; the seller does not ship: given back, and a strike.
+    /// A card is declined; the answer for another one is lost, and asked for. The seller does not ship: given back, and a
+    /// strike.
     Refund,
     /// The gateway's answer is lost and its webhook tells; then both wish to call it off, and it is given back.
     Told,
@@ -106,12 +107,13 @@ async fn sale(world: &World, party: &Party) -> Result<()> {
 async fn refund(world: &World, party: &Party) -> Result<()> {
     pays(world, party, "pm_card_chargeDeclined").await?;
     world.people.sees(party, "awaiting_payment").await?;
+    world.gateway.loses_the_answer_to(&format!("{}:authorize:2", party.settlement()));
     pays(world, party, "pm_card_visa").await
 }
 
 async fn told(world: &World, party: &Party) -> Result<()> {
     let people = &world.people;
-    world.gateway.loses_the_answer_to(format!("{}:authorize:", party.settlement()));
+    world.gateway.loses_the_answer_to(&format!("{}:authorize:1", party.settlement()));
     pays(world, party, "pm_card_visa").await?;
     let intent = held(world, party).await?;
     // Told once the service knows that it does not know: which commit is which must not depend on who is faster.

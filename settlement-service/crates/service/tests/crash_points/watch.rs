@@ -13,11 +13,11 @@ use crate::point::Moment;
 use crate::process::Service;
 
 /// What happened for the settlement that is watched, by what it was.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// The tables that each commit wrote to.
     pub commits: Vec<String>,
-    /// The paths of the calls to the gateway.
+    /// The calls to the gateway.
     pub calls: Vec<String>,
     /// The types of the events that were taken up to be produced, by sequence.
     pub events: BTreeMap<usize, String>,
@@ -27,7 +27,7 @@ impl Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let commits = self.commits.join(" | ");
         let events: Vec<_> = self.events.iter().map(|(sequence, event)| format!("{sequence} {event}")).collect();
-        write!(f, "commits: {commits}; calls: {}; events: {}", self.calls.join(" "), events.join(", "))
+        write!(f, "commits: {commits}; calls: {}; events: {}", self.calls.join(" | "), events.join(", "))
     }
 }
 
@@ -115,13 +115,13 @@ impl Watch {
         if state.leased { state.relays(None, Some(Moment::BeforeProduce)) } else { Occurrence::default() }
     }
 
-    /// A call that is on its way to the gateway.
-    pub fn calls(&self, path: &str, request: &[u8]) -> Occurrence {
+    /// A call, or a question, that is on its way to the gateway.
+    pub fn calls(&self, request: &[u8]) -> Occurrence {
         let mut state = self.state.lock().unwrap();
         if !state.is_about(request) {
             return Occurrence::default();
         }
-        state.seen.calls.push(path.to_owned());
+        state.seen.calls.push(what(request));
         let numbers = vec![state.seen.calls.len()];
         Occurrence { numbers, before: Some(Moment::BeforeCall), after: Some(Moment::AfterCall) }
     }
@@ -173,10 +173,11 @@ impl State {
     fn reads(&mut self, answer: &[Message]) {
         for row in answer.iter().filter(|message| message.kind == b'D') {
             let columns = row.columns();
-            let [_, _, Some(event_type), _, Some(key), Some(sequence), ..] = columns[..] else { continue };
+            let [_, _, Some(event_type), _, _, Some(sequence), ..] = columns[..] else { continue };
             let Ok(sequence) = <[u8; 8]>::try_from(sequence).map(u64::from_be_bytes) else { continue };
             let sequence = usize::try_from(sequence).unwrap_or(usize::MAX);
-            if self.is_about(key) {
+            // Its key may be that of a settlement that only the service knows so far; what it tells names the auction.
+            if self.is_about(&row.body) {
                 self.read.push(sequence);
                 if self.leased {
                     self.seen.events.insert(sequence, String::from_utf8_lossy(event_type).into_owned());
@@ -184,6 +185,16 @@ impl State {
             }
         }
     }
+}
+
+/// Method and path of a request, without the ids in it.
+fn what(request: &[u8]) -> String {
+    let text = String::from_utf8_lossy(request);
+    let mut first = text.split(' ');
+    let (method, path) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
+    let path = path.split('?').next().unwrap_or_default();
+    let path: Vec<_> = path.trim_start_matches("/v1/").split('/').filter(|part| !part.starts_with("pi_")).collect();
+    format!("{method} {}", path.join(" "))
 }
 
 /// The relay's batch.
