@@ -58,6 +58,7 @@ package() {
     [ -x "$binary" ] || fail "$binary is missing; build it first: cargo build --bin $1"
     mkdir -p "$work/$1"
     strip -o "$work/$1/service" "$binary"
+    cp "$images/rootfs.sh" "$work/$1/"
     docker build "${arguments[@]}" --build-arg "SERVICE=$1" \
         --build-arg "VERSION=$(version_of "$1")" --build-arg "REVISION=$revision" \
         -f "$images/prebuilt.Dockerfile" -t "outcry/$1:$tag" "$work/$1"

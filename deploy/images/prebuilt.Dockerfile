@@ -1,16 +1,19 @@
 # A service's image from a binary that was built already; otherwise the same image as <service>/Dockerfile makes.
 # It is for places where no Rust image can be pulled. deploy/images/build.sh --prebuilt calls it with a context that
-# holds nothing but the stripped binary, renamed to "service".
+# holds nothing but rootfs.sh and the stripped binary, renamed to "service".
 ARG RUNTIME_IMAGE=debian:bookworm-slim
-FROM ${RUNTIME_IMAGE}
+FROM ${RUNTIME_IMAGE} AS rootfs
 RUN test -s /etc/ssl/certs/ca-certificates.crt \
     || (apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*)
+ARG SERVICE
+COPY rootfs.sh service /
+# ENTRYPOINT and HEALTHCHECK cannot name an argument.
+RUN /rootfs.sh /service "${SERVICE}" /rootfs && ln -s "${SERVICE}" /rootfs/usr/local/bin/service
+
+FROM scratch
+COPY --from=rootfs /rootfs /
 
 ARG SERVICE
-COPY service /usr/local/bin/${SERVICE}
-# ENTRYPOINT and HEALTHCHECK cannot name an argument.
-RUN ln -s "${SERVICE}" /usr/local/bin/service
-
 ARG VERSION=0.0.0-dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Outcry ${SERVICE}" \

@@ -12,6 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::{
+    secrets::Secrets,
     target::{self, Local, SETTINGS},
     whole::{self, Spared},
     world::World,
@@ -77,11 +78,23 @@ fn arguments(at_once: Option<usize>) -> Arguments {
 
 fn stopped(failed: bool) -> ExitCode {
     let local = LOCAL.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(Err(fault)) = local.as_ref().map(kept_its_secrets) {
+        eprintln!("after the whole run: {fault:#}");
+        return ExitCode::FAILURE;
+    }
     if let Some(Err(fault)) = local.map(|local| local.stop(failed)) {
         eprintln!("{fault:#}");
         return ExitCode::FAILURE;
     }
     if failed { ExitCode::from(101) } else { ExitCode::SUCCESS }
+}
+
+/// Whatever the tests did: no key, password or token is in any log of the marketplace.
+pub fn kept_its_secrets(local: &Local) -> Result<()> {
+    let world = local.world()?;
+    let secrets = Secrets::of(&world)?;
+    secrets.are_in_no_log_of(&world.endpoints.logs_dir)?;
+    secrets.are_not_in(&local.said()?)
 }
 
 /// Makes `world` the shared marketplace; to be called before the first test runs.

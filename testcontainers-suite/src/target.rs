@@ -41,6 +41,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("OUTCRY_PAYMENT_DUE_S", "30"),
     ("OUTCRY_SHIP_DUE_S", "15"),
     ("OUTCRY_INSPECTION_S", "15"),
+    ("OUTCRY_OFFER_DAY_S", "10"),
     ("OUTCRY_WEBHOOK_SECRET", WEBHOOK_SECRET),
     ("OUTCRY_LOG", "info,listing_adapter_kafka=debug,bidding_adapter_kafka=debug,settlement_adapter_kafka=debug"),
 ];

@@ -12,6 +12,7 @@ pub struct Terms {
     format: Value,
     starts_in: Option<Duration>,
     lasts: Duration,
+    second_chance: bool,
 }
 
 impl Terms {
@@ -55,7 +56,7 @@ impl Terms {
     }
 
     fn of(format: Value) -> Self {
-        Self { currency: "USD", format, starts_in: None, lasts: Duration::from_secs(10) }
+        Self { currency: "USD", format, starts_in: None, lasts: Duration::from_secs(10), second_chance: false }
     }
 
     /// In another currency.
@@ -108,6 +109,13 @@ impl Terms {
         self.with("decline_within_s", json!(seconds))
     }
 
+    /// A lot that is not paid goes to the next bidder.
+    #[must_use]
+    pub fn with_second_chance(mut self) -> Self {
+        self.second_chance = true;
+        self
+    }
+
     fn with(mut self, member: &str, value: Value) -> Self {
         self.format[member] = value;
         self
@@ -140,7 +148,7 @@ impl Terms {
             "format": self.format,
             "starts_at": starts_at,
             "ends_at": rfc3339(now + self.starts_in.unwrap_or_default() + self.lasts),
-            "second_chance": false,
+            "second_chance": self.second_chance,
         })
     }
 }

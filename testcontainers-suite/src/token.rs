@@ -70,7 +70,13 @@ impl Signer {
     /// Whatever `header` and `claims` say, signed by the real key.
     #[must_use]
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
-        let signed = unsigned(header, claims);
+        self.sign_text(&header.to_string(), &claims.to_string())
+    }
+
+    /// As [`Signer::sign`], for what a JSON value cannot hold, e.g. a member that is there twice.
+    #[must_use]
+    pub fn sign_text(&self, header: &str, claims: &str) -> String {
+        let signed = format!("{}.{}", base64url(header.as_bytes()), base64url(claims.as_bytes()));
         let signature = self.key.sign(signed.as_bytes());
         with_signature(&signed, signature.as_ref())
     }

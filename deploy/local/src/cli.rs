@@ -32,6 +32,10 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Proves the result of an auction from its log and its signed receipt, or names the first difference.
     Verify(VerifyArgs),
+    /// Compares the ledger with the payment gateway's list and names each difference.
+    ///
+    /// Ends with exit code 0 if they agree and with 3 if they differ.
+    Reconcile(ReconcileArgs),
     /// Measures the marketplace under load, beside the bare database, and checks that nothing was lost.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -45,6 +49,17 @@ pub struct VerifyArgs {
     pub auction: String,
 }
 
+/// What `outcry reconcile` compares.
+#[derive(Debug, Clone, Args)]
+pub struct ReconcileArgs {
+    /// From when, e.g. 2030-01-01T00:00:00Z; eight days ago unless given.
+    #[arg(long, value_name = "RFC 3339")]
+    pub since: Option<String>,
+    /// Prints one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What is measured.
 #[derive(Debug, Clone, Subcommand)]
 pub enum BenchCommand {
@@ -52,6 +67,8 @@ pub enum BenchCommand {
     Bids(BidsArgs),
     /// The live stream: one auction, many listeners, every event to every listener.
     Stream(StreamArgs),
+    /// Settlements: sales from the hammer to the seller's money, and whether every cent is where it belongs afterwards.
+    Sagas(SagasArgs),
 }
 
 /// How `outcry bench bids` loads the marketplace.
@@ -141,6 +158,51 @@ pub struct StreamArgs {
     /// Prints one JSON object at the end instead of a table.
     #[arg(long)]
     pub json: bool,
+}
+
+/// How `outcry bench sagas` loads the marketplace.
+#[derive(Debug, Clone, Args)]
+pub struct SagasArgs {
+    /// How many sales go from the hammer to the payout over the API.
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub settlements: u32,
+    /// How many sellers they have; one for ten sales unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub sellers: Option<u32>,
+    /// How many sales may be paid and not completed at a time.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub at_once: u32,
+    /// How many connections buyers and sellers have; each has at most one request under way.
+    #[arg(long, value_name = "C", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=20_000))]
+    pub connections: u16,
+    /// How many shipped lots have the end of their inspection in the same moment; nobody acts. 0 leaves it out.
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub due: u32,
+    /// How many other settlements wait for a moment days away.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=5_000_000))]
+    pub waiting: u32,
+    /// How many other settlements are finished.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=5_000_000))]
+    pub finished: u32,
+    /// With --waiting or --finished: how many seconds settlement is watched while nothing is due, before and with them.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub idle: u32,
+    /// Leaves out the bare database's figures.
+    #[arg(long)]
+    pub no_yardstick: bool,
+    /// How many seconds the bare database is measured at each number of clients.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub yardstick_duration: u32,
+    /// Prints one JSON object at the end instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl SagasArgs {
+    /// How many sellers there are.
+    pub fn seller_count(&self) -> u32 {
+        self.sellers.unwrap_or(self.settlements.div_ceil(10)).max(1)
+    }
 }
 
 /// How `outcry up` starts the marketplace.

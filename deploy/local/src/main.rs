@@ -16,6 +16,7 @@ mod postgres;
 mod preflight;
 mod process;
 mod ready;
+mod reconcile;
 mod replay;
 mod services;
 mod signals;
@@ -57,6 +58,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&args, &data_dir()?, &console).await,
         Command::Replay(args) => replay::run(&args, &data_dir()?, &console).await,
         Command::Verify(args) => verify::run(&args, &data_dir()?, &console).await,
+        Command::Reconcile(args) => reconcile::run(&args, &data_dir()?).await,
         Command::Bench(command) => bench::run(&command, &data_dir()?, &console).await,
         Command::Token(args) => {
             println!("{}", DevKey::load(&data_dir()?)?.token(&args.sub, &args.roles, args.ttl)?);

@@ -95,7 +95,6 @@ async fn a_key_that_the_token_brings_opens_nothing(world: Arc<World>, service: S
             ("jku", json!("https://127.0.0.1:1/jwks.json")),
             ("x5u", json!("https://127.0.0.1:1/cert.pem")),
             ("x5c", json!([base64url(stranger.public_key().as_ref())])),
-            ("crit", json!(["exp"])),
         ] {
             let mut header = json!({"alg": "EdDSA", "typ": "JWT", "kid": kid});
             header[member] = value;

@@ -5,8 +5,12 @@ mod errors;
 mod forged_tokens;
 mod idempotency;
 mod limits;
+mod metrics;
+mod once;
 mod operations;
 mod samples;
+mod signed_tokens;
+mod startup;
 mod tls;
 mod tokens;
 mod traces;
@@ -18,11 +22,15 @@ pub fn trials() -> Vec<Trial> {
         errors::trials(),
         tokens::trials(),
         forged_tokens::trials(),
+        signed_tokens::trials(),
         idempotency::trials(),
+        once::trials(),
         limits::trials(),
         tls::trials(),
         documents::trials(),
         operations::trials(),
+        metrics::trials(),
+        startup::trials(),
         traces::trials(),
     ]
     .into_iter()

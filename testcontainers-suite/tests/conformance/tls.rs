@@ -1,4 +1,5 @@
-//! TLS and nothing else: no plain HTTP, no old versions, HTTP/2 by ALPN, a certificate of the authority.
+//! TLS and nothing else: no plain HTTP, no old versions or ciphers, HTTP/2 by ALPN, a certificate of the authority; and
+//! the broker wants one of each client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,11 +8,11 @@ use libtest_mimic::Trial;
 use reqwest::{Url, Version};
 use rustls::{
     ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     version::{TLS12, TLS13},
 };
 use testcontainers_suite::{
-    trials_of_each_service,
+    trials, trials_of_each_service,
     world::{Service, World},
 };
 use tokio::{
@@ -25,11 +26,30 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 
+/// Cipher suites (the IANA's registry of TLS parameters): first what is spoken by 1.2, then what is spoken never.
+const MODERN: [u16; 6] = [0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca8, 0xcca9];
+const OUTDATED: [(&str, &[u16]); 7] = [
+    ("no encryption", &[0x0001, 0x0002, 0x003b, 0xc006, 0xc010]),
+    ("export ciphers", &[0x0003, 0x0006, 0x0008, 0x0014]),
+    ("RC4, DES and 3DES", &[0x0004, 0x0005, 0x0009, 0x000a, 0x0016, 0xc007, 0xc008, 0xc011, 0xc012]),
+    ("nobody's signature", &[0x0018, 0x001b, 0x0034, 0x006c, 0xc018, 0xc019]),
+    ("keys without forward secrecy", &[0x002f, 0x0035, 0x003c, 0x003d, 0x009c, 0x009d]),
+    ("finite fields", &[0x0033, 0x0039, 0x0067, 0x006b, 0x009e, 0x009f]),
+    ("CBC", &[0xc009, 0xc00a, 0xc013, 0xc014, 0xc023, 0xc024, 0xc027, 0xc028]),
+];
+
 pub fn trials() -> Vec<Trial> {
+    let mut trials = trials!("conformance::tls": kafka_takes_nobody_without_a_certificate);
+    trials.extend(of_each_service());
+    trials
+}
+
+fn of_each_service() -> Vec<Trial> {
     trials_of_each_service!("conformance::tls":
         plain_http_gets_no_answer_that_tells_anything,
         tls_1_2_and_1_3_are_spoken,
         older_versions_are_refused,
+        outdated_ciphers_are_refused,
         http_2_and_http_1_1_are_spoken,
         the_certificate_is_of_the_authority_and_no_other,
         a_client_that_says_nothing_holds_up_nobody,
@@ -81,13 +101,17 @@ async fn plain_http_gets_no_answer_that_tells_anything(world: Arc<World>, servic
     Ok(())
 }
 
-fn config(world: &World, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Result<ClientConfig> {
+fn roots(world: &World) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(&world.endpoints.ca_file)? {
         roots.add(certificate?)?;
     }
-    let mut config =
-        ClientConfig::builder_with_protocol_versions(versions).with_root_certificates(roots).with_no_client_auth();
+    Ok(roots)
+}
+
+fn config(world: &World, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Result<ClientConfig> {
+    let builder = ClientConfig::builder_with_protocol_versions(versions);
+    let mut config = builder.with_root_certificates(roots(world)?).with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     Ok(config)
 }
@@ -115,20 +139,79 @@ async fn tls_1_2_and_1_3_are_spoken(world: Arc<World>, service: Service) -> Resu
 async fn older_versions_are_refused(world: Arc<World>, service: Service) -> Result<()> {
     for door in doors(&world, service)? {
         // The same hello that asks for 1.2 is answered: it is the version that is refused below.
-        let answer = exchange(&door, &client_hello(0x03)).await?;
+        let answer = exchange(&door, &client_hello(0x03, &MODERN)).await?;
         ensure!(answer.first() == Some(&HANDSHAKE), "{door}: a hello of TLS 1.2 was answered {answer:02x?}");
         for (name, minor) in [("TLS 1.1", 0x02), ("TLS 1.0", 0x01), ("SSL 3.0", 0x00)] {
-            let answer = exchange(&door, &client_hello(minor)).await?;
-            let refused = answer.is_empty() || answer[0] == ALERT;
-            ensure!(refused, "{door} speaks {name}: {answer:02x?}");
+            // What those versions had, beside what this one has.
+            let suites = [&MODERN[..], &[0xc009, 0xc013, 0x002f, 0x000a]].concat();
+            let answer = exchange(&door, &client_hello(minor, &suites)).await?;
+            ensure!(refused(&answer), "{door} speaks {name}: {answer:02x?}");
         }
     }
     Ok(())
 }
 
+async fn outdated_ciphers_are_refused(world: Arc<World>, service: Service) -> Result<()> {
+    for door in doors(&world, service)? {
+        for (name, suites) in OUTDATED {
+            let answer = exchange(&door, &client_hello(0x03, suites)).await?;
+            ensure!(refused(&answer), "{door} speaks {name}: {answer:02x?}");
+        }
+        let mut spoken = 0;
+        for suite in MODERN {
+            spoken += usize::from(!refused(&exchange(&door, &client_hello(0x03, &[suite])).await?));
+        }
+        ensure!(spoken >= 2, "{door} speaks {spoken} of the modern suites: nothing is refused for what it is");
+    }
+    Ok(())
+}
+
+fn refused(answer: &[u8]) -> bool {
+    answer.is_empty() || answer[0] == ALERT
+}
+
+/// Mutual TLS: who has no certificate is asked for one and gets no answer, whatever else is right.
+async fn kafka_takes_nobody_without_a_certificate(world: Arc<World>) -> Result<()> {
+    /// Length, key 18 (`ApiVersions`), version 0, correlation id 7, no client id: who may talk is answered by the same id.
+    const ASK: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+    let door = &world.endpoints.kafka;
+    let plain = exchange(door, &ASK).await?;
+    ensure!(refused(&plain), "without TLS it answers {plain:02x?}");
+    for minor in [0x02, 0x01] {
+        let answer = exchange(door, &client_hello(minor, &MODERN)).await?;
+        ensure!(refused(&answer), "it speaks TLS 3.{minor}: {answer:02x?}");
+    }
+    for version in [&TLS12, &TLS13] {
+        let anonymous = config(&world, &[version], &[])?;
+        let answered = ask(door, anonymous, &ASK).await;
+        ensure!(answered.is_err(), "it answers somebody without a certificate: {answered:02x?}");
+        let file = |name: &str| world.endpoints.tls_dir.join(name);
+        let chain = CertificateDer::pem_file_iter(file("listing-service.pem"))?.collect::<Result<Vec<_>, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(file("listing-service-key.pem"))?;
+        let known = ClientConfig::builder_with_protocol_versions(&[version])
+            .with_root_certificates(roots(&world)?)
+            .with_client_auth_cert(chain, key)?;
+        let answer = ask(door, known, &ASK).await.context("with listing's certificate")?;
+        ensure!(answer[4..8] == [0, 0, 0, 7], "it answers {answer:02x?}");
+    }
+    Ok(())
+}
+
+/// The first bytes of what a broker answers.
+async fn ask(address: &str, config: ClientConfig, question: &[u8]) -> Result<[u8; 8]> {
+    let asked = async {
+        let mut stream = connect(address, config).await?;
+        stream.write_all(question).await?;
+        stream.flush().await?;
+        let mut answer = [0; 8];
+        stream.read_exact(&mut answer).await?;
+        anyhow::Ok(answer)
+    };
+    tokio::time::timeout(ANSWERS_WITHIN, asked).await.context("neither answered nor ended")?
+}
+
 /// A `ClientHello` of version 3.`minor` and no later one (RFC 5246 §7.4.1.2).
-fn client_hello(minor: u8) -> Vec<u8> {
-    let suites: [u16; 6] = [0xc02b, 0xc02f, 0xc009, 0xc013, 0x002f, 0x00ff];
+fn client_hello(minor: u8, suites: &[u16]) -> Vec<u8> {
     let mut extensions = Vec::new();
     for (kind, data) in [
         (0x000a_u16, &[0x00, 0x04, 0x00, 0x17, 0x00, 0x1d][..]), // groups: P-256, X25519

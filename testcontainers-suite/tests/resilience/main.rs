@@ -1,9 +1,10 @@
-//! A marketplace of its own that is hurt: parts are killed in the midst of a sale, or told to stop, all auctions rest, or
-//! what is stored is changed.
+//! A marketplace of its own that is hurt: parts are killed in the midst of a sale, stand still, or are told to stop, all
+//! auctions rest, or what is stored is changed.
 
 mod drained;
 mod killed;
 mod paused;
+mod stopped;
 mod verified;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 use anyhow::{Context, Result};
 use libtest_mimic::{Failed, Trial};
 use testcontainers_suite::{
-    harness::{block_on, run},
+    harness::{block_on, kept_its_secrets, run},
     target::{Local, PATIENT_SETTINGS},
     world::World,
 };
@@ -22,13 +23,13 @@ use testcontainers_suite::{
 static MARKETPLACE: Mutex<Option<Local>> = Mutex::new(None);
 
 fn main() -> ExitCode {
-    let trials =
-        [paused::trials(), verified::trials(), killed::trials(), drained::trials()].into_iter().flatten().collect();
+    let groups = [paused::trials(), verified::trials(), stopped::trials(), killed::trials(), drained::trials()];
+    let trials = groups.into_iter().flatten().collect();
     // One after the other: each needs the marketplace whole at its beginning.
     let code = run(trials, Some(1));
-    if let Some(local) = MARKETPLACE.lock().unwrap_or_else(PoisonError::into_inner).take()
-        && let Err(fault) = local.stop(code != ExitCode::SUCCESS)
-    {
+    let Some(local) = MARKETPLACE.lock().unwrap_or_else(PoisonError::into_inner).take() else { return code };
+    let kept = kept_its_secrets(&local);
+    if let Err(fault) = kept.and(local.stop(code != ExitCode::SUCCESS)) {
         eprintln!("{fault:#}");
         return ExitCode::FAILURE;
     }

@@ -6,6 +6,7 @@ mod cancellation;
 mod closing;
 mod contention;
 mod detours;
+mod disputes;
 mod events;
 mod formats;
 mod money;
@@ -18,12 +19,15 @@ mod sealed;
 mod soft_close;
 mod stream;
 mod tolerance;
+mod unpaid;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
     [
         money::trials(),
+        unpaid::trials(),
+        disputes::trials(),
         detours::trials(),
         formats::trials(),
         bidding::trials(),

@@ -13,6 +13,7 @@ use bidding_adapter_kafka::client::KafkaConfig;
 use bidding_domain::alias::{Aliases, MIN_SECRET_BYTES, SecretTooShort};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
+use tracing_subscriber::EnvFilter;
 
 /// Everything that an operator can set.
 #[derive(Debug)]
@@ -71,8 +72,8 @@ impl Config {
                 burst: env.within("OUTCRY_RATE_ADDRESS_BURST", 400, 0, 1_000_000),
             },
             trusted_proxies: env.list("OUTCRY_TRUSTED_PROXIES"),
-            otlp_endpoint: env.optional("OUTCRY_OTLP_ENDPOINT"),
-            log: env.optional("OUTCRY_LOG").unwrap_or_else(|| "info".into()),
+            otlp_endpoint: env.http_url("OUTCRY_OTLP_ENDPOINT"),
+            log: env.log_filter("OUTCRY_LOG"),
             alias_secret: env.alias_secret("OUTCRY_ALIAS_SECRET"),
             receipt_key: env.receipt_key("OUTCRY_RECEIPT_KEY"),
             lanes: env.within("OUTCRY_LANES", 1, 1, 16),
@@ -181,6 +182,24 @@ impl Env {
             self.fault(name, format!("is {value:?}, and must be {}", known.join(" or ")));
         }
         value
+    }
+
+    /// Where to send something by HTTP, if anywhere.
+    fn http_url(&mut self, name: &str) -> Option<String> {
+        let place = self.optional(name)?;
+        if !place.parse::<reqwest::Url>().is_ok_and(|url| ["http", "https"].contains(&url.scheme())) {
+            self.fault(name, format!("is {place:?}, and must be an http or https URL"));
+        }
+        Some(place)
+    }
+
+    /// What is logged.
+    fn log_filter(&mut self, name: &str) -> String {
+        let filter = self.optional(name).unwrap_or_else(|| "info".into());
+        if let Err(error) = EnvFilter::try_new(&filter) {
+            self.fault(name, format!("is {filter:?}, and must be a log filter like info,sqlx=warn: {error}"));
+        }
+        filter
     }
 
     /// A file that can be read.

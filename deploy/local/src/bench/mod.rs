@@ -12,6 +12,7 @@ mod memory;
 mod pace;
 mod recovery;
 mod report;
+mod sagas;
 mod seed;
 mod sse;
 mod stream;
@@ -57,12 +58,16 @@ pub async fn run(command: &BenchCommand, data_dir: &DataDir, console: &Console) 
         match command {
             BenchCommand::Bids(args) => bench.bids(args).await,
             BenchCommand::Stream(args) => stream::run(&bench, args).await,
+            BenchCommand::Sagas(args) => sagas::run(&bench, args).await,
         }
     };
     tokio::select! {
         outcome = measured => outcome,
         () = signals.next() => {
-            yardstick::clean(bench.bidding_database()?).await?;
+            match command {
+                BenchCommand::Bids(_) | BenchCommand::Stream(_) => yardstick::clean(bench.database(Service::Bidding)?).await?,
+                BenchCommand::Sagas(_) => sagas::clean(bench.database(Service::Settlement)?).await?,
+            }
             Ok(ExitCode::from(INTERRUPTED))
         }
     }
@@ -84,9 +89,9 @@ impl<'a> Bench<'a> {
         Ok(Self { data_dir, console, endpoints, api, run: files::random_hex(5)? })
     }
 
-    fn bidding_database(&self) -> Result<&str> {
-        let url = self.endpoints.postgres.get(Service::Bidding.context());
-        Ok(url.context("endpoints.json does not name bidding's database")?)
+    fn database(&self, service: Service) -> Result<&str> {
+        let url = self.endpoints.postgres.get(service.context());
+        Ok(url.with_context(|| format!("endpoints.json does not name the database of {service}"))?)
     }
 
     fn targets(&self, urls: &[String]) -> Result<Vec<Target>> {
@@ -109,7 +114,8 @@ impl<'a> Bench<'a> {
         let (mut yardsticks, mut alone) = (None, None);
         if !args.no_yardstick {
             let each = Duration::from_secs(args.yardstick_duration.into());
-            yardsticks = Some(yardstick::measure(self.bidding_database()?, auctions, each, self.console).await?);
+            yardsticks =
+                Some(yardstick::measure(self.database(Service::Bidding)?, auctions, each, self.console).await?);
             let plan = Plan {
                 connections: 1,
                 pace: Pace::Closed,

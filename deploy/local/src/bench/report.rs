@@ -250,7 +250,8 @@ pub fn mib(memory: &Peaks) -> BTreeMap<String, u64> {
     memory.iter().map(|(service, bytes)| (service.clone(), bytes.div_ceil(MIB))).collect()
 }
 
-fn per_s(value: f64) -> String {
+/// A rate.
+pub fn per_s(value: f64) -> String {
     format!("{value:.0} /s")
 }
 
@@ -258,17 +259,20 @@ fn ms(value: f64) -> String {
     format!("{value:.1} ms")
 }
 
-fn rounded(value: f64) -> f64 {
+/// To two digits.
+pub fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
+/// What was counted, by kind.
+pub fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
     let told: Vec<String> =
         counts.iter().filter(|(_, count)| **count > 0).map(|(kind, count)| format!("{kind}: {count}")).collect();
     told.join(", ")
 }
 
-fn tried(tried: &[(usize, f64)]) -> String {
+/// Numbers of clients that were tried.
+pub fn tried(tried: &[(usize, f64)]) -> String {
     let told: Vec<String> = tried.iter().map(|(clients, per_s)| format!("{clients} clients: {per_s:.0}")).collect();
     told.join(", ")
 }

@@ -5,6 +5,7 @@ pub mod access;
 pub mod admin;
 pub mod reader;
 pub mod wire;
+pub mod writer;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

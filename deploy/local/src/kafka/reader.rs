@@ -12,10 +12,8 @@ use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::{Record, RecordBatchDecoder};
 
 use super::access;
-use super::wire::{self, Connection, Exchange};
-use crate::ca::{Identity, Purpose};
+use super::wire::{Connection, Exchange};
 use crate::endpoints::Endpoints;
-use crate::files;
 use crate::layout::{DataDir, Service};
 
 impl Exchange for FetchRequest {
@@ -35,10 +33,20 @@ const LIST_OFFSETS: i16 = 7;
 const LATEST: i64 = -1;
 const ANSWER_BYTES: i32 = 8 * 1024 * 1024;
 const PARTITION_BYTES: i32 = 2 * 1024 * 1024;
-const WAIT_MS: i32 = 500;
+/// What is there is wanted at once.
+const AT_ONCE: Patience = Patience { min_bytes: 1, wait_ms: 500 };
+/// As the services wait for theirs.
+const AS_IT_COMES: Patience = Patience { min_bytes: 65_536, wait_ms: 25 };
 /// What comes before a batch's length, and the length itself.
 const BATCH_LENGTH_AT: usize = 8;
 const BATCH_HEAD: usize = 12;
+
+/// What the broker waits for before it answers.
+#[derive(Clone, Copy)]
+struct Patience {
+    min_bytes: i32,
+    wait_ms: i32,
+}
 
 /// A reader of one topic.
 pub struct Reader {
@@ -50,9 +58,7 @@ pub struct Reader {
 impl Reader {
     /// A reader of the topic that `service` publishes to, with the rights of that service.
     pub async fn open(data_dir: &DataDir, endpoints: &Endpoints, service: Service) -> Result<Self> {
-        let identity = Identity::of(data_dir, &service.name(), Purpose::Client);
-        let tls = wire::tls(&files::read(&endpoints.ca_file)?, &identity)?;
-        let connection = Connection::open(&endpoints.kafka, tls).await?;
+        let connection = Connection::of(data_dir, endpoints, service).await?;
         let topic = access::topics().into_iter().find(|topic| topic.name == service.topic());
         let topic = topic.with_context(|| format!("{service} has no topic"))?;
         let name = TopicName(StrBytes::from_string(topic.name));
@@ -82,37 +88,57 @@ impl Reader {
     pub async fn read(&mut self, from: &[i64], to: &[i64], mut each: impl FnMut(&Record) -> Result<()>) -> Result<()> {
         let mut next = from.to_vec();
         loop {
-            let behind = (0..).zip(next.iter().zip(to)).filter(|(_, (next, to))| next < to);
-            let partition = |(index, (&next, _))| {
-                FetchPartition::default()
-                    .with_partition(index)
-                    .with_fetch_offset(next)
-                    .with_partition_max_bytes(PARTITION_BYTES)
-            };
-            let behind: Vec<FetchPartition> = behind.map(partition).collect();
+            let behind: Vec<usize> = (0..next.len()).filter(|&index| next[index] < to[index]).collect();
             if behind.is_empty() {
                 return Ok(());
             }
-            let topic = FetchTopic::default().with_topic(self.topic.clone()).with_partitions(behind);
-            let request = FetchRequest::default()
-                .with_max_wait_ms(WAIT_MS)
-                .with_min_bytes(1)
-                .with_max_bytes(ANSWER_BYTES)
-                .with_topics(vec![topic]);
-            let answer = self.connection.ask(&request, FETCH).await?;
-            sound(answer.error_code)?;
-            for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
-                sound(partition.error_code)?;
-                let index = usize::try_from(partition.partition_index)?;
-                let (next, to) = (next.get_mut(index).context("Kafka tells of another partition")?, to[index]);
-                for record in records(partition.records.unwrap_or_default())? {
-                    if (*next..to).contains(&record.offset) {
-                        each(&record)?;
-                    }
-                    *next = (*next).max(record.offset + 1);
+            let show = |index: usize, record: &Record| if record.offset < to[index] { each(record) } else { Ok(()) };
+            self.fetch(&behind, &mut next, AT_ONCE, show).await?;
+        }
+    }
+
+    /// Shows what comes at or after `next` and moves `next` behind it; returns when much has come, or soon.
+    pub async fn follow(&mut self, next: &mut [i64], mut each: impl FnMut(&Record) -> Result<()>) -> Result<()> {
+        let all: Vec<usize> = (0..next.len()).collect();
+        self.fetch(&all, next, AS_IT_COMES, |_, record| each(record)).await
+    }
+
+    async fn fetch(
+        &mut self,
+        partitions: &[usize],
+        next: &mut [i64],
+        Patience { min_bytes, wait_ms }: Patience,
+        mut each: impl FnMut(usize, &Record) -> Result<()>,
+    ) -> Result<()> {
+        let mut wanted = Vec::with_capacity(partitions.len());
+        for &index in partitions {
+            let partition = FetchPartition::default()
+                .with_partition(i32::try_from(index)?)
+                .with_fetch_offset(next[index])
+                .with_partition_max_bytes(PARTITION_BYTES);
+            wanted.push(partition);
+        }
+        let topic = FetchTopic::default().with_topic(self.topic.clone()).with_partitions(wanted);
+        let request = FetchRequest::default()
+            .with_max_wait_ms(wait_ms)
+            .with_min_bytes(min_bytes)
+            .with_max_bytes(ANSWER_BYTES)
+            .with_topics(vec![topic]);
+        let answer = self.connection.ask(&request, FETCH).await?;
+        sound(answer.error_code)?;
+        for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
+            sound(partition.error_code)?;
+            let index = usize::try_from(partition.partition_index)?;
+            let next = next.get_mut(index).context("Kafka tells of another partition")?;
+            for record in records(partition.records.unwrap_or_default())? {
+                // A batch is given whole, also the part of it that is known.
+                if record.offset >= *next {
+                    each(index, &record)?;
+                    *next = record.offset + 1;
                 }
             }
         }
+        Ok(())
     }
 }
 

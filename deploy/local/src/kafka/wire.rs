@@ -14,7 +14,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::ca::Identity;
+use crate::ca::{Identity, Purpose};
+use crate::endpoints::Endpoints;
+use crate::files;
+use crate::layout::{DataDir, Service};
 
 /// No answer to what this program asks is larger.
 const ANSWER_MAX_BYTES: i32 = 16 * 1024 * 1024;
@@ -45,6 +48,13 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Connects to the marketplace's broker with the rights of `service`.
+    pub async fn of(data_dir: &DataDir, endpoints: &Endpoints, service: Service) -> Result<Self> {
+        let identity = Identity::of(data_dir, &service.name(), Purpose::Client);
+        let tls = tls(&files::read(&endpoints.ca_file)?, &identity)?;
+        Self::open(&endpoints.kafka, tls).await
+    }
+
     /// Connects to `address`, `host:port`.
     pub async fn open(address: &str, tls: Arc<ClientConfig>) -> Result<Self> {
         let (host, _) = address.rsplit_once(':').with_context(|| format!("`{address}` is not host:port"))?;

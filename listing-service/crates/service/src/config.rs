@@ -14,6 +14,7 @@ use listing_adapter_http::{jwks, limits::Rate};
 use listing_adapter_kafka::client::KafkaConfig;
 use listing_domain::terms::DurationLimits;
 use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
 
 /// Everything that an operator can set.
 #[derive(Debug)]
@@ -70,8 +71,8 @@ impl Config {
                 burst: env.within("OUTCRY_RATE_ADDRESS_BURST", 400, 0, 1_000_000),
             },
             trusted_proxies: env.list("OUTCRY_TRUSTED_PROXIES"),
-            otlp_endpoint: env.optional("OUTCRY_OTLP_ENDPOINT"),
-            log: env.optional("OUTCRY_LOG").unwrap_or_else(|| "info".into()),
+            otlp_endpoint: env.http_url("OUTCRY_OTLP_ENDPOINT"),
+            log: env.log_filter("OUTCRY_LOG"),
             limits: DurationLimits {
                 min: TimeDelta::seconds(env.within("OUTCRY_AUCTION_MIN_S", 5, 1, 86_400)),
                 max: TimeDelta::seconds(env.within("OUTCRY_AUCTION_MAX_S", 2_592_000, 60, 31_536_000)),
@@ -154,6 +155,24 @@ impl Env {
             self.fault(name, format!("is {value:?}, and must be {}", known.join(" or ")));
         }
         value
+    }
+
+    /// Where to send something by HTTP, if anywhere.
+    fn http_url(&mut self, name: &str) -> Option<String> {
+        let place = self.optional(name)?;
+        if !place.parse::<reqwest::Url>().is_ok_and(|url| ["http", "https"].contains(&url.scheme())) {
+            self.fault(name, format!("is {place:?}, and must be an http or https URL"));
+        }
+        Some(place)
+    }
+
+    /// What is logged.
+    fn log_filter(&mut self, name: &str) -> String {
+        let filter = self.optional(name).unwrap_or_else(|| "info".into());
+        if let Err(error) = EnvFilter::try_new(&filter) {
+            self.fault(name, format!("is {filter:?}, and must be a log filter like info,sqlx=warn: {error}"));
+        }
+        filter
     }
 
     /// A file that can be read.

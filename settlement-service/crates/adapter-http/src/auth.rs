@@ -52,9 +52,19 @@ impl Verifier {
 
     async fn verify(&self, token: &str) -> Result<Arc<Verified>, String> {
         if let Some(known) = self.verified.get(token) {
-            return if now_s() < known.exp + LEEWAY_S { Ok(known) } else { Err("the token has expired".into()) };
+            return if now_s() < known.exp.saturating_add(LEEWAY_S) {
+                Ok(known)
+            } else {
+                Err("the token has expired".into())
+            };
         }
         let header = decode_header(token).map_err(|_| "the token is not a JWT")?;
+        if header.crit.is_some() {
+            return Err("the token's header names extensions (crit) that are not understood here".into());
+        }
+        if !header.typ.as_deref().is_none_or(is_access_token) {
+            return Err("the token is of another type than JWT or at+jwt".into());
+        }
         let kid = header.kid.ok_or("the token's header names no kid")?;
         let key = self.keys.find(&kid).await.ok_or("the token is signed by an unknown key")?;
         let mut rules = Validation::new(key.algorithm);
@@ -73,6 +83,16 @@ impl Verifier {
         self.verified.insert(token.to_owned(), Arc::clone(&verified));
         Ok(verified)
     }
+}
+
+/// Another kind of token by the same issuer, say for logging out, is no access token (RFC 8725 §3.11, RFC 9068 §2.1).
+fn is_access_token(typ: &str) -> bool {
+    // The media type's first half may be left out (RFC 7515 §4.1.9).
+    let name = match typ.split_once('/') {
+        Some((kind, name)) if kind.eq_ignore_ascii_case("application") => name,
+        _ => typ,
+    };
+    ["jwt", "at+jwt"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Says what is wrong with a token, and nothing of our keys.

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Instruction, Money};
 
@@ -20,6 +21,9 @@ pub enum Entry {
         instruction: Instruction,
         /// What came of it.
         answer: Answer,
+        /// When; none in a journal of before moments were noted.
+        #[serde(default)]
+        at: Option<DateTime<Utc>>,
     },
     /// An instruction was lost on its way.
     Lost {
@@ -77,7 +81,13 @@ impl Book {
     }
 
     /// Decides on an instruction and changes nothing: that is [`Book::take_in`]'s.
-    pub fn decide(&self, key: &CallKey, instruction: &Instruction, fault: Option<Fault>) -> Verdict {
+    pub fn decide(
+        &self,
+        key: &CallKey,
+        instruction: &Instruction,
+        fault: Option<Fault>,
+        now: DateTime<Utc>,
+    ) -> Verdict {
         if let Some(answer) = self.answer(key, instruction) {
             return Verdict::Again(answer);
         }
@@ -89,7 +99,7 @@ impl Book {
             _ => self.refusal(instruction),
         };
         let answer = refusal.unwrap_or_else(|| Answer::Succeeded { reference: GatewayRef::from(format!("sim_{key}")) });
-        let entry = Entry::Answered { key: key.clone(), instruction: instruction.clone(), answer };
+        let entry = Entry::Answered { key: key.clone(), instruction: instruction.clone(), answer, at: Some(now) };
         Verdict::New(entry, fault != Some(Fault::Unheard))
     }
 
@@ -125,7 +135,7 @@ impl Book {
             Entry::Lost { key } => {
                 self.lost.insert(key);
             }
-            Entry::Answered { key, instruction, answer } => {
+            Entry::Answered { key, instruction, answer, at: _ } => {
                 if let Answer::Succeeded { reference } = &answer {
                     self.effect(&instruction, reference.clone());
                 }

@@ -4,6 +4,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use chrono::{DateTime, Utc};
 use settlement_domain::{Answer, CallKey, Instruction};
 use settlement_ports::{GatewayResult, Lookup};
 use tokio::sync::oneshot;
@@ -99,7 +100,7 @@ impl Clerk {
         let Self { journal, book, durable } = self;
         // A journal that cannot be read is not added to either.
         let Ok(mut exclusive) = follow(journal, book) else { return refuse(batch) };
-        let (mut entries, mut replies) = (Vec::new(), Vec::with_capacity(batch.len()));
+        let (now, mut entries, mut replies) = (now(), Vec::new(), Vec::with_capacity(batch.len()));
         for job in batch {
             replies.push(match job {
                 Job::Lookup { key, instruction, answer } => {
@@ -108,7 +109,7 @@ impl Clerk {
                 }
                 Job::Execute { key, instruction, fault, answer } => {
                     let method = book.method(&instruction).to_owned();
-                    let executed = match book.decide(&key, &instruction, fault) {
+                    let executed = match book.decide(&key, &instruction, fault, now) {
                         Verdict::Again(known) => Executed::silent(GatewayResult::Answered(known)),
                         Verdict::New(entry, heard) => {
                             book.take_in(entry.clone());
@@ -141,6 +142,11 @@ fn follow<'a>(journal: &'a mut Journal, book: &mut Book) -> Result<Exclusive<'a>
         book.take_in(entry);
     }
     Ok(exclusive)
+}
+
+#[allow(clippy::disallowed_methods)] // the gateway is another party: it has a clock of its own
+fn now() -> DateTime<Utc> {
+    Utc::now()
 }
 
 fn newly(entry: &Entry, heard: bool, method: String) -> Executed {

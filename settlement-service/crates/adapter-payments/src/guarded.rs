@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use settlement_domain::{Answer, CallKey, Instruction};
-use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
+use chrono::{DateTime, Utc};
+use settlement_domain::{Answer, CallKey, GatewayRef, Instruction, Movement, MovementKind};
+use settlement_ports::{GatewayResult, GatewayStatement, Lookup, PaymentGateway, StatementError, StatementPage};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
@@ -42,7 +43,7 @@ fn lock(breaker: &Mutex<Breaker>) -> MutexGuard<'_, Breaker> {
     breaker.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<G: PaymentGateway> Guarded<G> {
+impl<G> Guarded<G> {
     /// At most `at_once` calls under way.
     pub fn new(gateway: G, at_once: usize, policy: Policy) -> Self {
         BREAKER.set(0);
@@ -133,11 +134,40 @@ impl<G: PaymentGateway> PaymentGateway for Guarded<G> {
     }
 }
 
+/// A list that cannot be read is an answer; one that does not come is a failure.
+const fn list<T>(told: &Result<T, StatementError>) -> (&'static str, bool) {
+    match told {
+        Ok(_) => ("succeeded", true),
+        Err(StatementError::Unreadable(_)) => ("unreadable", true),
+        Err(StatementError::Unavailable(_)) => ("unavailable", false),
+    }
+}
+
+fn held_back<T>() -> Result<T, StatementError> {
+    Err(StatementError::Unavailable("the gateway is left alone for a while, or is busy".to_owned()))
+}
+
+#[async_trait]
+impl<G: GatewayStatement> GatewayStatement for Guarded<G> {
+    async fn page(
+        &self,
+        kind: MovementKind,
+        since: DateTime<Utc>,
+        after: Option<String>,
+    ) -> Result<StatementPage, StatementError> {
+        self.guarded("statement", self.gateway.page(kind, since, after), list).await.unwrap_or_else(held_back)
+    }
+
+    async fn movement(&self, kind: MovementKind, reference: &GatewayRef) -> Result<Option<Movement>, StatementError> {
+        self.guarded("statement", self.gateway.movement(kind, reference), list).await.unwrap_or_else(held_back)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-    use settlement_domain::{GatewayRef, Operation};
+    use settlement_domain::Operation;
     use tokio::sync::Notify;
 
     use super::*;
@@ -171,6 +201,24 @@ mod tests {
         }
     }
 
+    #[async_trait]
+    impl GatewayStatement for &Told {
+        async fn page(
+            &self,
+            _: MovementKind,
+            _: DateTime<Utc>,
+            _: Option<String>,
+        ) -> Result<StatementPage, StatementError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            Err(StatementError::Unavailable("it is away".to_owned()))
+        }
+
+        async fn movement(&self, _: MovementKind, _: &GatewayRef) -> Result<Option<Movement>, StatementError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            Ok(None)
+        }
+    }
+
     const QUICK: Policy = Policy {
         window: Duration::from_secs(30),
         failures: 2,
@@ -199,6 +247,19 @@ mod tests {
         assert_eq!(gateway.execute(&key, &void).await, GatewayResult::Unavailable);
         assert_eq!(gateway.lookup(&key, &void).await, Lookup::Unavailable);
         assert_eq!(told.asked.load(Ordering::SeqCst), 2, "the gateway did not hear of the others");
+    }
+
+    #[tokio::test]
+    async fn lists_go_by_the_same_breaker() {
+        let told = Told::default();
+        let gateway = Guarded::new(&told, 8, Policy { rest: Duration::from_secs(600), ..QUICK });
+        let kind = MovementKind::Charge;
+        assert_eq!(gateway.movement(kind, &GatewayRef::from("charge".to_owned())).await, Ok(None));
+        for _ in 0..4 {
+            let page = gateway.page(kind, DateTime::UNIX_EPOCH, None).await;
+            assert!(matches!(page, Err(StatementError::Unavailable(_))));
+        }
+        assert_eq!((gateway.state(), told.asked.load(Ordering::SeqCst)), (State::Open, 3));
     }
 
     #[tokio::test]

@@ -2,7 +2,8 @@
 //! lock. A last line without its end was never heard of by anybody and is cut off.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::iter;
 use std::path::Path;
 
 use serde::Serialize;
@@ -64,6 +65,28 @@ impl Journal {
         self.file.lock()?;
         Ok(Exclusive(self))
     }
+}
+
+/// Whole lines from a place in a journal, with the place after each. It is read beside those who write it: a last line
+/// without its end is not there yet.
+pub fn lines_from(
+    path: &Path,
+    offset: u64,
+) -> Result<impl Iterator<Item = Result<(String, u64), JournalError>>, JournalError> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let (mut reader, mut offset) = (BufReader::new(file), offset);
+    Ok(iter::from_fn(move || {
+        let mut line = String::new();
+        match reader.read_line(&mut line) {
+            Ok(_) if !line.ends_with('\n') => None,
+            Ok(length) => {
+                offset += length as u64;
+                Some(Ok((line, offset)))
+            }
+            Err(error) => Some(Err(error.into())),
+        }
+    }))
 }
 
 impl Exclusive<'_> {

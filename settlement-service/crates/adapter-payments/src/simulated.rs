@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use settlement_domain::{CallKey, Instruction};
-use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
+use chrono::{DateTime, Utc};
+use settlement_domain::{CallKey, GatewayRef, Instruction, Movement, MovementKind};
+use settlement_ports::{GatewayResult, GatewayStatement, Lookup, PaymentGateway, StatementError, StatementPage};
 
 use crate::desk::Desk;
 use crate::faults::Faults;
 use crate::journal::{Journal, JournalError};
+use crate::journal_statement::JournalStatement;
 use crate::posts::Posts;
 
 /// How the gateway behaves.
@@ -30,13 +32,15 @@ pub struct SimulatedGateway {
     desk: Desk,
     faults: Faults,
     posts: Option<Posts>,
+    statement: JournalStatement,
 }
 
 impl SimulatedGateway {
     /// Opens the journal, making it if there is none, and reads all of it.
     pub fn open(path: &Path, behaviour: Behaviour) -> Result<Self, JournalError> {
         let Behaviour { durable, faults, posts } = behaviour;
-        Ok(Self { desk: Desk::open(Journal::open(path)?, durable)?, faults, posts })
+        let desk = Desk::open(Journal::open(path)?, durable)?;
+        Ok(Self { desk, faults, posts, statement: JournalStatement::new(path) })
     }
 }
 
@@ -62,5 +66,21 @@ impl PaymentGateway for SimulatedGateway {
 
     async fn lookup(&self, key: &CallKey, instruction: &Instruction) -> Lookup {
         self.desk.lookup(key, instruction).await
+    }
+}
+
+#[async_trait]
+impl GatewayStatement for SimulatedGateway {
+    async fn page(
+        &self,
+        kind: MovementKind,
+        since: DateTime<Utc>,
+        after: Option<String>,
+    ) -> Result<StatementPage, StatementError> {
+        self.statement.page(kind, since, after).await
+    }
+
+    async fn movement(&self, kind: MovementKind, reference: &GatewayRef) -> Result<Option<Movement>, StatementError> {
+        self.statement.movement(kind, reference).await
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use settlement_domain::{CallKey, Instruction};
-use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
+use chrono::{DateTime, Utc};
+use settlement_domain::{CallKey, GatewayRef, Instruction, Movement, MovementKind};
+use settlement_ports::{GatewayResult, GatewayStatement, Lookup, PaymentGateway, StatementError, StatementPage};
 use tokio::time::timeout;
 
 /// A third of a call's lease: a worker that waited this long still has time to store what came of it.
@@ -34,11 +35,31 @@ impl<G: PaymentGateway> PaymentGateway for TimeLimited<G> {
     }
 }
 
+#[async_trait]
+impl<G: GatewayStatement> GatewayStatement for TimeLimited<G> {
+    async fn page(
+        &self,
+        kind: MovementKind,
+        since: DateTime<Utc>,
+        after: Option<String>,
+    ) -> Result<StatementPage, StatementError> {
+        timeout(self.limit, self.gateway.page(kind, since, after)).await.unwrap_or_else(|_| Err(too_late()))
+    }
+
+    async fn movement(&self, kind: MovementKind, reference: &GatewayRef) -> Result<Option<Movement>, StatementError> {
+        timeout(self.limit, self.gateway.movement(kind, reference)).await.unwrap_or_else(|_| Err(too_late()))
+    }
+}
+
+fn too_late() -> StatementError {
+    StatementError::Unavailable("no answer in time".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::pending;
 
-    use settlement_domain::{GatewayRef, Operation};
+    use settlement_domain::Operation;
 
     use super::*;
 
@@ -53,6 +74,30 @@ mod tests {
         async fn lookup(&self, _: &CallKey, _: &Instruction) -> Lookup {
             pending().await
         }
+    }
+
+    #[async_trait]
+    impl GatewayStatement for Silent {
+        async fn page(
+            &self,
+            _: MovementKind,
+            _: DateTime<Utc>,
+            _: Option<String>,
+        ) -> Result<StatementPage, StatementError> {
+            pending().await
+        }
+
+        async fn movement(&self, _: MovementKind, _: &GatewayRef) -> Result<Option<Movement>, StatementError> {
+            pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_that_does_not_come_is_unavailable() {
+        let gateway = TimeLimited::new(Silent, Duration::ZERO);
+        let (kind, reference) = (MovementKind::Charge, GatewayRef::from("charge".to_owned()));
+        assert!(matches!(gateway.page(kind, DateTime::UNIX_EPOCH, None).await, Err(StatementError::Unavailable(_))));
+        assert!(matches!(gateway.movement(kind, &reference).await, Err(StatementError::Unavailable(_))));
     }
 
     #[tokio::test]

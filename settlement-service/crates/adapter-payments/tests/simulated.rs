@@ -4,10 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use settlement_adapter_payments::{Behaviour, Posts, Secret, SimulatedGateway, TimeLimited, Webhooks};
-use settlement_domain::{Answer, CallKey, Instruction, Money, Operation};
+use settlement_adapter_payments::{
+    Behaviour, Guarded, JournalStatement, Posts, Secret, SimulatedGateway, TimeLimited, Webhooks, breaker::Policy,
+};
+use settlement_domain::{Answer, CallKey, Instruction, Money, MovementKind, Operation};
 use settlement_harness::contract;
-use settlement_ports::{GatewayResult, Lookup, News, Notice, NoticeVerifier, PaymentGateway};
+use settlement_ports::{
+    GatewayResult, GatewayStatement, Lookup, News, Notice, NoticeVerifier, PaymentGateway, StatementError,
+};
 use uuid::Uuid;
 
 fn open(folder: &Path) -> SimulatedGateway {
@@ -34,7 +38,12 @@ fn succeeded(result: &GatewayResult) -> bool {
 #[tokio::test]
 async fn it_keeps_the_promises_of_a_gateway() {
     let folder = tempfile::tempdir().unwrap();
-    contract::gateway::all(&open(folder.path())).await;
+    let gateway = open(folder.path());
+    contract::gateway::all(&gateway).await;
+    contract::statement::all(&gateway, &gateway).await;
+    contract::statement::all(&gateway, &JournalStatement::new(&folder.path().join("gateway.jsonl"))).await;
+    let guarded = Guarded::new(TimeLimited::new(open(folder.path()), Duration::from_secs(10)), 8, Policy::default());
+    contract::statement::all(&guarded, &guarded).await;
     contract::gateway::all(&TimeLimited::new(open(folder.path()), Duration::from_secs(10))).await;
 }
 
@@ -237,4 +246,22 @@ async fn late_webhooks_come_late_and_out_of_order_ones_after_the_next() {
     assert_eq!(late.len(), 2);
     assert_eq!(disordered[0].kind, "payment_intent.succeeded");
     assert_eq!(disordered[1].kind, "payment_intent.amount_capturable_updated");
+}
+
+/// A payout as a journal of before moments were noted has it.
+const OLD_LINE: &str = r#"{"entry":"answered","key":"00000000-0000-0000-0000-000000000007:pay_out:1","instruction":{"operation":"pay_out","seller":"anna","amount":{"amount":5,"currency":"USD"}},"answer":{"answer":"succeeded","reference":"sim_old"}}"#;
+
+#[tokio::test]
+async fn a_movement_without_a_moment_is_of_any_and_a_line_without_its_end_is_none_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.jsonl");
+    let statement = JournalStatement::new(&path);
+    let (kind, since) = (MovementKind::Payout, chrono::DateTime::from_timestamp(1_900_000_000, 0).unwrap());
+    assert_eq!(statement.page(kind, since, None).await.unwrap().movements, [], "there is no journal yet");
+    assert!(!path.exists(), "and none was made");
+    std::fs::write(&path, format!("{OLD_LINE}\n{}", &OLD_LINE[..40])).unwrap();
+    let page = statement.page(kind, since, None).await.unwrap();
+    assert_eq!((page.movements.len(), page.movements[0].at, page.next), (1, since, None));
+    std::fs::write(&path, "no entry\n").unwrap();
+    assert!(matches!(statement.page(kind, since, None).await, Err(StatementError::Unreadable(_))));
 }

@@ -1,6 +1,7 @@
 //! Settlement's use cases: what people do ([`Settlements`]) and read of the ledger ([`Books`]), what other services tell
 //! ([`Facts`]), what time and the gateway bring ([`Worker`]), and what the gateway tells unasked ([`Notices`]). Each opens
-//! a unit of work, loads under lock, lets the domain decide, stores the whole change and commits.
+//! a unit of work, loads under lock, lets the domain decide, stores the whole change and commits. [`Reconciliation`] holds
+//! the ledger against the gateway's own list, and changes nothing.
 
 mod batch;
 mod books;
@@ -10,6 +11,7 @@ mod notices;
 mod once;
 mod outcome;
 mod query;
+mod reconciliation;
 mod retry;
 mod standing;
 mod view;
@@ -21,6 +23,10 @@ pub use facts::Facts;
 pub use notices::{Effect, NoticeError, Noticed, Notices, SOURCE as NOTICE_SOURCE};
 pub use outcome::{Answered, Outcome, UseError};
 pub use query::Page;
+pub use reconciliation::{
+    Amount, Clearing, Difference, GRACE_MIN, LOOK_BACK_DAYS, Line, MAX_NAMED, Name, ReconcileError, Reconciliation,
+    Report, Sum,
+};
 pub use standing::Reinstated;
 pub use view::SettlementView;
 pub use worker::{Progress, Worker};

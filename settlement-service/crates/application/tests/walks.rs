@@ -1,5 +1,6 @@
 //! Random walks: people do anything in any order, time jumps, the neighbours answer or do not, anything fails. Money is
-//! never made or lost on the way, and once the faults stop and time goes on, every sale comes to an end.
+//! never made or lost on the way, and once the faults stop and time goes on, every sale comes to an end, and the ledger
+//! reconciles with the gateway's list.
 //!
 //! `OUTCRY_SEEDS=100000` walks longer, `OUTCRY_SEED=<seed>` walks one way again.
 
@@ -114,6 +115,8 @@ fn walk(dice: &mut Dice) {
     assert!(open.is_none(), "{open:?} does not end");
     assert_ne!(scene.status(), Status::NeedsOperator);
     scene.books_agree_at_the_end();
+    let report = scene.reconciled();
+    assert!(report.agrees() && report.pending == 0, "{report:#?}");
 }
 
 #[test]

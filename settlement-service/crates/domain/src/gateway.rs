@@ -67,6 +67,13 @@ impl CallKey {
         self.0.split(':').next().unwrap_or_default()
     }
 
+    /// What the call does; none for what is no key of ours.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        let name = self.0.split(':').nth(1)?;
+        Operation::ALL.into_iter().find(|operation| operation.name() == name)
+    }
+
     /// What the call is for; none for what is no key of ours.
     #[must_use]
     pub fn subject(&self) -> Option<Subject> {

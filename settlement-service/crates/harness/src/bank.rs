@@ -1,17 +1,22 @@
 //! A day at the bank: many settlements at once, of every ending, over any store, while others sum the ledger all the
 //! time. Every read balances, the ledger never knows of money that the gateway has not moved, and at the end both
-//! agree to the cent. The store's clock is a real one, so deadlines are seconds. Needs a tokio runtime.
+//! agree to the cent, and are reconciled entry by entry. The store's clock is a real one, so deadlines are seconds. Needs
+//! a tokio runtime.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use settlement_application::{Facts, Settlements, UseError, Worker};
+use settlement_application::{Facts, Reconciliation, Settlements, UseError, Worker};
 use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::saga::Act;
 use settlement_domain::settlement::{Decision, Lot, Sale, Terms, Verdict};
-use settlement_domain::{AuctionId, Money, Parcel, PayoutRules, Schedules, SettlementId, Statement, Status};
-use settlement_ports::{Fact, FactHandler, LedgerReads, ListFilter, Receipt, RequestKey, SettlementStore, Viewer};
+use settlement_domain::{
+    AuctionId, Money, MovementKind, Parcel, PayoutRules, Schedules, SettlementId, Statement, Status,
+};
+use settlement_ports::{
+    ClearingReads, Fact, FactHandler, LedgerReads, ListFilter, Receipt, RequestKey, SettlementStore, Viewer,
+};
 use uuid::Uuid;
 
 use crate::{Faults, GatewayTotals, MemoryGateway, audit};
@@ -44,7 +49,7 @@ pub struct Day {
 /// Runs so many settlements at once over a store that nobody else uses, with `readers` who sum the ledger every 10 ms.
 pub async fn day<S>(store: Arc<S>, settlements: usize, readers: usize, fees: Schedules) -> Day
 where
-    S: SettlementStore + LedgerReads + 'static,
+    S: SettlementStore + LedgerReads + ClearingReads + 'static,
 {
     let gateway = Arc::new(MemoryGateway::new(Faults::default(), Box::new(|_| {})));
     let terms = Terms { payment_due_s: 6, ship_due_s: 3, inspection_s: 1, offer_day_s: 1 };
@@ -53,7 +58,7 @@ where
         facts: Facts::new(store.clone(), terms, fees),
         worker: Worker::new(store.clone(), gateway.clone(), PayoutRules::default()),
         store: store.clone(),
-        ledger: store,
+        ledger: store.clone(),
         gateway,
         closed: Arc::default(),
     };
@@ -80,6 +85,11 @@ where
     let clearing = bank.read().await.balance(AccountKind::GatewayClearing, "USD".parse().unwrap());
     let GatewayTotals { held, captured, refunded, paid_out } = bank.gateway.totals();
     assert_eq!((held, clearing), (0, i128::from(captured - refunded - paid_out)), "ledger and gateway at the end");
+    let report = Reconciliation::new(store, bank.gateway).run(None).await.unwrap();
+    assert!(report.agrees() && report.pending == 0, "{report:#?}");
+    let by_list: i128 =
+        report.sums.iter().filter(|line| line.kind == MovementKind::Charge).map(|line| line.gateway.amount).sum();
+    assert_eq!(by_list, i128::from(captured), "charges by the gateway's list");
     Day { reads, ends }
 }
 

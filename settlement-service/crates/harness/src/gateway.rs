@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_domain::settlement::HOLD_DAYS;
-use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Instruction, Money, Operation};
-use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
+use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Instruction, Money, Movement, MovementKind, Operation};
+use settlement_ports::{GatewayResult, GatewayStatement, Lookup, PaymentGateway, StatementError, StatementPage};
 
 use crate::{Faults, HandClock};
 
@@ -30,6 +30,7 @@ struct Book {
     holds: HashMap<GatewayRef, (Money, Hold)>,
     charges: HashMap<GatewayRef, (Money, i64)>,
     paid_out: i64,
+    moved: Vec<Movement>,
     away: bool,
     refusing: Option<Operation>,
 }
@@ -85,6 +86,11 @@ impl MemoryGateway {
         self.book().refusing = operation;
     }
 
+    /// Changes what it says it moved, as no call would.
+    pub fn tampers(&self, with: impl FnOnce(&mut Vec<Movement>)) {
+        with(&mut self.book().moved);
+    }
+
     /// What went through it.
     #[must_use]
     pub fn totals(&self) -> GatewayTotals {
@@ -124,6 +130,37 @@ impl PaymentGateway for MemoryGateway {
     }
 }
 
+/// So few, that a test has more than one page.
+const PAGE: usize = 2;
+
+#[async_trait]
+impl GatewayStatement for MemoryGateway {
+    async fn page(
+        &self,
+        kind: MovementKind,
+        since: DateTime<Utc>,
+        after: Option<String>,
+    ) -> Result<StatementPage, StatementError> {
+        let book = self.book();
+        if book.away {
+            return Err(StatementError::Unavailable("it is away".to_owned()));
+        }
+        let begin: usize = after.map_or(0, |after| after.parse().unwrap());
+        let of_kind = book.moved.iter().filter(|movement| movement.kind == kind && movement.at >= since);
+        let movements: Vec<_> = of_kind.skip(begin).take(PAGE).cloned().collect();
+        let next = (movements.len() == PAGE).then(|| (begin + PAGE).to_string());
+        Ok(StatementPage { movements, next })
+    }
+
+    async fn movement(&self, kind: MovementKind, reference: &GatewayRef) -> Result<Option<Movement>, StatementError> {
+        let book = self.book();
+        if book.away {
+            return Err(StatementError::Unavailable("it is away".to_owned()));
+        }
+        Ok(book.moved.iter().find(|one| one.kind == kind && one.reference == *reference).cloned())
+    }
+}
+
 fn decline(code: &str) -> Answer {
     Answer::Declined(Decline { code: code.to_owned(), message: format!("declined: {code}") })
 }
@@ -139,9 +176,24 @@ impl Book {
         } else {
             self.apply(&reference, instruction)
         };
+        if outcome.is_ok() {
+            self.note(key, &reference, instruction);
+        }
         let answer = outcome.map_or_else(decline, |()| Answer::Succeeded { reference });
         self.answers.insert(key.clone(), (instruction.clone(), answer.clone()));
         answer
+    }
+
+    /// What moved is on the list.
+    fn note(&mut self, key: &CallKey, reference: &GatewayRef, instruction: &Instruction) {
+        let Some(kind) = MovementKind::of_operation(instruction.operation()) else { return };
+        let (amount, charge) = match instruction {
+            Instruction::Capture { amount, .. } | Instruction::PayOut { amount, .. } => (*amount, None),
+            Instruction::Refund { amount, charge } => (*amount, Some(charge.clone())),
+            Instruction::Authorize { .. } | Instruction::Void { .. } => return,
+        };
+        let (key, reference) = (Some(key.clone()), reference.clone());
+        self.moved.push(Movement { kind, key, reference, charge, amount, at: self.now });
     }
 
     fn apply(&mut self, reference: &GatewayRef, instruction: &Instruction) -> Result<(), &'static str> {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::executor::block_on;
-use settlement_application::{Answered, Books, Facts, Outcome, SettlementView, Settlements, UseError, Worker};
+use settlement_application::{
+    Answered, Books, Facts, Outcome, ReconcileError, Reconciliation, Report, SettlementView, Settlements, UseError,
+    Worker,
+};
 use settlement_domain::call::CallStatus;
 use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::saga::Act;
@@ -272,6 +275,18 @@ impl Scene {
     /// Holds at every moment.
     pub fn books_are_sound(&self) {
         audit::always(&self.store, &self.gateway, self.sale.price.currency());
+    }
+
+    /// The ledger against the gateway's list, from the beginning.
+    pub fn reconciles(&self) -> Result<Report, ReconcileError> {
+        let reconciliation = Reconciliation::new(Arc::new(self.store.clone()), self.gateway.clone());
+        block_on(reconciliation.run(Some(HandClock::default().now())))
+    }
+
+    /// The same, where both sides can be read.
+    #[must_use]
+    pub fn reconciled(&self) -> Report {
+        self.reconciles().expect("both sides can be read")
     }
 
     /// Holds once all is over.

@@ -9,6 +9,7 @@ fn the_store_in_memory_keeps_the_promises_of_a_store() {
     block_on(contract::units::all(&store));
     block_on(contract::store::all(&store));
     block_on(contract::ledger::all(&store, &store));
+    block_on(contract::clearing::all(&store, &store));
 }
 
 #[test]
@@ -27,4 +28,5 @@ fn the_store_in_memory_keeps_its_promises_about_auctions_and_people() {
 fn the_gateway_in_memory_keeps_the_promises_of_a_gateway() {
     let gateway = MemoryGateway::new(Faults::default(), Box::new(|_| {}));
     block_on(contract::gateway::all(&gateway));
+    block_on(contract::statement::all(&gateway, &gateway));
 }

@@ -10,6 +10,7 @@ mod ledger;
 mod notice;
 mod outbox;
 mod retries;
+mod statement;
 mod store;
 
 pub use error::StoreError;
@@ -21,6 +22,9 @@ pub use ledger::{LedgerReads, StatementQuery};
 pub use notice::{Incident, News, Notice, NoticeVerifier, TOLERANCE_S, Unsigned};
 pub use outbox::{Epoch, Outbox, OutboxRecord};
 pub use retries::Retries;
+pub use statement::{
+    Booked, ClearingPlace, ClearingReads, GatewayStatement, KnownCall, STATEMENT_PAGE, StatementError, StatementPage,
+};
 pub use store::{
     Early, Inserted, ListFilter, Locked, PendingCall, PendingPayout, SettlementStore, SettlementTx, Viewer, WholePayout,
 };
@@ -28,5 +32,6 @@ pub use store::{
 #[cfg(feature = "mock")]
 pub use {
     facts::MockFactHandler, gateway::MockPaymentGateway, ledger::MockLedgerReads, notice::MockNoticeVerifier,
-    outbox::MockOutbox, retries::MockRetries, store::MockSettlementStore, store::MockSettlementTx,
+    outbox::MockOutbox, retries::MockRetries, statement::MockClearingReads, statement::MockGatewayStatement,
+    store::MockSettlementStore, store::MockSettlementTx,
 };

@@ -1,6 +1,7 @@
 //! The configuration: from the environment only, checked at start, every fault listed at once.
 
 mod gateway;
+mod reconcile;
 
 use std::{
     collections::BTreeMap,
@@ -16,10 +17,12 @@ use secrecy::SecretString;
 use settlement_adapter_http::{jwks, limits::Rate};
 use settlement_adapter_kafka::client::KafkaConfig;
 use settlement_domain::{BasisPoints, Currency, PayoutRules, Schedules, money::MAX_AMOUNT, settlement::Terms};
+use tracing_subscriber::EnvFilter;
 
 use crate::fees;
 
 pub use self::gateway::{GatewayConfig, Provider};
+pub use self::reconcile::ReconcileConfig;
 
 /// The longest deadline.
 const YEAR_S: u32 = 31_536_000;
@@ -54,6 +57,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// When sellers are paid.
     pub payouts: PayoutRules,
+    /// The ledger is compared with the gateway's list so often; never if zero.
+    pub reconcile_every_s: u32,
 }
 
 impl Config {
@@ -63,7 +68,7 @@ impl Config {
     /// Every fault, a line each.
     pub fn from_env() -> anyhow::Result<Self> {
         let mut env = Env::default();
-        let production = env.one_of("OUTCRY_ENV", "production", &["production", "development"]) == "production";
+        let production = env.production();
         let config = Self {
             production,
             http_addr: env.parsed("OUTCRY_HTTP_ADDR", (Ipv4Addr::UNSPECIFIED, 8443).into()),
@@ -91,8 +96,8 @@ impl Config {
                 burst: env.within("OUTCRY_RATE_ADDRESS_BURST", 400, 0, 1_000_000),
             },
             trusted_proxies: env.list("OUTCRY_TRUSTED_PROXIES"),
-            otlp_endpoint: env.optional("OUTCRY_OTLP_ENDPOINT"),
-            log: env.optional("OUTCRY_LOG").unwrap_or_else(|| "info".into()),
+            otlp_endpoint: env.http_url("OUTCRY_OTLP_ENDPOINT"),
+            log: env.log_filter("OUTCRY_LOG"),
             payment_due_s: env.within("OUTCRY_PAYMENT_DUE_S", 345_600, 1, YEAR_S),
             ship_due_s: env.within("OUTCRY_SHIP_DUE_S", 604_800, 1, YEAR_S),
             inspection_s: env.within("OUTCRY_INSPECTION_S", 259_200, 1, YEAR_S),
@@ -104,6 +109,7 @@ impl Config {
                 collect_s: env.within("OUTCRY_PAYOUT_COLLECT_S", 0, 0, YEAR_S),
                 longest_wait_s: env.within("OUTCRY_PAYOUT_LONGEST_WAIT_S", 2_592_000, 0, YEAR_S),
             },
+            reconcile_every_s: env.within("OUTCRY_RECONCILE_EVERY_S", 3600, 0, YEAR_S),
         };
         env.finish().map(|()| config)
     }
@@ -140,6 +146,10 @@ impl Env {
         let faults = self.faults;
         anyhow::ensure!(faults.is_empty(), "the configuration has {} fault(s):\n{}", faults.len(), faults.join("\n"));
         Ok(())
+    }
+
+    fn production(&mut self) -> bool {
+        self.one_of("OUTCRY_ENV", "production", &["production", "development"]) == "production"
     }
 
     fn fault(&mut self, name: &str, what: impl Display) {
@@ -192,6 +202,24 @@ impl Env {
             self.fault(name, format!("is {value:?}, and must be {}", known.join(" or ")));
         }
         value
+    }
+
+    /// Where to send something by HTTP, if anywhere.
+    fn http_url(&mut self, name: &str) -> Option<String> {
+        let place = self.optional(name)?;
+        if !place.parse::<reqwest::Url>().is_ok_and(|url| ["http", "https"].contains(&url.scheme())) {
+            self.fault(name, format!("is {place:?}, and must be an http or https URL"));
+        }
+        Some(place)
+    }
+
+    /// What is logged.
+    fn log_filter(&mut self, name: &str) -> String {
+        let filter = self.optional(name).unwrap_or_else(|| "info".into());
+        if let Err(error) = EnvFilter::try_new(&filter) {
+            self.fault(name, format!("is {filter:?}, and must be a log filter like info,sqlx=warn: {error}"));
+        }
+        filter
     }
 
     /// A file that can be read.

@@ -8,11 +8,11 @@ use futures::FutureExt;
 use secrecy::SecretString;
 use settlement_adapter_http::{health::Check, webhook};
 use settlement_adapter_payments::{
-    Behaviour, DEFAULT_LIMIT, Guarded, Post, Posts, Secret, SimulatedGateway, StripeGateway, TimeLimited, Webhooks,
-    breaker::Policy,
+    Behaviour, DEFAULT_LIMIT, Guarded, JournalStatement, Post, Posts, Secret, SimulatedGateway, StripeGateway,
+    TimeLimited, Webhooks, breaker::Policy,
 };
 use settlement_application::{NoticeError, Notices};
-use settlement_ports::{NoticeVerifier, PaymentGateway};
+use settlement_ports::{GatewayStatement, NoticeVerifier, PaymentGateway};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,8 @@ const TRIES: u32 = 5;
 pub struct Payments {
     /// What moves the money.
     pub gateway: Arc<dyn PaymentGateway>,
+    /// What tells which money it moved.
+    pub statement: Arc<dyn GatewayStatement>,
     /// What knows its signature.
     pub verifier: Arc<dyn NoticeVerifier>,
     /// Its part of readiness: see [`check`].
@@ -47,14 +49,18 @@ pub async fn open(config: &GatewayConfig) -> anyhow::Result<Payments> {
             let gateway = SimulatedGateway::open(file, behaviour)
                 .with_context(|| format!("OUTCRY_SIMULATED_GATEWAY_FILE names {}", file.display()))?;
             let ready: Check = Box::new(|| async { Ok(()) }.boxed());
-            Ok(Payments { gateway: guarded(gateway, config), verifier: verifier(secrets), ready, posts: Some(posts) })
+            let gateway = guarded(gateway, config);
+            let statement = gateway.clone();
+            Ok(Payments { gateway, statement, verifier: verifier(secrets), ready, posts: Some(posts) })
         }
         Provider::Stripe(stripe) => {
             let gateway = StripeGateway::new(stripe.clone()).context("no HTTP client can be made for Stripe")?;
             // Not answered in time: the first call will show it.
             let _answered = tokio::time::timeout(DEFAULT_LIMIT, gateway.try_credentials()).await;
             let ready = check(&gateway);
-            Ok(Payments { gateway: guarded(gateway, config), verifier: verifier(secrets), ready, posts: None })
+            let gateway = guarded(gateway, config);
+            let statement = gateway.clone();
+            Ok(Payments { gateway, statement, verifier: verifier(secrets), ready, posts: None })
         }
     }
 }
@@ -70,7 +76,18 @@ fn check(gateway: &StripeGateway) -> Check {
     })
 }
 
-fn guarded(gateway: impl PaymentGateway + 'static, config: &GatewayConfig) -> Arc<dyn PaymentGateway> {
+/// The gateway's list alone, for a process that moves no money.
+pub fn statement(config: &GatewayConfig) -> anyhow::Result<Arc<dyn GatewayStatement>> {
+    Ok(match &config.provider {
+        Provider::Simulated { file, .. } => Arc::new(TimeLimited::new(JournalStatement::new(file), DEFAULT_LIMIT)),
+        Provider::Stripe(stripe) => {
+            let gateway = StripeGateway::new(stripe.clone()).context("no HTTP client can be made for Stripe")?;
+            Arc::new(TimeLimited::new(gateway, DEFAULT_LIMIT))
+        }
+    })
+}
+
+fn guarded<G>(gateway: G, config: &GatewayConfig) -> Arc<Guarded<TimeLimited<G>>> {
     Arc::new(Guarded::new(TimeLimited::new(gateway, DEFAULT_LIMIT), config.at_once, Policy::default()))
 }
 

@@ -1,11 +1,12 @@
 //! The binary edge of settlement: the only crate that names every adapter.
 //!
 //! [`config`] reads the environment and [`fees`] a file, [`serve`] wires and runs, [`work`] drives the saga on,
-//! [`gateway`], [`tls`] and [`telemetry`] are what their names say.
+//! [`reconcile`] holds the ledger against the gateway's list; [`gateway`], [`tls`] and [`telemetry`] are what their names say.
 
 mod config;
 mod fees;
 mod gateway;
+mod reconcile;
 mod serve;
 mod telemetry;
 mod tls;
@@ -14,6 +15,7 @@ mod work;
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use settlement_adapter_http::openapi;
@@ -24,7 +26,7 @@ use settlement_adapter_postgres::{
 };
 use settlement_application::{Books, Facts};
 
-use crate::config::Config;
+use crate::config::{Config, ReconcileConfig};
 
 /// Money and goods after the hammer: payment, escrow, shipment and payout, over HTTPS and Kafka.
 ///
@@ -56,6 +58,17 @@ enum Command {
         #[arg(long)]
         because: String,
     },
+    /// Compares the ledger with the payment gateway's list and names each difference; changes nothing.
+    ///
+    /// Ends with exit code 0 if they agree and with 3 if they differ.
+    Reconcile {
+        /// From when, e.g. 2030-01-01T00:00:00Z; eight days ago unless given.
+        #[arg(long, value_name = "RFC 3339")]
+        since: Option<DateTime<Utc>>,
+        /// Prints one JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Hands every dead letter to the service's core once more.
     ReplayDeadLetters,
 }
@@ -63,7 +76,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli.command.unwrap_or(Command::Serve)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             telemetry::say_fatal(&error);
             ExitCode::FAILURE
@@ -71,16 +84,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     // The first provider installed counts; a second attempt is no fault.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     if let Command::Openapi = command {
         println!("{}", openapi::document().to_pretty_json()?);
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
-        match command {
+        let done = match command {
+            Command::Reconcile { since, json } => {
+                return reconcile::command(&ReconcileConfig::from_env()?, since, json).await;
+            }
             Command::Serve => serve::run(Config::from_env()?).await,
             Command::Migrate => migrate(&Config::from_env()?).await,
             Command::CheckConfig => Config::from_env().map(|_| println!("the configuration is sound")),
@@ -88,7 +104,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Health => health().await,
             Command::Reverse { reference, because } => reverse(&Config::from_env()?, &reference, &because).await,
             Command::ReplayDeadLetters => replay(Config::from_env()?).await,
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     });
     runtime.shutdown_timeout(Duration::from_secs(2));
     done

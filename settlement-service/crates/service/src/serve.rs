@@ -30,7 +30,7 @@ use settlement_adapter_postgres::{
     outbox::PgOutbox,
     store::{PgSettlements, Wakers},
 };
-use settlement_application::{Books, Facts, Notices, Settlements, Worker};
+use settlement_application::{Books, Facts, Notices, Reconciliation, Settlements, Worker};
 use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -38,7 +38,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, gateway, telemetry, tls, work};
+use crate::{config::Config, gateway, reconcile, telemetry, tls, work};
 
 /// Requests under way have so long to end after the signal.
 const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(15);
@@ -69,6 +69,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
     let worker = Worker::new(store.clone(), payments.gateway, config.payouts.clone());
     let notices = Notices::new(store.clone(), payments.verifier);
+    let reconciliation = Reconciliation::new(store.clone(), payments.statement);
     let progress = Arc::new(Progress::default());
     let draining = Arc::new(AtomicBool::new(false));
     let guard = Arc::new(Guard {
@@ -104,6 +105,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     events.spawn(relay::run(config.kafka.clone(), outbox, wakers.recorded, stop_events.clone()));
     events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
     events.spawn(work::run(worker, wakers.planned, config.gateway.at_once, stop_events.clone()).map(Ok));
+    let every = Duration::from_secs(config.reconcile_every_s.into());
+    events.spawn(reconcile::run(reconciliation, pool.clone(), every, stop_events.clone()).map(Ok));
     if let Some(posts) = payments.posts {
         events.spawn(gateway::deliver(posts, notices, stop_events.clone()).map(Ok));
     }

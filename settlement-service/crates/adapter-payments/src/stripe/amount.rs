@@ -1,6 +1,6 @@
 //! Our minor units (ISO 4217) in Stripe's, which differ for some currencies (Stripe, "Supported currencies").
 
-use settlement_domain::Money;
+use settlement_domain::{Currency, Money};
 
 use super::error::StripeError;
 
@@ -35,6 +35,19 @@ pub(super) fn to_stripe(money: Money) -> Result<i64, Box<StripeError>> {
     amount.filter(|amount| amount % multiple == 0).ok_or_else(refused)
 }
 
+/// An amount of Stripe's in our minor units; none for what is no whole number of them.
+pub(super) fn from_stripe(amount: i64, currency: Currency) -> Option<Money> {
+    let ours = currency.decimals();
+    let (theirs, _) = unit(currency.code(), ours);
+    let amount = if theirs >= ours {
+        let factor = 10_i64.checked_pow(theirs - ours)?;
+        (amount % factor == 0).then_some(amount / factor)?
+    } else {
+        amount.checked_mul(10_i64.checked_pow(ours - theirs)?)?
+    };
+    Money::new(amount, currency).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use settlement_domain::money::MAX_AMOUNT;
@@ -62,6 +75,16 @@ mod tests {
         assert_eq!(stripe(5, "ISK"), Some(500));
         assert_eq!(stripe(5, "UGX"), Some(500));
         assert_eq!((stripe(300, "MGA"), stripe(320, "MGA")), (Some(3), None));
+    }
+
+    #[test]
+    fn what_stripe_tells_is_what_it_was_told() {
+        for (amount, code) in [(12_050, "USD"), (500, "JPY"), (5_120, "KWD"), (5, "ISK"), (5, "UGX"), (300, "MGA")] {
+            let money = Money::new(amount, code.parse().unwrap()).unwrap();
+            assert_eq!(from_stripe(to_stripe(money).unwrap(), money.currency()), Some(money), "{code}");
+        }
+        assert_eq!(from_stripe(501, "ISK".parse().unwrap()), None, "a fraction of a krona");
+        assert_eq!(from_stripe(-5, "USD".parse().unwrap()), None);
     }
 
     #[test]

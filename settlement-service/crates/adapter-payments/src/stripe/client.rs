@@ -122,20 +122,29 @@ impl Client {
     ) -> Result<Option<T>, Failure> {
         let mut after = String::new();
         for _ in 0..MAX_PAGES {
-            let mut query = [&[("limit", PAGE)], query].concat();
-            if !after.is_empty() {
-                query.push(("starting_after", &after));
-            }
-            let page: Page<T> = self.get(path, &query).await?;
-            let last = page.data.last().filter(|_| page.has_more).map(|last| last.id().to_owned());
-            if let Some(found) = page.data.into_iter().find(&wanted) {
+            let cursor = (!after.is_empty()).then_some(("starting_after", after.as_str()));
+            let query: Vec<_> = query.iter().copied().chain(cursor).collect();
+            let (members, next) = self.list(path, &query).await?;
+            if let Some(found) = members.into_iter().find(&wanted) {
                 return Ok(Some(found));
             }
-            let Some(last) = last else { return Ok(None) };
-            after = last;
+            let Some(next) = next else { return Ok(None) };
+            after = next;
         }
         tracing::error!(path, "a list of Stripe's is too long to be searched to its end");
         Err(Failure::Unavailable)
+    }
+
+    /// A page of a list, and what `starting_after` is for the next one.
+    pub async fn list<T: Listed + DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<(Vec<T>, Option<String>), Failure> {
+        let query = [&[("limit", PAGE)], query].concat();
+        let page: Page<T> = self.get(path, &query).await?;
+        let next = page.data.last().filter(|_| page.has_more).map(|last| last.id().to_owned());
+        Ok((page.data, next))
     }
 
     fn at(&self, path: &str, query: &str) -> String {

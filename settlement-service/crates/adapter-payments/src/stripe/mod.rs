@@ -15,6 +15,8 @@
 //! A server error is kept by Stripe like an answer: such a key stays unknown until Stripe forgets it, then is sent anew.
 //!
 //! A refusal of a capture, void or refund is only believed once the object says, too, that it was not done.
+//!
+//! What Stripe moved is listed for reconciliation by [`statement`].
 
 mod accounts;
 mod amount;
@@ -22,6 +24,7 @@ mod client;
 mod error;
 mod form;
 mod objects;
+mod statement;
 
 use std::path::PathBuf;
 
@@ -225,13 +228,13 @@ impl PaymentGateway for StripeGateway {
 
 /// The path of an intent. A reference comes from Stripe by way of the store; what has not the shape of one is not known.
 fn intent(reference: &GatewayRef, action: &str) -> Result<String, Failure> {
+    path_of("/v1/payment_intents", reference, action)
+}
+
+fn path_of(list: &str, reference: &GatewayRef, action: &str) -> Result<String, Failure> {
     let id = reference.as_str();
     let fits = (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if fits {
-        Ok(format!("/v1/payment_intents/{id}{action}"))
-    } else {
-        Err(Failure::Refused(Box::new(StripeError::missing())))
-    }
+    if fits { Ok(format!("{list}/{id}{action}")) } else { Err(Failure::Refused(Box::new(StripeError::missing()))) }
 }
 
 fn declined(code: &str, message: &str) -> Answer {

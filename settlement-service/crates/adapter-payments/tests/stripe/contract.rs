@@ -1,8 +1,9 @@
 //! The port's contract, and what Stripe is like beyond it.
 
-use settlement_domain::{Answer, GatewayRef, Instruction, Operation};
+use chrono::DateTime;
+use settlement_domain::{Answer, GatewayRef, Instruction, MovementKind, Operation};
 use settlement_harness::contract;
-use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
+use settlement_ports::{GatewayResult, GatewayStatement, Lookup, PaymentGateway};
 
 use crate::fake::Fake;
 use crate::{authorize, gateway, key, mock, reference, usd};
@@ -10,14 +11,18 @@ use crate::{authorize, gateway, key, mock, reference, usd};
 #[tokio::test]
 async fn it_keeps_the_promises_of_a_gateway() {
     let (fake, folder) = (Fake::start(None).await, tempfile::tempdir().unwrap());
-    contract::gateway::all(&gateway(&fake.url, folder.path())).await;
+    let gateway = gateway(&fake.url, folder.path());
+    contract::gateway::all(&gateway).await;
+    contract::statement::all(&gateway, &gateway).await;
 }
 
 #[tokio::test]
 async fn it_keeps_them_in_requests_and_answers_as_stripe_describes_them_or_is_left_out_for_want_of_stripe_mock() {
     let Some(mock) = mock::start() else { return };
     let (fake, folder) = (Fake::start(Some(mock.url.clone())).await, tempfile::tempdir().unwrap());
-    contract::gateway::all(&gateway(&fake.url, folder.path())).await;
+    let gateway = gateway(&fake.url, folder.path());
+    contract::gateway::all(&gateway).await;
+    contract::statement::all(&gateway, &gateway).await;
     assert!(fake.log().len() > 30);
 }
 
@@ -40,6 +45,12 @@ async fn stripe_mock_takes_every_request_or_is_left_out_for_want_of_it() {
     for instruction in [authorize(100), capture, Instruction::Void { hold: charge }, refund, payout] {
         let found = gateway.lookup(&key(instruction.operation()), &instruction).await;
         assert_eq!(found, Lookup::Absent, "its examples are of no call of ours: {instruction:?}");
+    }
+    for kind in MovementKind::ALL {
+        let page = gateway.page(kind, DateTime::UNIX_EPOCH, Some("after_that".to_owned())).await.unwrap();
+        assert!(page.movements.iter().all(|movement| movement.kind == kind && movement.key.is_none()), "{page:?}");
+        let reference = GatewayRef::from("any_1234567890".to_owned());
+        gateway.movement(kind, &reference).await.unwrap();
     }
 }
 

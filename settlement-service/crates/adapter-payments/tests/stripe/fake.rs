@@ -28,6 +28,9 @@ pub enum Fault {
     Told(u16, &'static str),
 }
 
+/// When all objects were made, seconds since 1970.
+pub const CREATED: i64 = 1_900_000_000;
+
 /// The server.
 #[derive(Clone)]
 pub struct Fake {
@@ -88,9 +91,19 @@ impl Fake {
         }
     }
 
-    /// Objects of a kind.
+    /// Objects of a kind, as they are now.
+    pub fn objects(&self, kind: &str) -> Vec<Value> {
+        self.state.lock().unwrap().objects.iter().filter(|object| object["object"] == kind).cloned().collect()
+    }
+
+    /// How many objects of a kind there are.
     pub fn count(&self, kind: &str) -> usize {
-        self.state.lock().unwrap().objects.iter().filter(|object| object["object"] == kind).count()
+        self.objects(kind).len()
+    }
+
+    /// Somebody does something in Stripe's dashboard.
+    pub fn changes(&self, change: impl FnOnce(&mut Vec<Value>)) {
+        change(&mut self.state.lock().unwrap().objects);
     }
 
     /// What came so far.
@@ -229,6 +242,7 @@ impl State {
     fn made(&mut self, kind: &str, prefix: &str, mut fields: Map<String, Value>) -> Value {
         fields.insert("id".to_owned(), json!(format!("{prefix}_{}", self.objects.len() + 1)));
         fields.insert("object".to_owned(), json!(kind));
+        fields.insert("created".to_owned(), json!(CREATED));
         self.objects.push(Value::Object(fields.clone()));
         Value::Object(fields)
     }
@@ -241,9 +255,12 @@ impl State {
             ["payment_intents", id, "cancel"] => self.cancel(id),
             ["refunds"] => self.refund(request),
             ["transfers"] => {
-                let mut fields = Map::new();
-                fields.insert("metadata".to_owned(), Value::Object(request.metadata()));
-                fields.insert("transfer_group".to_owned(), json!(request.parameter("transfer_group")));
+                let fields = json!({
+                    "amount": request.number("amount"), "amount_reversed": 0, "currency": request.parameter("currency"),
+                    "destination": request.parameter("destination"), "metadata": request.metadata(),
+                    "transfer_group": request.parameter("transfer_group"),
+                });
+                let Value::Object(fields) = fields else { unreachable!() };
                 (200, self.made("transfer", "tr", fields))
             }
             _ => invalid(404, "unknown_path"),
@@ -264,13 +281,15 @@ impl State {
             }
         };
         let fields = json!({
-            "amount": request.number("amount"), "amount_refunded": 0, "metadata": request.metadata(),
+            "amount": request.number("amount"), "currency": request.parameter("currency"), "amount_received": 0,
+            "amount_refunded": 0, "metadata": request.metadata(),
             "transfer_group": request.parameter("transfer_group"), "last_payment_error": error, "cancellation_reason": null,
             "status": if error.is_null() { "requires_capture" } else { "requires_payment_method" },
         });
         let Value::Object(fields) = fields else { unreachable!() };
         let intent = self.made("payment_intent", "pi", fields);
         let charge = json!({"payment_intent": intent["id"], "transfer_group": intent["transfer_group"],
+            "currency": intent["currency"], "captured": false, "amount_captured": 0,
             "status": if error.is_null() { "succeeded" } else { "failed" }});
         let Value::Object(charge) = charge else { unreachable!() };
         self.made("charge", "ch", charge);
@@ -291,10 +310,17 @@ impl State {
             return invalid(400, "amount_too_large");
         }
         intent["status"] = json!("succeeded");
+        let received = request.number("amount_to_capture").map_or_else(|| intent["amount"].clone(), Value::from);
+        intent["amount_received"] = received.clone();
         for (name, value) in request.metadata() {
             intent["metadata"][name] = value;
         }
-        (200, intent.clone())
+        let intent = intent.clone();
+        for charge in self.objects.iter_mut().filter(|one| one["object"] == "charge" && one["payment_intent"] == id) {
+            charge["captured"] = json!(true);
+            charge["amount_captured"] = received.clone();
+        }
+        (200, intent)
     }
 
     fn cancel(&mut self, id: &str) -> (u16, Value) {
@@ -318,8 +344,8 @@ impl State {
             return invalid(400, "amount_too_large");
         }
         intent["amount_refunded"] = json!(intent["amount_refunded"].as_i64().unwrap_or(0) + amount);
-        let fields =
-            json!({"payment_intent": id, "amount": amount, "status": "succeeded", "metadata": request.metadata()});
+        let fields = json!({"payment_intent": id, "amount": amount, "currency": intent["currency"],
+            "status": "succeeded", "metadata": request.metadata()});
         let Value::Object(fields) = fields else { unreachable!() };
         (200, self.made("refund", "re", fields))
     }
@@ -327,8 +353,10 @@ impl State {
     fn look(&mut self, request: &Request) -> (u16, Value) {
         let path: Vec<&str> = request.path.trim_start_matches("/v1/").split('/').collect();
         let (kind, by) = match path.as_slice() {
-            ["payment_intents", id] => {
-                return self.object(id).map_or_else(|| invalid(404, "resource_missing"), |found| (200, found.clone()));
+            [list @ ("payment_intents" | "refunds" | "transfers"), id] => {
+                let kind = list.trim_end_matches('s');
+                let found = self.object(id).filter(|found| found["object"] == kind);
+                return found.map_or_else(|| invalid(404, "resource_missing"), |found| (200, found.clone()));
             }
             ["balance"] => return (200, json!({"object": "balance"})),
             ["charges"] => ("charge", "transfer_group"),
@@ -336,9 +364,12 @@ impl State {
             ["transfers"] => ("transfer", "transfer_group"),
             _ => return invalid(404, "unknown_path"),
         };
-        let wanted = request.parameter(by);
-        let mut found: Vec<Value> =
-            self.objects.iter().filter(|one| one["object"] == kind && one[by].as_str() == wanted).cloned().collect();
+        // The newest first, as Stripe has it.
+        let mut found: Vec<Value> = self.objects.iter().rev().filter(|one| one["object"] == kind).cloned().collect();
+        match request.number("created[gte]") {
+            Some(since) => found.retain(|one| one["created"].as_i64() >= Some(since)),
+            None => found.retain(|one| one[by].as_str() == request.parameter(by)),
+        }
         if let Some(after) = request.parameter("starting_after") {
             let place = found.iter().position(|one| one["id"] == after).expect("a member to start after");
             found.drain(..=place);

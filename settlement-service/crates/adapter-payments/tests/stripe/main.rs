@@ -12,6 +12,7 @@ mod contract;
 mod fake;
 mod faults;
 mod mock;
+mod statement;
 mod wire;
 
 use std::path::Path;

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+pub mod clearing;
 pub mod gateway;
 pub mod ledger;
 pub mod outbox;
 pub mod payouts;
 pub mod people;
 mod samples;
+pub mod statement;
 pub mod store;
 pub mod units;
 

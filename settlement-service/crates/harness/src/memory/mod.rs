@@ -1,6 +1,7 @@
 //! A store in memory with the transactions of a real one: row locks, nothing visible before the commit, everything
 //! gone without it. It is stricter than a database: misuse of a unit of work panics.
 
+mod clearing;
 mod outbox;
 mod payouts;
 mod reads;

@@ -154,6 +154,11 @@ impl MemoryStore {
         self.committed().ledger.values().cloned().collect()
     }
 
+    /// Forgets an entry of the ledger, as no store may.
+    pub fn loses(&self, entry: &str) {
+        self.committed().ledger.remove(entry).expect("what is lost was there");
+    }
+
     /// All events, in the order they were recorded.
     #[must_use]
     pub fn events(&self) -> Vec<OutboxRecord> {
