@@ -2,6 +2,7 @@
 //! right afterwards.
 
 mod answer;
+mod browse;
 mod check;
 mod client;
 mod compare;
@@ -33,7 +34,7 @@ use crate::endpoints::Endpoints;
 use crate::files;
 use crate::layout::{DataDir, Service};
 use crate::signals::Signals;
-use client::Target;
+use client::{Protocol, Target};
 use driver::Plan;
 use events::Events;
 use field::Field;
@@ -53,18 +54,28 @@ const NORMAL: Duration = Duration::from_millis(50);
 pub async fn run(command: &BenchCommand, data_dir: &DataDir, console: &Console) -> Result<ExitCode> {
     let bench = Bench::open(data_dir, console)?;
     let mut signals = Signals::new()?;
+    let stop = CancellationToken::new();
     let measured = async {
         match command {
             BenchCommand::Bids(args) => bench.bids(args).await,
             BenchCommand::Stream(args) => stream::run(&bench, args).await,
+            BenchCommand::Browse(args) => browse::run(&bench, args, stop.clone()).await,
         }
     };
+    tokio::pin!(measured);
+    tokio::select! {
+        outcome = &mut measured => return outcome,
+        () = signals.next() => {}
+    }
+    if !matches!(command, BenchCommand::Browse(_)) {
+        yardstick::clean(bench.bidding_database()?).await?;
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    console.say("Stopping; a second Ctrl-C leaves out what was measured.");
+    stop.cancel();
     tokio::select! {
         outcome = measured => outcome,
-        () = signals.next() => {
-            yardstick::clean(bench.bidding_database()?).await?;
-            Ok(ExitCode::from(INTERRUPTED))
-        }
+        () = signals.next() => Ok(ExitCode::from(INTERRUPTED)),
     }
 }
 
@@ -91,7 +102,7 @@ impl<'a> Bench<'a> {
 
     fn targets(&self, urls: &[String]) -> Result<Vec<Target>> {
         let own = [self.endpoints.bidding.clone()];
-        Target::all(if urls.is_empty() { &own } else { urls }, &self.endpoints.ca_file)
+        Target::all(if urls.is_empty() { &own } else { urls }, &self.endpoints.ca_file, Protocol::Http1)
     }
 
     /// Open auctions and bidders with tokens.

@@ -50,13 +50,28 @@ pub struct Reader {
 impl Reader {
     /// A reader of the topic that `service` publishes to, with the rights of that service.
     pub async fn open(data_dir: &DataDir, endpoints: &Endpoints, service: Service) -> Result<Self> {
-        let identity = Identity::of(data_dir, &service.name(), Purpose::Client);
+        Self::open_as(data_dir, endpoints, service, service).await
+    }
+
+    /// A reader of the topic that `service` publishes to, with the rights of `reader`.
+    pub async fn open_as(data_dir: &DataDir, endpoints: &Endpoints, service: Service, reader: Service) -> Result<Self> {
+        let identity = Identity::of(data_dir, &reader.name(), Purpose::Client);
         let tls = wire::tls(&files::read(&endpoints.ca_file)?, &identity)?;
         let connection = Connection::open(&endpoints.kafka, tls).await?;
         let topic = access::topics().into_iter().find(|topic| topic.name == service.topic());
         let topic = topic.with_context(|| format!("{service} has no topic"))?;
         let name = TopicName(StrBytes::from_string(topic.name));
         Ok(Self { connection, topic: name, partitions: topic.partitions })
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &TopicName {
+        &self.topic
+    }
+
+    /// The connection, for other questions about the same topic.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     /// Where the next record of each partition will be.
