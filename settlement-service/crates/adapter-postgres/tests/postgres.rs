@@ -415,6 +415,20 @@ async fn an_event_that_was_buried_is_new_at_its_replay_and_only_once() -> Result
 }
 
 #[tokio::test]
+async fn answers_of_a_busy_day_are_removed_at_one_time() -> Result<()> {
+    let (pool, _) = database().await?;
+    sqlx::query(
+        "INSERT INTO idempotency (principal, key, fingerprint, answer, created_at)
+         SELECT 'anna', number::text, '\\x01', '1', clock_timestamp() - interval '25 hours'
+         FROM generate_series(1, 25000) AS number",
+    )
+    .execute(&pool)
+    .await?;
+    assert_eq!(database::tidy(&pool).await?, 25_000);
+    Ok(())
+}
+
+#[tokio::test]
 async fn answers_are_kept_for_a_day() -> Result<()> {
     let (pool, store) = database().await?;
     for (key, age) in [("old", "25 hours"), ("young", "23 hours")] {
