@@ -116,7 +116,7 @@ const DRAWN: [(Operation, u32); 8] = [
     (Operation::List, 11),
 ];
 /// Of a hundred who look at an open auction of somebody else, so many bid.
-const BIDS_PERCENT: u32 = 48;
+const BIDS_PERCENT: u32 = 55;
 /// Of a hundred who look at a listing that can be bought at once, so many do.
 const BUYS_PERCENT: u32 = 20;
 /// Of a hundred who pay, so many do it with a card that is declined, and try another one later.

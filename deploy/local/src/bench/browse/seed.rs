@@ -18,6 +18,8 @@ use crate::layout::Service;
 pub const TOKEN_TTL: Duration = Duration::from_secs(48 * 3600);
 /// Lots that are listed at the same time.
 const AT_ONCE: usize = 16;
+/// Without a terminal a line is printed for so many lots.
+const TOLD_EVERY: u64 = 250;
 /// A lot lasts at least so long.
 const SHORTEST: Duration = Duration::from_secs(60);
 const OPENS_WITHIN: Duration = Duration::from_secs(60);
@@ -38,6 +40,9 @@ pub async fn lots(bench: &Bench<'_>, sellers: &[&str], count: u32, until_last: D
             let publish = format!("/v1/listings/{id}/publish");
             bench.api.post(Service::Listing, &publish, seller, &key, &serde_json::json!({})).await?.success()?;
             bar.inc(1);
+            if !Console::is_terminal() && bar.position().is_multiple_of(TOLD_EVERY) {
+                bench.console.say(format!("  {} of {count} lots are listed", bar.position()));
+            }
             anyhow::Ok(())
         }
     });

@@ -8,7 +8,8 @@ const LEFT: f64 = 76.0;
 const RIGHT: f64 = 20.0;
 const PANEL: f64 = 118.0;
 const GAP: f64 = 56.0;
-const TOP: f64 = 62.0;
+/// Where the first panel's axes begin.
+const TOP: f64 = 84.0;
 const BOTTOM: f64 = 46.0;
 /// More points than that are drawn by their groups.
 const POINTS_MAX: usize = 220;
@@ -75,7 +76,7 @@ impl Plot {
         text(&mut svg, LEFT, 38.0, "", &self.subtitle);
         let last = self.times_s.last().copied().unwrap_or_default();
         let minutes = Axis::new(last / 60.0, 8);
-        let mut top = TOP + 18.0;
+        let mut top = TOP;
         for (number, panel) in self.panels.iter().enumerate() {
             let lowest = number + 1 == self.panels.len();
             self.panel(&mut svg, panel, top, &minutes, lowest);
@@ -285,11 +286,13 @@ mod tests {
         for points in [0, 1, 2, 5_000] {
             let svg = plot(points).svg();
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{points}");
+            let bottom: f64 = all(&svg, "viewBox")[0].rsplit(' ').next().unwrap().parse().unwrap();
+            assert!(all(&svg, " y").iter().all(|y| y.parse::<f64>().unwrap() < bottom), "{bottom}");
             for (x, y) in
                 all(&svg, " points").iter().flat_map(|points| points.split(' ')).filter_map(|p| p.split_once(','))
             {
                 let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
-                assert!((LEFT..=WIDTH - RIGHT).contains(&x) && (TOP..=TOP + 18.0 + PANEL).contains(&y), "{x}, {y}");
+                assert!((LEFT..=WIDTH - RIGHT).contains(&x) && (TOP..=TOP + PANEL).contains(&y), "{x}, {y}");
             }
         }
     }

@@ -252,7 +252,7 @@ mod tests {
                 })
                 .count()
         };
-        assert!((40..160).contains(&bids("bob", &auction("open", false))));
+        assert!((60..170).contains(&bids("bob", &auction("open", false))));
         assert_eq!(bids("ann", &auction("open", false)), 0, "her own lot");
         assert_eq!(bids("bob", &auction("open", true)), 0, "she leads");
         assert_eq!(bids("bob", &auction("closed", false)), 0);
