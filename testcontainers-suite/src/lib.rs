@@ -3,14 +3,17 @@
 //! [`target`] starts a marketplace or finds the one that runs, [`world`] is what a test gets to know of it,
 //! [`client`] talks HTTPS, [`token`] makes good and forged tokens, [`story`] tells scenarios in the trade's words, on
 //! [`terms`] of every format, with what happens on the [`floor`] besides plain bids; [`sse`] reads live streams,
-//! [`receipt`] checks signed results, [`broker`] reads the published events, [`chance`] repeats itself, [`harness`] runs
-//! the tests.
+//! [`receipt`] checks signed results, [`broker`] reads the published events, [`chance`] repeats itself, [`proxy`] makes
+//! bad weather between services and servers, [`history`] decides whether what clients saw can have happened, [`harness`]
+//! runs the tests.
 
 pub mod broker;
 pub mod chance;
 pub mod client;
 pub mod floor;
 pub mod harness;
+pub mod history;
+pub mod proxy;
 pub mod receipt;
 pub mod sse;
 pub mod story;
