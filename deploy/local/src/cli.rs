@@ -159,6 +159,9 @@ pub struct UpArgs {
     /// PEM file of the authority that signed your own Kafka's certificate, when that is not the data directory's `ca.pem`.
     #[arg(long, value_name = "FILE", requires = "kafka")]
     pub kafka_ca: Option<PathBuf>,
+    /// A further address under which clients reach the embedded Kafka, through a proxy or a tunnel; up to eight. It listens for the first on the base port +22, for the next on +23, and so on.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "kafka", value_parser = host_and_port)]
+    pub kafka_via: Vec<String>,
     /// Switches the services' rate limits off, for load tests.
     #[arg(long)]
     pub no_rate_limit: bool,
@@ -264,6 +267,12 @@ pub fn postgres_urls(given: &[String]) -> anyhow::Result<Option<[String; 3]>> {
     Ok(Some(urls.map(Option::unwrap_or_default)))
 }
 
+fn host_and_port(given: &str) -> Result<String, String> {
+    let port =
+        given.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    if port.is_some_and(|port| port > 0) { Ok(given.to_owned()) } else { Err("it has to be HOST:PORT".to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +295,16 @@ mod tests {
         };
         assert!(bids(&[]).checks() && bids(&["--no-check", "--checker"]).checks() && !bids(&["--no-check"]).checks());
         assert_eq!([bids(&[]).auction_count(), bids(&["--hot"]).auction_count()], [10_000, 1]);
+    }
+
+    #[test]
+    fn a_way_to_kafka_is_a_host_and_a_port() {
+        for right in ["127.0.0.1:7001", "tunnel:9092", "[::1]:9092"] {
+            assert_eq!(host_and_port(right), Ok(right.to_owned()));
+        }
+        for wrong in ["tunnel", ":9092", "tunnel:", "tunnel:0", "tunnel:70000"] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
