@@ -7,7 +7,7 @@ WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CAND
 
 export SQLX_OFFLINE ?= true
 
-.PHONY: help run build test test-full test-docker bench coverage fmt lint sqlx-prepare preflight
+.PHONY: help run build test test-full test-docker bench coverage supply-chain fuzz fmt lint sqlx-prepare preflight
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
@@ -33,6 +33,12 @@ bench: build ## measures bids and streams on this machine beside the bare databa
 
 coverage: preflight ## how much of the business logic the tests cover
 	@scripts/coverage.sh $(SERVICES)
+
+supply-chain: preflight ## licences, unused dependencies, parts lists (SBOM), and what is in the images
+	@scripts/supply-chain.sh "$(WORKSPACES)" "$(SERVICES)"
+
+fuzz: preflight ## arbitrary inputs for every parser (FUZZ_SECONDS=60 each; FUZZ="settlement-service/money" for one)
+	@scripts/fuzz.sh $(FUZZ)
 
 fmt: ## formats the code
 	@scripts/each.sh "$(WORKSPACES)" cargo fmt --all
