@@ -1,7 +1,7 @@
 //! Who may import whom, read from `cargo metadata`: every service keeps the order of its rooms, and no two services
-//! share anything but the contracts.
+//! share anything but the contracts. And the threat model names no test that is not there.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
@@ -167,4 +167,45 @@ fn the_allowed_edges_are_allowed() {
         let planted = json!({"packages": [{"name": from, "dependencies": [{"name": to, "kind": kind}]}]});
         assert_eq!(violations("settlement", &planted), [""; 0], "{from} → {to} ({kind})");
     }
+}
+
+/// What the threat model cites and is not there: references without a file, and tests that their file does not have.
+fn citations_without_a_test(page: &str, docs: &Path) -> Vec<String> {
+    let (text, definitions) = page.split_once("\n[").unwrap_or((page, ""));
+    let definitions = format!("[{definitions}");
+    let defined: Vec<_> =
+        definitions.lines().filter_map(|line| line.strip_prefix('[').and_then(|line| line.split_once("]: "))).collect();
+    let cited = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
+    // A link with its address beside it needs no definition.
+    let cited = cited.filter(|(_, after)| !after.starts_with('(')).map(|(label, _)| label);
+    let mut missing: Vec<_> = cited
+        .filter(|label| !defined.iter().any(|(known, _)| known == label))
+        .map(|label| format!("{label} is cited and leads nowhere"))
+        .collect();
+    for (label, file) in defined {
+        let source = fs::read_to_string(docs.join(file)).unwrap_or_default();
+        let there = match label.split_once("::") {
+            // A test whose name is made where it is listed.
+            Some(_) => source.contains(&format!("\"{label}")),
+            None if file.contains("/fuzz_targets/") => !source.is_empty(),
+            None => source.contains(&format!("fn {label}")),
+        };
+        if !there {
+            missing.push(format!("{label} is not in {file}"));
+        }
+    }
+    missing
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let page = fs::read_to_string(docs.join("security.md")).expect("the threat model");
+    let missing = citations_without_a_test(&page, &docs);
+    assert!(missing.is_empty(), "{missing:#?}");
+    let cited = page.lines().filter(|line| line.starts_with('[') && line.contains("]: ../")).count();
+    assert!(cited > 100, "only {cited} tests are cited: the page is not read as it is written");
+
+    let planted = "|S|a|b|[there_is_none], [nowhere], [a](b.md)|\n\n[there_is_none]: ../testcontainers-suite/tests/structure.rs\n";
+    assert_eq!(citations_without_a_test(planted, &docs).len(), 2, "a planted citation is not found");
 }
