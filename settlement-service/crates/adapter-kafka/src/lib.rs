@@ -10,4 +10,5 @@ mod facts;
 mod metrics;
 mod record;
 pub mod relay;
+mod runs;
 mod trace;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use settlement_ports::{Outbox, OutboxRecord, StoreError};
+use settlement_ports::{Epoch, Outbox, OutboxRecord, StoreError};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -22,6 +22,8 @@ const BATCH: u32 = 500;
 const POLL: Duration = Duration::from_millis(100);
 /// A relay that is gone is replaced after this long.
 const LEASE: Duration = Duration::from_secs(10);
+/// With so much of it left a round may begin: it is renewed in time, and not each time.
+const LEFT: Duration = Duration::from_secs(5);
 /// How long a relay rests after a failure.
 const REST: Duration = Duration::from_millis(500);
 /// How often the outbox's age is measured.
@@ -54,13 +56,15 @@ pub async fn run(
 ) -> Result<(), KafkaFault> {
     let holder = Uuid::now_v7().to_string();
     let mut producer: FutureProducer = config.producer("relay").create()?;
+    let mut lease = None;
     let mut measured = Instant::now();
     while !stop.is_cancelled() {
-        let published = match round(outbox.as_ref(), &producer, &holder).await {
+        let published = match round(outbox.as_ref(), &producer, &holder, &mut lease).await {
             Ok(published) => published,
             Err(error) => {
                 tracing::warn!(%error, "the relay pauses");
                 RELAY_FAILURES.inc();
+                lease = None;
                 // A producer that lost a record would let later ones overtake it: begin with a new one.
                 producer = config.producer("relay").create()?;
                 pause(REST, &stop).await;
@@ -80,18 +84,38 @@ pub async fn run(
         }
     }
     // What this process committed last goes out before it ends; should it fail, another relay does it.
-    let _ = tokio::time::timeout(LEASE / 2, round(outbox.as_ref(), &producer, &holder)).await;
+    let _ = tokio::time::timeout(LEASE / 2, round(outbox.as_ref(), &producer, &holder, &mut lease)).await;
     Ok(())
 }
 
-async fn round(outbox: &dyn Outbox, producer: &FutureProducer, holder: &str) -> Result<usize, RoundError> {
-    let batch = outbox.batch(BATCH).await?;
+/// The right to publish.
+struct Lease {
+    epoch: Epoch,
+    /// It is to be renewed before the first round after this.
+    good_until: Instant,
+}
+
+async fn round(
+    outbox: &dyn Outbox,
+    producer: &FutureProducer,
+    holder: &str,
+    lease: &mut Option<Lease>,
+) -> Result<usize, RoundError> {
+    let mut batch = outbox.batch(BATCH).await?;
     if batch.is_empty() {
         return Ok(0);
     }
-    let Some(epoch) = outbox.acquire_lease(holder, LEASE).await? else { return Ok(0) };
-    // Read again under the lease: the holder before may have published some of it.
-    let batch = outbox.batch(BATCH).await?;
+    let held = lease.take().filter(|lease| Instant::now() < lease.good_until);
+    let held = match held {
+        Some(held) => held,
+        None => {
+            let good_until = Instant::now() + LEASE - LEFT;
+            let Some(epoch) = outbox.acquire_lease(holder, LEASE).await? else { return Ok(0) };
+            // Read again under the lease: the holder before may have published some of it.
+            batch = outbox.batch(BATCH).await?;
+            Lease { epoch, good_until }
+        }
+    };
     let mut acknowledgements = Vec::with_capacity(batch.len());
     for record in &batch {
         acknowledgements.push(enqueue(producer, record)?);
@@ -105,9 +129,10 @@ async fn round(outbox: &dyn Outbox, producer: &FutureProducer, holder: &str) -> 
     }))
     .await?;
     let ids: Vec<i64> = batch.iter().map(|record| record.id).collect();
-    if !outbox.delete(epoch, &ids).await? {
+    if !outbox.delete(held.epoch, &ids).await? {
         return Err(RoundError::Overtaken);
     }
+    *lease = Some(held);
     PUBLISHED.inc_by(batch.len() as u64);
     Ok(batch.len())
 }

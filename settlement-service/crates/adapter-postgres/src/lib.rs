@@ -21,4 +21,5 @@ mod row;
 mod settlements;
 mod standings;
 pub mod store;
+mod traces;
 mod tx;

@@ -4,6 +4,7 @@
 mod outbox;
 mod payouts;
 mod reads;
+mod requests;
 mod standings;
 mod tables;
 mod tx;
