@@ -50,14 +50,14 @@ async fn is_decided(world: &World, buyer: &Person<'_>, sale: &Sale, decision: &V
 
 async fn a_dispute_that_the_buyer_wins_gives_everything_back(world: Arc<World>) -> Result<()> {
     let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
-    let sale = is_shipped(&anna, &bert, "THB").await?;
+    let sale = is_shipped(&anna, &bert, "MAD").await?;
     is_decided(&world, &bert, &sale, &json!({"decision": "refund"})).await?;
 
     let refunded = bert.awaits_sale_status(&sale, "refunded", CONVERGES_WITHIN).await?;
     ensure!(refunded["failure_reason"] == "dispute_refunded", "{refunded}");
     let ledger = world.operator().trial_balance().await?;
     for account in ["escrow", "bidder", "seller_payable", "gateway_clearing", "platform_revenue"] {
-        ensure!(balance_of(&ledger, account, "THB") == 0, "{account}: {ledger}");
+        ensure!(balance_of(&ledger, account, "MAD") == 0, "{account}: {ledger}");
     }
     Ok(())
 }

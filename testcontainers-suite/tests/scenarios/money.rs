@@ -31,7 +31,7 @@ pub fn trials() -> Vec<Trial> {
 
 async fn a_lot_is_listed_bid_for_sold_paid_shipped_received_and_paid_out(world: Arc<World>) -> Result<()> {
     let (anna, bert, carla) = (world.seller("anna"), world.bidder("bert"), world.bidder("carla"));
-    let lot = anna.opens(&Terms::from(100).in_currency("CHF")).await?;
+    let lot = anna.opens(&Terms::from(100).in_currency("CHF").lasting(Duration::from_secs(20))).await?;
     anna.awaits_listing(&lot, "live").await?;
 
     bert.bids(&lot, 5_000).await?;
