@@ -231,7 +231,9 @@ fn got_past(endpoints: &Endpoints, consumer: Service, fed: &[Fed]) -> Result<()>
         if last.is_empty() {
             continue;
         }
-        last.keys().for_each(|partition| drop(partitions.add_partition(&topic.topic(), *partition)));
+        for partition in last.keys() {
+            partitions.add_partition(&topic.topic(), *partition);
+        }
         let committed = group.committed_offsets(partitions, ANSWERS_WITHIN)?;
         for element in committed.elements() {
             let event = last.get(&element.partition()).context("an unasked partition")?;

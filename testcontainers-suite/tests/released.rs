@@ -1,6 +1,6 @@
 //! Each service's OpenAPI document against every one that was released: clients that were built with those get on.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::Path};
 
 use chrono::{NaiveDate, Utc};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use testcontainers_suite::{
 /// Between the announcement that an operation goes and its end.
 const NOTICE_DAYS: i64 = 90;
 
-fn read(file: &PathBuf) -> Value {
+fn read(file: &Path) -> Value {
     let text = fs::read(file).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()));
     serde_json::from_slice(&text).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()))
 }

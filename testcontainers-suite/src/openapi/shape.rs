@@ -91,10 +91,14 @@ fn collect(schema: &Value, part: bool, parts: &mut BTreeSet<String>) {
                 match (keyword.as_str(), value) {
                     ("$ref", Value::String(reference)) if part_within => drop(parts.insert(reference.clone())),
                     ("allOf" | "oneOf" | "anyOf", Value::Array(choices)) => {
-                        choices.iter().for_each(|choice| collect(choice, part_within, parts));
+                        for choice in choices {
+                            collect(choice, part_within, parts);
+                        }
                     }
                     ("properties", Value::Object(fields)) => {
-                        fields.values().for_each(|field| collect(field, false, parts));
+                        for field in fields.values() {
+                            collect(field, false, parts);
+                        }
                     }
                     // Each definition is looked at by itself; what is no schema has no references.
                     ("$defs" | "schemas" | "enum" | "const" | "example" | "examples" | "default" | "required", _) => {}
@@ -117,7 +121,9 @@ fn close(schema: &mut Value, part: bool, parts: &BTreeSet<String>) {
             for (keyword, value) in members.iter_mut() {
                 match (keyword.as_str(), value) {
                     ("allOf" | "oneOf" | "anyOf", Value::Array(choices)) => {
-                        choices.iter_mut().for_each(|choice| close(choice, part || composed, parts));
+                        for choice in choices {
+                            close(choice, part || composed, parts);
+                        }
                     }
                     ("$defs" | "schemas", Value::Object(named)) => {
                         let prefix = if keyword == "$defs" { DEFINITIONS } else { COMPONENTS };
@@ -127,7 +133,9 @@ fn close(schema: &mut Value, part: bool, parts: &BTreeSet<String>) {
                     }
                     // Fields are named freely: one that is called like a keyword is none.
                     ("properties", Value::Object(fields)) => {
-                        fields.values_mut().for_each(|field| close(field, false, parts));
+                        for field in fields.values_mut() {
+                            close(field, false, parts);
+                        }
                     }
                     ("enum" | "const" | "example" | "examples" | "default" | "required", _) => {}
                     (_, value) => close(value, false, parts),
