@@ -102,9 +102,10 @@ SHIP = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784"}
 def prepare(market):
     """Brings about what the requests are to find. Ids by the name of what they are."""
     # Short ones first: they end while the others are made.
-    sales = [market.lists(ENGLISH, 15) for _ in range(6)]
-    for lot in sales:
-        market.bids(lot, 12_000)
+    sales = []
+    for _ in range(6):
+        sales.append(market.lists(ENGLISH, 15))
+        market.bids(sales[-1], 12_000)
     unsold = market.lists(ENGLISH, 6)
     lots = [market.lists(form, DAYS_S) for form in (ENGLISH, BUY_NOW, SEALED, VICKREY, DUTCH, UNITS)]
     lots.append(market.lists(ENGLISH, DAYS_S, starts_in_s=86_400))
