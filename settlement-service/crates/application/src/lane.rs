@@ -81,11 +81,11 @@ impl<J, A> Lane<J, A> {
         F: Future<Output = ()>,
     {
         let (answer, mut answered) = oneshot::channel();
-        let (lead, led) = oneshot::channel();
+        let (lead, turn) = oneshot::channel();
         let lead = self.enter(Waiting { entry: Entry { job, answer }, lead: Some(lead) })?;
         let lead = match lead {
             Some(lead) => Some(lead),
-            None => match select(&mut answered, led).await {
+            None => match select(&mut answered, turn).await {
                 Either::Left((answer, _)) => return answer.map_err(|_| Unanswered::Lost),
                 // Taken into another one's batch: nobody makes a leader of it any more.
                 Either::Right((lead, _)) => lead.ok(),
@@ -243,7 +243,9 @@ mod tests {
                 drop(lead);
                 async move {
                     let _ = wait.await;
-                    batch.into_iter().for_each(|entry| entry.answer(0));
+                    for entry in batch {
+                        entry.answer(0);
+                    }
                 }
             }));
             assert!(poll!(&mut first).is_pending());

@@ -45,7 +45,9 @@ impl MemoryTx {
 
     pub(super) fn told_early(&mut self, ids: &[AuctionId]) -> Result<Vec<(AuctionId, Early)>, StoreError> {
         let entered = self.enter("tx.early")?;
-        ids.iter().for_each(|id| self.assert_auction(*id));
+        for id in ids {
+            self.assert_auction(*id);
+        }
         let early = {
             let committed = self.store.committed();
             let all = committed.early.iter().chain(&self.staged.early);
