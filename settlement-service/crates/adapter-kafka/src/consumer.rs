@@ -10,6 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use event_contracts::envelope::Envelope;
 use futures::{FutureExt, future::join_all};
 use rdkafka::{
     ClientContext, Message, Statistics,
@@ -28,7 +29,7 @@ use crate::{
     facts,
     metrics::{self, CONSUMED, DELAY, LAG},
     record::read_envelope,
-    trace,
+    runs, trace,
 };
 
 /// Most events that are taken at once; those of one partition follow each other.
@@ -75,7 +76,7 @@ impl Progress {
         self.lag.load(Ordering::Relaxed) == 0 || still < STILL_LIMIT
     }
 
-    fn step(&self) {
+    pub(crate) fn step(&self) {
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_step_ms.store(elapsed, Ordering::Relaxed);
     }
@@ -159,6 +160,13 @@ async fn take(
                 next = consumer.recv().now_or_never().and_then(Result::ok);
             }
         }
+        let run: Vec<&BorrowedMessage> = batch.values().flatten().collect();
+        if run.len() > 1 && runs::handle(&run, handler, progress).await {
+            for last in batch.values().filter_map(|messages| messages.last()) {
+                let _ = consumer.store_offset_from_message(last);
+            }
+            continue;
+        }
         let lanes = batch.values().map(|messages| async move {
             for message in messages {
                 handle(message, handler, retries, letters, progress).await?;
@@ -182,18 +190,7 @@ pub(crate) async fn handle(
     let payload = message.payload().unwrap_or_default();
     let read = read_envelope(message).map_err(|error| error.to_string());
     let Ok(envelope) = read else { return bury(message, letters, &read.unwrap_err()).await };
-    let span = tracing::info_span!(
-        "consume",
-        event_type = %envelope.event_type,
-        key = %envelope.subject,
-        trace_id = tracing::field::Empty
-    );
-    if let Some(parent) = envelope.traceparent.as_deref().and_then(trace::parent) {
-        let _ = span.set_parent(parent);
-    }
-    if let Some(trace_id) = envelope.traceparent.as_deref().and_then(|header| header.split('-').nth(1)) {
-        span.record("trace_id", trace_id);
-    }
+    let span = span_of(&envelope);
     async {
         let fact = match facts::read(&envelope, payload) {
             Ok(Some(fact)) => fact,
@@ -206,12 +203,7 @@ pub(crate) async fn handle(
                 return bury(message, letters, &error.to_string()).await;
             }
         };
-        let receipt = Receipt {
-            event_id: envelope.id,
-            source: envelope.source.clone(),
-            key: envelope.subject.clone(),
-            sequence: envelope.sequence,
-        };
+        let receipt = receipt_of(&envelope);
         let began = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut failed_before = false;
@@ -257,7 +249,33 @@ async fn bury(message: &BorrowedMessage<'_>, letters: &DeadLetters, reason: &str
     Ok(Outcome::Buried)
 }
 
-fn report(handled: Handled, sequence: u64, time: DateTime<Utc>) {
+/// The span of one event's effect, a child of what caused the event.
+pub(crate) fn span_of(envelope: &Envelope) -> tracing::Span {
+    let span = tracing::info_span!(
+        "consume",
+        event_type = %envelope.event_type,
+        key = %envelope.subject,
+        trace_id = tracing::field::Empty
+    );
+    if let Some(parent) = envelope.traceparent.as_deref().and_then(trace::parent) {
+        let _ = span.set_parent(parent);
+    }
+    if let Some(trace_id) = envelope.traceparent.as_deref().and_then(|header| header.split('-').nth(1)) {
+        span.record("trace_id", trace_id);
+    }
+    span
+}
+
+pub(crate) fn receipt_of(envelope: &Envelope) -> Receipt {
+    Receipt {
+        event_id: envelope.id,
+        source: envelope.source.clone(),
+        key: envelope.subject.clone(),
+        sequence: envelope.sequence,
+    }
+}
+
+pub(crate) fn report(handled: Handled, sequence: u64, time: DateTime<Utc>) {
     let result = match handled {
         Handled::Applied => "done",
         Handled::Duplicate => "duplicate",

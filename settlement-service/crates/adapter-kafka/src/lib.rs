@@ -1,7 +1,7 @@
 //! Settlement's events go out to Kafka and the other contexts' facts come in.
 //!
 //! [`relay`] empties the outbox, [`consumer`] feeds the facts that [`facts`] understands to the
-//! core, [`dead_letters`] takes what cannot be handled and gives it back on command.
+//! core, many in one unit of work ([`runs`]), [`dead_letters`] takes what cannot be handled and gives it back on command.
 
 pub mod client;
 pub mod consumer;
@@ -10,4 +10,5 @@ mod facts;
 mod metrics;
 mod record;
 pub mod relay;
+mod runs;
 mod trace;

@@ -25,7 +25,7 @@ use settlement_adapter_kafka::{
     dead_letters, relay,
 };
 use settlement_ports::{
-    Epoch, Fact, FactHandler, HandleError, Handled, Outbox, OutboxRecord, Receipt, Retries, StoreError,
+    Epoch, Fact, FactHandler, HandleError, Handled, Incoming, Outbox, OutboxRecord, Receipt, Retries, StoreError,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -142,8 +142,15 @@ struct Recorder {
 
 #[async_trait]
 impl FactHandler for Recorder {
-    async fn handle(&self, receipt: Receipt, fact: Fact) -> Result<Handled, HandleError> {
-        if receipt.key != self.key {
+    async fn handle_all(&self, batch: &[Incoming]) -> Result<Vec<Handled>, HandleError> {
+        batch.iter().map(|Incoming { receipt, fact, .. }| self.handle_one(receipt, fact)).collect()
+    }
+}
+
+impl Recorder {
+    fn handle_one(&self, receipt: &Receipt, fact: &Fact) -> Result<Handled, HandleError> {
+        let seen = || self.seen.lock().expect("no panic");
+        if receipt.key != self.key || seen().iter().any(|(sequence, _)| *sequence == receipt.sequence) {
             return Ok(Handled::Duplicate);
         }
         if *self.poison.lock().expect("no panic") == Some(receipt.sequence) {
@@ -156,7 +163,7 @@ impl FactHandler for Recorder {
                 return Err(HandleError::Retry("not yet".into()));
             }
         }
-        self.seen.lock().expect("no panic").push((receipt.sequence, fact));
+        seen().push((receipt.sequence, fact.clone()));
         self.progressed.notify_one();
         Ok(Handled::Applied)
     }

@@ -1,8 +1,11 @@
-//! All that belongs to one auction: its lock, its settlements, and what was told of it before they were there.
+//! All that belongs to auctions: their locks, their settlements, and what was told of them before those were there.
+
+use std::collections::BTreeSet;
 
 use settlement_domain::{AuctionId, Settlement, UserId};
 use settlement_ports::{Early, StoreError};
 use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
@@ -12,18 +15,23 @@ use crate::{
 /// Settlements of an auction are inserted under its advisory lock, so that whoever has got it sees all of them.
 pub(crate) async fn lock(
     tx: &mut Transaction<'static, Postgres>,
-    id: AuctionId,
+    ids: &[AuctionId],
 ) -> Result<Vec<Settlement>, StoreError> {
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('auction ' || $1, 0))", id.to_string())
-        .execute(&mut **tx)
-        .await
-        .map_err(store_error)?;
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect::<BTreeSet<_>>().into_iter().collect();
+    // An array is unnested from its beginning to its end, so the locks are taken in the order of the ids.
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('auction ' || id::text, 0)) FROM unnest($1::uuid[]) AS came (id)",
+        &ids
+    )
+    .execute(&mut **tx)
+    .await
+    .map_err(store_error)?;
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at, sequence,
                 attempts, state, rest, due_at
-         FROM settlement WHERE auction_id = $1 ORDER BY id FOR UPDATE",
-        id.as_uuid()
+         FROM settlement WHERE auction_id = ANY($1) ORDER BY id FOR UPDATE",
+        &ids
     );
     let rows = rows.fetch_all(&mut **tx).await.map_err(store_error)?;
     rows.into_iter().map(Settlement::try_from).collect()
@@ -50,11 +58,16 @@ pub(crate) async fn keep_early(
     Ok(())
 }
 
-pub(crate) async fn early(tx: &mut Transaction<'static, Postgres>, id: AuctionId) -> Result<Vec<Early>, StoreError> {
-    let buyers = sqlx::query_scalar!("SELECT buyer_id FROM early WHERE auction_id = $1", id.as_uuid());
+pub(crate) async fn early(
+    tx: &mut Transaction<'static, Postgres>,
+    ids: &[AuctionId],
+) -> Result<Vec<(AuctionId, Early)>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let told = sqlx::query!("SELECT auction_id, buyer_id FROM early WHERE auction_id = ANY($1)", &ids);
+    let told = told.fetch_all(&mut **tx).await.map_err(store_error)?;
     let early = |buyer: Option<String>| match buyer {
         Some(buyer) => UserId::try_from(buyer).map(Early::AwardDeclined).map_err(corrupt),
         None => Ok(Early::Relisted),
     };
-    buyers.fetch_all(&mut **tx).await.map_err(store_error)?.into_iter().map(early).collect()
+    told.into_iter().map(|row| Ok((row.auction_id.into(), early(row.buyer_id)?))).collect()
 }

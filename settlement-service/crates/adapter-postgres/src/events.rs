@@ -6,7 +6,6 @@ use event_contracts::settlement::{
     SecondChanceOffered, SecondChanceRequested, SettlementCompleted, SettlementDisputed, SettlementEscrowed,
     SettlementFailed, SettlementKind, SettlementShipped, SettlementStarted,
 };
-use opentelemetry::trace::TraceContextExt;
 use serde_json::Value;
 use settlement_domain::{
     FailureReason, SettlementEvent, SettlementId, StandingEvent, Status, UserId,
@@ -15,12 +14,13 @@ use settlement_domain::{
 };
 use settlement_ports::StoreError;
 use sqlx::{Postgres, Transaction};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
     row::number,
+    traces::{Traces, traceparent},
 };
 
 /// Rows of the outbox by column.
@@ -32,6 +32,7 @@ struct Rows {
     sequences: Vec<i64>,
     times: Vec<DateTime<Utc>>,
     settlements: Vec<Option<Uuid>>,
+    traces: Vec<Option<String>>,
     data: Vec<Value>,
 }
 
@@ -57,8 +58,10 @@ impl Rows {
 pub(crate) async fn record(
     tx: &mut Transaction<'static, Postgres>,
     events: &[SettlementEvent],
+    traces: &Traces,
 ) -> Result<(), StoreError> {
-    let mut rows = Rows::default();
+    let traces = traces.of_all(events.iter().map(|event| event.settlement_id));
+    let mut rows = Rows { traces, ..Rows::default() };
     for event in events {
         rows.add(&to_contract(event), (event.sequence, event.at), Some(event.settlement_id))?;
     }
@@ -69,7 +72,7 @@ pub(crate) async fn record_standings(
     tx: &mut Transaction<'static, Postgres>,
     events: &[StandingEvent],
 ) -> Result<(), StoreError> {
-    let mut rows = Rows::default();
+    let mut rows = Rows { traces: vec![traceparent(&Span::current()); events.len()], ..Rows::default() };
     for event in events {
         let (bidder_id, at) = (event.user_id.to_string(), event.at);
         let contract = match event.what {
@@ -86,12 +89,14 @@ async fn put_out(tx: &mut Transaction<'static, Postgres>, rows: &Rows) -> Result
     sqlx::query!(
         "INSERT INTO outbox (event_id, event_type, topic, key, sequence, time, data, traceparent)
          SELECT event_id, event_type, $1, key, sequence, time, data,
-                coalesce($2, (SELECT traceparent FROM settlement WHERE id = new.settlement_id))
-         FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::jsonb[], $9::uuid[])
-              WITH ORDINALITY AS new (event_id, event_type, key, sequence, time, data, settlement_id, place)
+                coalesce(new.traceparent, (SELECT traceparent FROM settlement WHERE id = new.settlement_id))
+         FROM unnest($2::text[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::jsonb[],
+                     $9::uuid[])
+              WITH ORDINALITY
+              AS new (traceparent, event_id, event_type, key, sequence, time, data, settlement_id, place)
          ORDER BY place",
         contract::SettlementEvent::TOPIC,
-        traceparent(),
+        &rows.traces as &[Option<String>],
         &rows.event_ids,
         &rows.types as &[&str],
         &rows.keys,
@@ -225,11 +230,4 @@ fn contract_status(status: Status) -> contract::SettlementStatus {
         Status::Failed => Contract::Failed,
         Status::NeedsOperator => Contract::NeedsOperator,
     }
-}
-
-/// W3C trace context (`traceparent`, version 00) of the span that causes the event.
-pub(crate) fn traceparent() -> Option<String> {
-    let context = tracing::Span::current().context();
-    let span = context.span().span_context().clone();
-    span.is_valid().then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
 }

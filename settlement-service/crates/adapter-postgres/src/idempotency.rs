@@ -1,5 +1,6 @@
 //! Idempotency keys, kept in the transaction of the effect.
 
+use serde_json::Value;
 use settlement_ports::{Claim, RequestKey, StoreError};
 use sqlx::{Postgres, Transaction};
 
@@ -7,36 +8,50 @@ use crate::error::store_error;
 
 /// The advisory lock tells a running twin at once instead of waiting for it; should two ever pass
 /// (the lock is taken after the snapshot), the primary key makes the second a conflict.
-pub(crate) async fn claim(tx: &mut Transaction<'static, Postgres>, key: &RequestKey) -> Result<Claim, StoreError> {
+pub(crate) async fn claim(
+    tx: &mut Transaction<'static, Postgres>,
+    keys: &[RequestKey],
+) -> Result<Vec<Claim>, StoreError> {
+    let (principals, names): (Vec<&str>, Vec<&str>) =
+        keys.iter().map(|key| (key.principal.as_str(), key.key.as_str())).unzip();
     let found = sqlx::query!(
-        r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1 || chr(10) || $2, 0)) AS "free!",
-                  kept.fingerprint AS "fingerprint?", kept.answer AS "answer?"
-           FROM (SELECT) AS nothing LEFT JOIN idempotency AS kept ON kept.principal = $1 AND kept.key = $2"#,
-        key.principal.as_str(),
-        key.key
-    )
-    .fetch_one(&mut **tx)
-    .await
-    .map_err(store_error)?;
-    Ok(match (found.fingerprint.zip(found.answer), found.free) {
-        (Some((fingerprint, _)), _) if fingerprint != key.fingerprint => Claim::Mismatch,
-        (Some((_, answer)), _) => Claim::Replay(answer),
-        (None, false) => Claim::Running,
-        (None, true) => Claim::New,
-    })
+        r#"SELECT asked.place AS "place!", kept.fingerprint AS "fingerprint?", kept.answer AS "answer?",
+                  pg_try_advisory_xact_lock(hashtextextended(asked.principal || chr(10) || asked.key, 0)) AS "free!"
+           FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (principal, key, place)
+           LEFT JOIN idempotency AS kept ON kept.principal = asked.principal AND kept.key = asked.key"#,
+        &principals as &[&str],
+        &names as &[&str]
+    );
+    let found = found.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let mut claims = vec![Claim::Running; keys.len()];
+    for row in found {
+        let place = usize::try_from(row.place - 1).unwrap_or(usize::MAX);
+        let (Some(claim), Some(key)) = (claims.get_mut(place), keys.get(place)) else { continue };
+        *claim = match (row.fingerprint.zip(row.answer), row.free) {
+            (Some((fingerprint, _)), _) if fingerprint != key.fingerprint => Claim::Mismatch,
+            (Some((_, answer)), _) => Claim::Replay(answer),
+            (None, false) => Claim::Running,
+            (None, true) => Claim::New,
+        };
+    }
+    Ok(claims)
 }
 
 pub(crate) async fn answer(
     tx: &mut Transaction<'static, Postgres>,
-    key: &RequestKey,
-    answer: &serde_json::Value,
+    answers: &[(RequestKey, Value)],
 ) -> Result<(), StoreError> {
+    let principals: Vec<&str> = answers.iter().map(|(key, _)| key.principal.as_str()).collect();
+    let keys: Vec<&str> = answers.iter().map(|(key, _)| key.key.as_str()).collect();
+    let fingerprints: Vec<&[u8]> = answers.iter().map(|(key, _)| &key.fingerprint[..]).collect();
+    let answers: Vec<&Value> = answers.iter().map(|(_, answer)| answer).collect();
     sqlx::query!(
-        "INSERT INTO idempotency (principal, key, fingerprint, answer) VALUES ($1, $2, $3, $4)",
-        key.principal.as_str(),
-        key.key,
-        &key.fingerprint[..],
-        answer
+        "INSERT INTO idempotency (principal, key, fingerprint, answer)
+         SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::jsonb[])",
+        &principals as &[&str],
+        &keys as &[&str],
+        &fingerprints as &[&[u8]],
+        &answers as &[&Value]
     )
     .execute(&mut **tx)
     .await

@@ -1,6 +1,8 @@
 //! The inbox: of every aggregate elsewhere, the last event that had its effect here; and how often
 //! an event failed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use settlement_ports::{Receipt, Retries, Seen, StoreError};
 use sqlx::{Postgres, Transaction};
@@ -12,43 +14,99 @@ use crate::{
     store::PgSettlements,
 };
 
-pub(crate) async fn receive(tx: &mut Transaction<'static, Postgres>, receipt: &Receipt) -> Result<Seen, StoreError> {
-    let last = sqlx::query_scalar!(
-        "SELECT last_sequence FROM inbox WHERE source = $1 AND key = $2 FOR UPDATE",
-        receipt.source,
-        receipt.key
-    )
-    .fetch_optional(&mut **tx)
-    .await
-    .map_err(store_error)?;
-    let expected = count(last.unwrap_or(0))? + 1;
-    if receipt.sequence < expected {
-        // Late because it lay with the dead letters, not because it had its effect.
-        let dug_up = sqlx::query!("DELETE FROM inbox_failure WHERE event_id = $1 AND buried", receipt.event_id)
-            .execute(&mut **tx)
-            .await
-            .map_err(store_error)?;
-        return Ok(if dug_up.rows_affected() == 1 { Seen::New } else { Seen::Duplicate });
+/// Source and key of events, and the sequence of the last one seen.
+type Places<'a> = BTreeMap<(&'a str, &'a str), u64>;
+
+pub(crate) async fn receive(
+    tx: &mut Transaction<'static, Postgres>,
+    receipts: &[Receipt],
+) -> Result<Vec<Seen>, StoreError> {
+    let known = last_seen(tx, receipts).await?;
+    let mut last: Places =
+        known.iter().map(|((source, key), sequence)| ((source.as_str(), key.as_str()), *sequence)).collect();
+    let mut latest = BTreeMap::new();
+    let mut seen = Vec::with_capacity(receipts.len());
+    for receipt in receipts {
+        let place = (receipt.source.as_str(), receipt.key.as_str());
+        let last = last.entry(place).or_default();
+        let expected = *last + 1;
+        if receipt.sequence < expected {
+            seen.push(Seen::Duplicate);
+            continue;
+        }
+        seen.push(if receipt.sequence == expected { Seen::New } else { Seen::Gap { expected } });
+        *last = receipt.sequence;
+        latest.insert(place, receipt);
     }
+    note(tx, &latest.into_values().collect::<Vec<_>>()).await?;
+    dig_up(tx, receipts, &mut seen).await?;
+    Ok(seen)
+}
+
+/// The last sequence seen of each key that occurs in `receipts`; locks them, in one order for everybody.
+async fn last_seen(
+    tx: &mut Transaction<'static, Postgres>,
+    receipts: &[Receipt],
+) -> Result<Vec<((String, String), u64)>, StoreError> {
+    let places: BTreeSet<_> = receipts.iter().map(|receipt| (receipt.source.as_str(), receipt.key.as_str())).collect();
+    let (sources, keys): (Vec<&str>, Vec<&str>) = places.into_iter().unzip();
+    let rows = sqlx::query!(
+        "SELECT i.source, i.key, i.last_sequence
+         FROM inbox AS i JOIN unnest($1::text[], $2::text[]) AS came (source, key) USING (source, key)
+         ORDER BY i.source, i.key FOR UPDATE OF i",
+        &sources as &[&str],
+        &keys as &[&str]
+    );
+    let rows = rows.fetch_all(&mut **tx).await.map_err(store_error)?;
+    rows.into_iter().map(|row| Ok(((row.source, row.key), count(row.last_sequence)?))).collect()
+}
+
+/// Notes the latest event of each key.
+async fn note(tx: &mut Transaction<'static, Postgres>, latest: &[&Receipt]) -> Result<(), StoreError> {
+    if latest.is_empty() {
+        return Ok(());
+    }
+    let (sources, keys): (Vec<&str>, Vec<&str>) =
+        latest.iter().map(|receipt| (receipt.source.as_str(), receipt.key.as_str())).unzip();
+    let sequences: Vec<i64> = latest.iter().map(|receipt| number(receipt.sequence)).collect::<Result<_, _>>()?;
+    let event_ids: Vec<Uuid> = latest.iter().map(|receipt| receipt.event_id).collect();
     let noted = sqlx::query!(
-        "INSERT INTO inbox AS i (source, key, last_sequence, last_event_id) VALUES ($1, $2, $3, $4)
+        "INSERT INTO inbox AS i (source, key, last_sequence, last_event_id)
+         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[])
          ON CONFLICT (source, key) DO UPDATE
          SET last_sequence = excluded.last_sequence, last_event_id = excluded.last_event_id,
              received_at = excluded.received_at
          WHERE i.last_sequence < excluded.last_sequence",
-        receipt.source,
-        receipt.key,
-        number(receipt.sequence)?,
-        receipt.event_id
-    )
-    .execute(&mut **tx)
-    .await
-    .map_err(store_error)?;
-    Ok(match noted.rows_affected() {
-        0 => Seen::Duplicate,
-        _ if receipt.sequence == expected => Seen::New,
-        _ => Seen::Gap { expected },
-    })
+        &sources as &[&str],
+        &keys as &[&str],
+        &sequences,
+        &event_ids
+    );
+    let noted = noted.execute(&mut **tx).await.map_err(store_error)?.rows_affected();
+    // A key without a row cannot be locked: another consumer made it meanwhile.
+    if noted == latest.len() as u64 { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+/// What is late because it lay with the dead letters, and not because it had its effect, is new.
+async fn dig_up(
+    tx: &mut Transaction<'static, Postgres>,
+    receipts: &[Receipt],
+    seen: &mut [Seen],
+) -> Result<(), StoreError> {
+    let late = receipts.iter().zip(seen.iter()).filter(|(_, seen)| **seen == Seen::Duplicate);
+    let late: Vec<Uuid> = late.map(|(receipt, _)| receipt.event_id).collect();
+    if late.is_empty() {
+        return Ok(());
+    }
+    let dug_up =
+        sqlx::query_scalar!("DELETE FROM inbox_failure WHERE event_id = ANY($1) AND buried RETURNING event_id", &late);
+    let mut dug_up: BTreeSet<Uuid> = dug_up.fetch_all(&mut **tx).await.map_err(store_error)?.into_iter().collect();
+    for (receipt, seen) in receipts.iter().zip(seen) {
+        if *seen == Seen::Duplicate && dug_up.remove(&receipt.event_id) {
+            *seen = Seen::New;
+        }
+    }
+    Ok(())
 }
 
 #[async_trait]

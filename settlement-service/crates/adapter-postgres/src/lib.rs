@@ -23,4 +23,5 @@ mod row;
 mod settlements;
 mod standings;
 pub mod store;
+mod traces;
 mod tx;

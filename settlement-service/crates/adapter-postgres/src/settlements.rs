@@ -1,5 +1,7 @@
 //! Settlements as parts of a unit of work: added, locked and stored, any number in one statement.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use settlement_domain::{Settlement, SettlementId};
@@ -9,41 +11,89 @@ use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
-    events,
     row::Row,
+    traces::Traces,
 };
 
+/// New settlements, by column.
+#[derive(Default)]
+struct Added {
+    ids: Vec<Uuid>,
+    auctions: Vec<Uuid>,
+    sellers: Vec<String>,
+    buyers: Vec<String>,
+    amounts: Vec<i64>,
+    currencies: Vec<String>,
+    quotes: Vec<Value>,
+    terms: Vec<Value>,
+    started_at: Vec<DateTime<Utc>>,
+    payment_due_at: Vec<DateTime<Utc>>,
+    sequences: Vec<i64>,
+    attempts: Vec<Value>,
+    states: Vec<Value>,
+    rests: Vec<Value>,
+    due_at: Vec<Option<DateTime<Utc>>>,
+}
+
+impl Added {
+    fn add(&mut self, settlement: &Settlement) -> Result<(), StoreError> {
+        let row = Row::try_from(settlement)?;
+        self.ids.push(row.id);
+        self.auctions.push(row.auction_id);
+        self.sellers.push(row.seller_id);
+        self.buyers.push(row.buyer_id);
+        self.amounts.push(row.amount);
+        self.currencies.push(row.currency);
+        self.quotes.push(row.quote);
+        self.terms.push(row.terms);
+        self.started_at.push(row.started_at);
+        self.payment_due_at.push(row.payment_due_at);
+        self.sequences.push(row.sequence);
+        self.attempts.push(row.attempts);
+        self.states.push(row.state);
+        self.rests.push(row.rest);
+        self.due_at.push(row.due_at);
+        Ok(())
+    }
+}
+
+/// Of two with the same auction and buyer the first one is added.
 pub(crate) async fn insert(
     tx: &mut Transaction<'static, Postgres>,
-    settlement: &Settlement,
-) -> Result<Inserted, StoreError> {
-    let row = Row::try_from(settlement)?;
-    let inserted = sqlx::query!(
+    settlements: &[Settlement],
+    traces: &Traces,
+) -> Result<Vec<Inserted>, StoreError> {
+    let mut rows = Added::default();
+    settlements.iter().try_for_each(|settlement| rows.add(settlement))?;
+    let traces = traces.of_all(settlements.iter().map(Settlement::id));
+    let inserted = sqlx::query_scalar!(
         "INSERT INTO settlement (id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at,
              payment_due_at, sequence, attempts, state, rest, due_at, traceparent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         ON CONFLICT (auction_id, buyer_id) DO NOTHING",
-        row.id,
-        row.auction_id,
-        row.seller_id,
-        row.buyer_id,
-        row.amount,
-        row.currency,
-        row.quote,
-        row.terms,
-        row.started_at,
-        row.payment_due_at,
-        row.sequence,
-        row.attempts,
-        row.state,
-        row.rest,
-        row.due_at,
-        events::traceparent()
-    )
-    .execute(&mut **tx)
-    .await
-    .map_err(store_error)?;
-    Ok(if inserted.rows_affected() == 1 { Inserted::New } else { Inserted::Exists })
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::jsonb[],
+             $8::jsonb[], $9::timestamptz[], $10::timestamptz[], $11::bigint[], $12::jsonb[], $13::jsonb[], $14::jsonb[],
+             $15::timestamptz[], $16::text[])
+         ON CONFLICT (auction_id, buyer_id) DO NOTHING
+         RETURNING id",
+        &rows.ids,
+        &rows.auctions,
+        &rows.sellers,
+        &rows.buyers,
+        &rows.amounts,
+        &rows.currencies,
+        &rows.quotes,
+        &rows.terms,
+        &rows.started_at,
+        &rows.payment_due_at,
+        &rows.sequences,
+        &rows.attempts,
+        &rows.states,
+        &rows.rests,
+        &rows.due_at as &[Option<DateTime<Utc>>],
+        &traces as &[Option<String>]
+    );
+    let inserted: HashSet<Uuid> = inserted.fetch_all(&mut **tx).await.map_err(store_error)?.into_iter().collect();
+    let found = |id: &Uuid| if inserted.contains(id) { Inserted::New } else { Inserted::Exists };
+    Ok(rows.ids.iter().map(found).collect())
 }
 
 /// Whoever locks many locks them in the order of their ids, so that nobody waits in a circle.
@@ -109,15 +159,19 @@ impl Changed {
 pub(crate) async fn save(
     tx: &mut Transaction<'static, Postgres>,
     settlements: &[Settlement],
+    traces: &Traces,
 ) -> Result<(), StoreError> {
     let mut rows = Changed::default();
     settlements.iter().try_for_each(|settlement| rows.add(settlement))?;
+    let traces = traces.of_all(settlements.iter().map(Settlement::id));
     let saved = sqlx::query!(
         "UPDATE settlement AS s
          SET sequence = new.sequence, attempts = new.attempts, state = new.state, rest = new.rest,
-             payment_due_at = new.payment_due_at, due_at = new.due_at, traceparent = coalesce($8, s.traceparent)
+             payment_due_at = new.payment_due_at, due_at = new.due_at,
+             traceparent = coalesce(new.traceparent, s.traceparent)
          FROM unnest($1::uuid[], $2::bigint[], $3::jsonb[], $4::jsonb[], $5::jsonb[], $6::timestamptz[],
-                     $7::timestamptz[]) AS new (id, sequence, attempts, state, rest, payment_due_at, due_at)
+                     $7::timestamptz[], $8::text[])
+              AS new (id, sequence, attempts, state, rest, payment_due_at, due_at, traceparent)
          WHERE s.id = new.id",
         &rows.ids,
         &rows.sequences,
@@ -126,7 +180,7 @@ pub(crate) async fn save(
         &rows.rests,
         &rows.payment_due_at,
         &rows.due_at as &[Option<DateTime<Utc>>],
-        events::traceparent()
+        &traces as &[Option<String>]
     );
     let saved = saved.execute(&mut **tx).await.map_err(store_error)?.rows_affected();
     if saved == settlements.len() as u64 {

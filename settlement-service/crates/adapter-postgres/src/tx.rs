@@ -15,7 +15,7 @@ use sqlx::{Postgres, Transaction};
 
 use crate::{
     auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, payouts,
-    settlements, standings, store::Wakers,
+    settlements, standings, store::Wakers, traces::Traces,
 };
 
 pub(crate) struct PgTx {
@@ -24,11 +24,19 @@ pub(crate) struct PgTx {
     has_events: bool,
     has_calls: bool,
     tally: Tally,
+    traces: Traces,
 }
 
 impl PgTx {
     pub(crate) fn new(transaction: Transaction<'static, Postgres>, wakers: Wakers) -> Self {
-        Self { transaction, wakers, has_events: false, has_calls: false, tally: Tally::default() }
+        Self {
+            transaction,
+            wakers,
+            has_events: false,
+            has_calls: false,
+            tally: Tally::default(),
+            traces: Traces::default(),
+        }
     }
 }
 
@@ -41,20 +49,24 @@ impl SettlementTx for PgTx {
             .map_err(store_error)
     }
 
-    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError> {
-        idempotency::claim(&mut self.transaction, key).await
+    fn trace(&mut self, id: SettlementId, span: &tracing::Span) {
+        self.traces.put(id, span);
     }
 
-    async fn answer(&mut self, key: &RequestKey, answer: &serde_json::Value) -> Result<(), StoreError> {
-        idempotency::answer(&mut self.transaction, key, answer).await
+    async fn claim_all(&mut self, keys: &[RequestKey]) -> Result<Vec<Claim>, StoreError> {
+        idempotency::claim(&mut self.transaction, keys).await
     }
 
-    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
-        inbox::receive(&mut self.transaction, receipt).await
+    async fn answer_all(&mut self, answers: &[(RequestKey, serde_json::Value)]) -> Result<(), StoreError> {
+        idempotency::answer(&mut self.transaction, answers).await
     }
 
-    async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError> {
-        settlements::insert(&mut self.transaction, settlement).await
+    async fn receive_all(&mut self, receipts: &[Receipt]) -> Result<Vec<Seen>, StoreError> {
+        inbox::receive(&mut self.transaction, receipts).await
+    }
+
+    async fn insert_all(&mut self, settlements: &[Settlement]) -> Result<Vec<Inserted>, StoreError> {
+        settlements::insert(&mut self.transaction, settlements, &self.traces).await
     }
 
     async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
@@ -117,8 +129,11 @@ impl SettlementTx for PgTx {
         payouts::save(&mut self.transaction, saved).await
     }
 
-    async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError> {
-        let settlements = auctions::lock(&mut self.transaction, id).await?;
+    async fn lock_auctions(&mut self, ids: &[AuctionId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
+        let settlements = auctions::lock(&mut self.transaction, ids).await?;
+        if settlements.is_empty() {
+            return Ok(Vec::new());
+        }
         let now = self.now().await?;
         Ok(settlements.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
     }
@@ -127,8 +142,8 @@ impl SettlementTx for PgTx {
         auctions::keep_early(&mut self.transaction, id, early).await
     }
 
-    async fn early(&mut self, id: AuctionId) -> Result<Vec<Early>, StoreError> {
-        auctions::early(&mut self.transaction, id).await
+    async fn early_of_all(&mut self, ids: &[AuctionId]) -> Result<Vec<(AuctionId, Early)>, StoreError> {
+        auctions::early(&mut self.transaction, ids).await
     }
 
     async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError> {
@@ -174,7 +189,7 @@ impl SettlementTx for PgTx {
     }
 
     async fn save(&mut self, saved: &[Settlement]) -> Result<(), StoreError> {
-        settlements::save(&mut self.transaction, saved).await?;
+        settlements::save(&mut self.transaction, saved, &self.traces).await?;
         for settlement in saved {
             self.tally.saved(settlement);
         }
@@ -191,7 +206,7 @@ impl SettlementTx for PgTx {
     }
 
     async fn record(&mut self, recorded: &[SettlementEvent]) -> Result<(), StoreError> {
-        events::record(&mut self.transaction, recorded).await?;
+        events::record(&mut self.transaction, recorded, &self.traces).await?;
         for event in recorded {
             self.tally.event(event);
         }

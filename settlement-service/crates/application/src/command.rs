@@ -1,13 +1,17 @@
-//! What people do about a settlement. Once each, however often the request comes.
+//! What people do about a settlement. Once each, however often the request comes; what comes at the same time is decided
+//! in one unit of work.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::future::join_all;
 use settlement_domain::saga::{self, Act, Party};
 use settlement_domain::{Role, Settlement, SettlementId};
-use settlement_ports::{RequestKey, SettlementStore, SettlementTx, Viewer};
+use settlement_ports::{Claim, Locked, RequestKey, SettlementStore, SettlementTx, StoreError, Viewer};
+use tracing::Span;
 
 use crate::batch::Batch;
-use crate::once::{Opened, close, open};
+use crate::lane::{Entry, Lane, Lead, Unanswered};
 use crate::retry::on_conflict;
 use crate::{Answered, Outcome, SettlementView, UseError};
 
@@ -15,55 +19,128 @@ use crate::{Answered, Outcome, SettlementView, UseError};
 #[derive(Clone)]
 pub struct Settlements {
     pub(crate) store: Arc<dyn SettlementStore>,
+    lane: Arc<Lane<Request, Answer>>,
 }
+
+/// What somebody asks for.
+struct Request {
+    actor: Viewer,
+    key: RequestKey,
+    id: SettlementId,
+    act: Act,
+    /// Its effect belongs to this span's trace.
+    span: Span,
+}
+
+/// What becomes of it.
+type Answer = Result<Answered<Outcome>, UseError>;
 
 impl Settlements {
     /// Over a store.
     #[must_use]
     pub fn new(store: Arc<dyn SettlementStore>) -> Self {
-        Self { store }
+        Self { store, lane: Lane::new() }
     }
 
     /// Somebody acts. What the gateway has to do about it is planned, and comes later.
-    pub async fn act(
-        &self,
-        actor: &Viewer,
-        key: &RequestKey,
-        id: SettlementId,
-        act: Act,
-    ) -> Result<Answered<Outcome>, UseError> {
-        on_conflict(|| self.act_once(actor, key, id, act.clone())).await
+    ///
+    /// Whoever asks may be the one who decides for others, too: the future MUST be driven to its end, even when nobody
+    /// waits for the answer any more. One that is dropped leaves those others without one: they have to ask again.
+    pub async fn act(&self, actor: &Viewer, key: &RequestKey, id: SettlementId, act: Act) -> Answer {
+        let request = Request { actor: actor.clone(), key: key.clone(), id, act, span: Span::current() };
+        match self.lane.submit(request, |batch, lead| self.work_off(batch, lead)).await {
+            Ok(answer) => answer,
+            Err(Unanswered::Full) => Err(UseError::Unavailable("too many requests wait".to_owned())),
+            Err(Unanswered::Lost) => Err(UseError::Unavailable("the request was not finished".to_owned())),
+        }
     }
 
-    async fn act_once(
-        &self,
-        actor: &Viewer,
-        key: &RequestKey,
-        id: SettlementId,
-        act: Act,
-    ) -> Result<Answered<Outcome>, UseError> {
-        let mut tx = match open(self.store.as_ref(), key).await? {
-            Opened::Fresh(tx) => tx,
-            Opened::Replayed(answered) => return Ok(answered),
+    async fn work_off(&self, batch: Vec<Entry<Request, Answer>>, lead: Lead<Request, Answer>) {
+        let requests: Vec<&Request> = batch.iter().map(|entry| &entry.job).collect();
+        let answers = match self.decide(&requests).await {
+            Ok(answers) => answers,
+            Err(error) if requests.len() == 1 => vec![Err(error.into())],
+            // Something about one of them spoils it for all: each for itself, and who comes next need not wait for that.
+            Err(_) => {
+                drop(lead);
+                join_all(requests.iter().map(|request| self.decide_one(request))).await
+            }
         };
-        let outcome = decide(tx.as_mut(), actor, id, act).await?;
-        close(tx, key, outcome).await
+        for (entry, answer) in batch.into_iter().zip(answers) {
+            entry.answer(answer);
+        }
+    }
+
+    async fn decide_one(&self, request: &Request) -> Answer {
+        let answer = self.decide(&[request]).await?.pop();
+        answer.unwrap_or_else(|| Err(UseError::Defect("a request without an answer".to_owned())))
+    }
+
+    async fn decide(&self, requests: &[&Request]) -> Result<Vec<Answer>, StoreError> {
+        on_conflict(|| self.decide_once(requests)).await
+    }
+
+    async fn decide_once(&self, requests: &[&Request]) -> Result<Vec<Answer>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let claims = claim(tx.as_mut(), requests).await?;
+        let new = requests.iter().zip(&claims).filter(|(_, claim)| **claim == Claim::New);
+        let ids: Vec<SettlementId> = new.map(|(request, _)| request.id).collect::<BTreeSet<_>>().into_iter().collect();
+        let locked = if ids.is_empty() { Vec::new() } else { tx.lock_all(&ids).await? };
+        let locked: BTreeMap<_, _> = locked.into_iter().map(|locked| (locked.aggregate.id(), locked)).collect();
+        let (mut batch, mut answers, mut kept) = (Batch::default(), Vec::new(), Vec::new());
+        for (request, claim) in requests.iter().zip(claims) {
+            let answer = match claim {
+                Claim::New => decide(&mut batch, request, locked.get(&request.id)),
+                Claim::Replay(answer) => replayed(answer),
+                Claim::Mismatch => Err(UseError::KeyReused),
+                Claim::Running => Err(UseError::KeyRunning),
+            };
+            if let Ok(Answered { outcome, replayed: false }) = &answer {
+                let outcome = serde_json::to_value(outcome).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                kept.push((request.key.clone(), outcome));
+            }
+            // A refusal writes nothing about the settlement: what another request writes is not its.
+            if let Ok(Answered { outcome: Outcome::Done { .. }, replayed: false }) = &answer {
+                tx.trace(request.id, &request.span);
+            }
+            answers.push(answer);
+        }
+        if !kept.is_empty() {
+            batch.write(tx.as_mut()).await?;
+            tx.answer_all(&kept).await?;
+            tx.commit().await?;
+        }
+        Ok(answers)
     }
 }
 
-async fn decide(tx: &mut dyn SettlementTx, actor: &Viewer, id: SettlementId, act: Act) -> Result<Outcome, UseError> {
-    let locked = tx.lock(id).await?.filter(|locked| actor.may_see(&locked.aggregate)).ok_or(UseError::NotFound)?;
-    authorize(actor, &locked.aggregate, act.by())?;
-    match saga::begin(locked.aggregate, act, locked.now) {
-        Ok(change) => {
-            let settlement = Box::new(SettlementView::of(&change.settlement, actor));
-            let mut batch = Batch::default();
-            batch.add(change);
-            batch.write(tx).await?;
-            Ok(Outcome::Done { settlement })
+/// Of requests with the same new key the first one has it, and is running for the others.
+async fn claim(tx: &mut dyn SettlementTx, requests: &[&Request]) -> Result<Vec<Claim>, StoreError> {
+    let keys: Vec<RequestKey> = requests.iter().map(|request| request.key.clone()).collect();
+    let mut claims = tx.claim_all(&keys).await?;
+    let mut taken = BTreeSet::new();
+    for (key, claim) in keys.iter().zip(&mut claims) {
+        if *claim == Claim::New && !taken.insert((&key.principal, &key.key)) {
+            *claim = Claim::Running;
         }
-        Err(error) => Outcome::of_refusal(&error),
     }
+    Ok(claims)
+}
+
+fn replayed(answer: serde_json::Value) -> Answer {
+    Ok(Answered { outcome: serde_json::from_value(answer)?, replayed: true })
+}
+
+fn decide(batch: &mut Batch, request: &Request, locked: Option<&Locked<Settlement>>) -> Answer {
+    let Request { actor, act, .. } = request;
+    let locked = locked.filter(|locked| actor.may_see(&locked.aggregate)).ok_or(UseError::NotFound)?;
+    authorize(actor, &locked.aggregate, act.by())?;
+    let decided = batch.try_decide(locked.aggregate.clone(), |it| saga::begin(it, act.clone(), locked.now));
+    let outcome = match decided {
+        Ok(settlement) => Outcome::Done { settlement: Box::new(SettlementView::of(&settlement, actor)) },
+        Err(error) => Outcome::of_refusal(&error)?,
+    };
+    Ok(Answered { outcome, replayed: false })
 }
 
 /// Only whom the saga's tables name acts. An operator does not decide in a matter of the own.

@@ -7,6 +7,7 @@ mod batch;
 mod books;
 mod command;
 mod facts;
+mod lane;
 mod notices;
 mod once;
 mod outcome;

@@ -134,11 +134,11 @@ async fn answered(tx: &mut dyn SettlementTx, key: CallKey, answer: Answer, first
             let (mut batch, report) = (Batch::default(), Report::Answered(answer));
             match locked.aggregate {
                 Either::Settlement(settlement) => {
-                    batch.add(saga::report(*settlement, call, contact, report, locked.now));
+                    batch.decide(*settlement, |it| saga::report(it, call, contact, report, locked.now));
                 }
-                Either::Payout(WholePayout { payout, settlements }) => {
-                    batch.add_payout(saga::payout_report(payout, settlements, call, contact, report, locked.now));
-                }
+                Either::Payout(whole) => batch.decide_payout(whole, |payout, settlements| {
+                    saga::payout_report(payout, settlements, call, contact, report, locked.now)
+                }),
             }
             batch.write(tx).await?;
             Ok(Effect::Moved(key))

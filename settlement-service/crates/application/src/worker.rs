@@ -5,14 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use settlement_domain::payout::MAX_ITEMS;
 use settlement_domain::saga::{self, Dispatch};
-use settlement_domain::{Contact, Currency, GatewayCall, PayoutRules, Report, Subject, UserId, Way};
-use settlement_ports::{
-    GatewayResult, Locked, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError, WholePayout,
-};
+use settlement_domain::{CallKey, Contact, Currency, GatewayCall, PayoutRules, Report, Subject, UserId, Way};
+use settlement_ports::{GatewayResult, Locked, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError};
 use uuid::Uuid;
 
 use crate::batch::Batch;
@@ -86,7 +84,7 @@ impl Worker {
                 Some((amount, _)) => {
                     owed.insert((locked.aggregate.seller_id().clone(), amount.currency()));
                 }
-                None => batch.add(saga::deadline(locked.aggregate, locked.now)),
+                None => batch.decide(locked.aggregate, |it| saga::deadline(it, locked.now)),
             }
         }
         let owed: Vec<_> = owed.into_iter().collect();
@@ -112,7 +110,7 @@ impl Worker {
         let owed = tx.lock_owed(sellers, MAX_ITEMS).await?;
         let count = owed.len();
         for Locked { aggregate, now } in owed {
-            batch.add_payout(saga::gather(Uuid::now_v7().into(), aggregate, &self.payouts, now));
+            batch.decide_owed(aggregate, |owed| saga::gather(Uuid::now_v7().into(), owed, &self.payouts, now));
         }
         Ok(count)
     }
@@ -131,19 +129,25 @@ impl Worker {
         Ok(standings.len())
     }
 
-    /// Takes up at most `limit` due calls of settlements, and as many of payouts; all of them are under way at once. How
-    /// many there were.
+    /// Takes up at most `limit` due calls of settlements, and as many of payouts; all of them are under way at once. Then
+    /// what follows from their answers at once, until nothing does. How many were due.
     pub async fn make_calls(&self, limit: u32) -> Result<usize, StoreError> {
         let (count, contacts) = on_conflict(|| self.claim_calls(limit)).await?;
-        let mut answers = contacts
-            .into_iter()
-            .map(|(call, contact)| self.contact(call, contact))
-            .collect::<FuturesUnordered<_>>()
-            .ready_chunks(limit.max(1) as usize);
-        let mut trouble = Ok(());
-        while let Some(heard) = answers.next().await {
-            let heard = heard.into_iter().map(|heard| (heard.call.subject(), heard)).collect();
-            trouble = trouble.and(on_conflict(|| self.take_in(&heard)).await);
+        let (mut answers, mut trouble) = (FuturesUnordered::new(), Ok(()));
+        answers.extend(contacts.into_iter().map(|(call, contact)| self.contact(call, contact)));
+        while let Some(first) = answers.next().await {
+            let mut heard = vec![first];
+            // What else is there by now is taken in with it.
+            while let Some(Some(more)) = answers.next().now_or_never() {
+                heard.push(more);
+            }
+            let (of_payouts, of_settlements): (Vec<_>, Vec<_>) =
+                heard.into_iter().partition(|heard| heard.call.subject().payout_id().is_some());
+            match on_conflict(|| self.take_in(&of_settlements)).await {
+                Ok(planned) => answers.extend(planned.into_iter().map(|(call, contact)| self.contact(call, contact))),
+                Err(error) => trouble = trouble.and(Err(error)),
+            }
+            trouble = trouble.and(on_conflict(|| self.take_in_payouts(&of_payouts)).await);
         }
         trouble.map(|()| count)
     }
@@ -162,7 +166,7 @@ impl Worker {
                     batch.add_call(call.clone());
                     contacts.push((call, contact));
                 }
-                Dispatch::Overtaken(change) => batch.add(*change),
+                Dispatch::Overtaken(change) => batch.decide(change.settlement.clone(), |_| *change),
             }
         }
         for locked in payouts.into_iter().filter(|locked| taken.insert(locked.aggregate.call.subject())) {
@@ -193,35 +197,58 @@ impl Worker {
         Heard { call, contact, report }
     }
 
-    /// Second unit of work: what came of the contacts, by what they are for. Rows are locked in the order of their kind
-    /// and id, so that workers cannot wait for each other in a circle.
-    async fn take_in(&self, heard: &BTreeMap<Subject, Heard>) -> Result<(), StoreError> {
-        let mut tx = self.store.begin().await?;
-        let settlements: Vec<_> = heard.keys().filter_map(|subject| subject.settlement_id()).collect();
-        let payouts: Vec<_> = heard.keys().filter_map(|subject| subject.payout_id()).collect();
-        let settlements = if settlements.is_empty() { Vec::new() } else { tx.lock_all(&settlements).await? };
-        let payouts = if payouts.is_empty() { Vec::new() } else { tx.lock_payouts(&payouts).await? };
-        let keys: Vec<_> = heard.values().map(|heard| heard.call.key()).collect();
-        let stored = tx.calls(&keys).await?;
-        let mut stored: BTreeMap<_, _> = stored.into_iter().map(|call| (call.subject(), call)).collect();
-        let mut batch = Batch::default();
-        for Locked { aggregate, now } in settlements {
-            let subject = aggregate.id().into();
-            let (Some(Heard { contact, report, .. }), Some(call)) = (heard.get(&subject), stored.remove(&subject))
-            else {
-                continue;
-            };
-            batch.add(saga::report(aggregate, call, *contact, report.clone(), now));
+    /// Second unit of work: what came of the contacts. What follows from that at once is taken up with it, as the first
+    /// unit of work of another round would. Settlements are locked in the order of their ids, and payouts with theirs apart
+    /// from them, so that units of work cannot wait for each other in a circle.
+    async fn take_in(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
+        let ids: BTreeSet<_> = heard.iter().filter_map(|heard| heard.call.subject().settlement_id()).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
-        for Locked { aggregate: WholePayout { payout, settlements }, now } in payouts {
-            let subject = payout.id().into();
-            let (Some(Heard { contact, report, .. }), Some(call)) = (heard.get(&subject), stored.remove(&subject))
-            else {
-                continue;
-            };
-            batch.add_payout(saga::payout_report(payout, settlements, call, *contact, report.clone(), now));
+        let mut tx = self.store.begin().await?;
+        let locked = tx.lock_all(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let locked: BTreeMap<Subject, _> =
+            locked.into_iter().map(|locked| (locked.aggregate.id().into(), locked)).collect();
+        let (mut calls, mut batch) = (stored(tx.as_mut(), heard).await?, Batch::default());
+        for Heard { call, contact, report } in heard {
+            let Some(locked) = locked.get(&call.subject()) else { continue };
+            let Some(call) = calls.remove(&call.key()) else { continue };
+            let (contact, report) = (*contact, report.clone());
+            batch.decide(locked.aggregate.clone(), |it| saga::report(it, call, contact, report, locked.now));
+        }
+        let now = locked.values().map(|locked| locked.now).min();
+        let planned = now.map(|now| batch.claim_planned(now)).unwrap_or_default();
+        batch.write(tx.as_mut()).await?;
+        tx.commit().await?;
+        Ok(planned)
+    }
+
+    /// The same for payouts, each with all that it pays for.
+    async fn take_in_payouts(&self, heard: &[Heard]) -> Result<(), StoreError> {
+        let ids: BTreeSet<_> = heard.iter().filter_map(|heard| heard.call.subject().payout_id()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        let locked = tx.lock_payouts(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let locked: BTreeMap<Subject, _> =
+            locked.into_iter().map(|locked| (locked.aggregate.payout.id().into(), locked)).collect();
+        let (mut calls, mut batch) = (stored(tx.as_mut(), heard).await?, Batch::default());
+        for Heard { call, contact, report } in heard {
+            let Some(locked) = locked.get(&call.subject()) else { continue };
+            let Some(call) = calls.remove(&call.key()) else { continue };
+            let (contact, report) = (*contact, report.clone());
+            batch.decide_payout(locked.aggregate.clone(), |payout, settlements| {
+                saga::payout_report(payout, settlements, call, contact, report, locked.now)
+            });
         }
         batch.write(tx.as_mut()).await?;
         tx.commit().await
     }
+}
+
+/// The calls as they are stored, by key.
+async fn stored(tx: &mut dyn SettlementTx, heard: &[Heard]) -> Result<BTreeMap<CallKey, GatewayCall>, StoreError> {
+    let keys: Vec<_> = heard.iter().map(|heard| heard.call.key()).collect();
+    Ok(tx.calls(&keys).await?.into_iter().map(|call| (call.key(), call)).collect())
 }

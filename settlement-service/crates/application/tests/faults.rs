@@ -114,8 +114,10 @@ fn escrowed(scene: &mut Scene) {
 
 fn hold_ran_out(scene: &mut Scene) {
     scene.hammer_falls();
+    scene.gateway.goes_away_for(Some(Operation::Capture));
     scene.buyer_pays("pm_card_visa");
     scene.worker_works_until(|scene| scene.status() == Status::Authorized);
+    scene.gateway.goes_away_for(None);
     scene.days_go_by(7);
     scene.seller_ships();
     scene.buyer_receives();
@@ -170,8 +172,10 @@ fn award_declined(scene: &mut Scene) {
 
 fn award_declined_paying(scene: &mut Scene) {
     scene.hammer_falls();
+    scene.gateway.goes_away_for(Some(Operation::Authorize));
     scene.buyer_pays("pm_card_visa");
-    scene.worker_works_until(|scene| scene.status() == Status::Authorized);
+    scene.worker_works_until(|scene| scene.store.all_calls().iter().any(|call| call.tries() > 0));
+    scene.gateway.goes_away_for(None);
     scene.award_is_declined();
     scene.worker_works();
 }

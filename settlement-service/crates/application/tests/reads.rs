@@ -79,7 +79,7 @@ fn racing(lost: usize) -> Settlements {
     store.expect_begin().times(lost).returning(|| Err(StoreError::Conflict));
     store.expect_begin().returning(|| {
         let mut tx = MockSettlementTx::new();
-        tx.expect_claim().returning(|_| Ok(Claim::Running));
+        tx.expect_claim_all().returning(|keys| Ok(vec![Claim::Running; keys.len()]));
         Ok(Box::new(tx) as Box<dyn SettlementTx>)
     });
     Settlements::new(Arc::new(store))
@@ -156,7 +156,7 @@ fn a_duplicate_receipt_is_the_end_of_it() {
     let mut store = MockSettlementStore::new();
     store.expect_begin().times(1).returning(|| {
         let mut tx = MockSettlementTx::new();
-        tx.expect_receive().returning(|_| Ok(Seen::Duplicate));
+        tx.expect_receive_all().returning(|receipts| Ok(vec![Seen::Duplicate; receipts.len()]));
         Ok(Box::new(tx) as Box<dyn SettlementTx>)
     });
     let facts = Facts::new(Arc::new(store), terms(), fees());

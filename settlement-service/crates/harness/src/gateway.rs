@@ -32,6 +32,7 @@ struct Book {
     paid_out: i64,
     moved: Vec<Movement>,
     away: bool,
+    away_for: Option<Operation>,
     refusing: Option<Operation>,
 }
 
@@ -81,6 +82,11 @@ impl MemoryGateway {
         self.book().away = away;
     }
 
+    /// Takes no contact about this operation any more, or about each of them again.
+    pub fn goes_away_for(&self, operation: Option<Operation>) {
+        self.book().away_for = operation;
+    }
+
     /// Declines this operation from now on, or none.
     pub fn refuses(&self, operation: Option<Operation>) {
         self.book().refusing = operation;
@@ -107,7 +113,7 @@ impl MemoryGateway {
 impl PaymentGateway for MemoryGateway {
     async fn execute(&self, key: &CallKey, instruction: &Instruction) -> GatewayResult {
         (self.witness)(key);
-        if self.book().away {
+        if self.book().is_away_for(instruction) {
             return GatewayResult::Unavailable;
         }
         let Ok(entered) = self.faults.enter("gateway.execute") else { return GatewayResult::Unknown };
@@ -115,9 +121,9 @@ impl PaymentGateway for MemoryGateway {
         entered.done().map_or(GatewayResult::Unknown, |()| GatewayResult::Answered(answer))
     }
 
-    async fn lookup(&self, key: &CallKey, _: &Instruction) -> Lookup {
+    async fn lookup(&self, key: &CallKey, instruction: &Instruction) -> Lookup {
         (self.witness)(key);
-        if self.book().away {
+        if self.book().is_away_for(instruction) {
             return Lookup::Unavailable;
         }
         let Ok(entered) = self.faults.enter("gateway.lookup") else { return Lookup::Unavailable };
@@ -166,6 +172,10 @@ fn decline(code: &str) -> Answer {
 }
 
 impl Book {
+    fn is_away_for(&self, instruction: &Instruction) -> bool {
+        self.away || self.away_for == Some(instruction.operation())
+    }
+
     fn execute(&mut self, key: &CallKey, instruction: &Instruction) -> Answer {
         if let Some((first, answer)) = self.answers.get(key) {
             return if first == instruction { answer.clone() } else { decline("idempotency_key_reused") };

@@ -57,6 +57,17 @@ impl Fact {
     }
 }
 
+/// An event that came, and what it says.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Which event.
+    pub receipt: Receipt,
+    /// What it says.
+    pub fact: Fact,
+    /// Its effect belongs to this span's trace.
+    pub span: tracing::Span,
+}
+
 /// How a fact was handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handled {
@@ -81,6 +92,14 @@ pub enum HandleError {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait FactHandler: Send + Sync {
-    /// Handles a fact once: again with the same receipt it is a duplicate.
-    async fn handle(&self, receipt: Receipt, fact: Fact) -> Result<Handled, HandleError>;
+    /// MUST have the effect of each, in order, as if they had come one by one: once, again with the same receipt it is a
+    /// duplicate. Answers for each, in order. After a failure some may have had their effect, and are duplicates when they
+    /// come again; which is to blame is found by handing them over one by one.
+    async fn handle_all(&self, batch: &[Incoming]) -> Result<Vec<Handled>, HandleError>;
+
+    /// Handles one fact.
+    async fn handle(&self, receipt: Receipt, fact: Fact) -> Result<Handled, HandleError> {
+        let incoming = Incoming { receipt, fact, span: tracing::Span::current() };
+        Ok(self.handle_all(&[incoming]).await?.pop().unwrap_or(Handled::Duplicate))
+    }
 }

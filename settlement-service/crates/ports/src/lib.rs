@@ -14,7 +14,7 @@ mod statement;
 mod store;
 
 pub use error::StoreError;
-pub use facts::{Fact, FactHandler, HandleError, Handled};
+pub use facts::{Fact, FactHandler, HandleError, Handled, Incoming};
 pub use gateway::{GatewayResult, Lookup, PaymentGateway};
 pub use idempotency::{Claim, RequestKey};
 pub use inbox::{Receipt, Seen};

@@ -103,20 +103,45 @@ pub trait SettlementTx: Send {
     /// The database's time.
     async fn now(&mut self) -> Result<DateTime<Utc>, StoreError>;
 
-    /// Claims an idempotency key. MUST NOT wait for another unit of work that holds it but answer
-    /// [`Claim::Running`]; a claim that is rolled back was never made.
-    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError>;
+    /// What is written about a settlement from now on belongs to the trace of that span. Where nothing is said it belongs
+    /// to that of the current span; where there is no span, to the trace that last moved the settlement.
+    fn trace(&mut self, id: SettlementId, span: &tracing::Span);
+
+    /// Claims idempotency keys; answers for each, in order. MUST NOT wait for another unit of work that holds one but
+    /// answer [`Claim::Running`]; a claim that is rolled back was never made. What this unit of work holds already is
+    /// [`Claim::New`] to it again.
+    async fn claim_all(&mut self, keys: &[RequestKey]) -> Result<Vec<Claim>, StoreError>;
+
+    /// Claims an idempotency key.
+    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError> {
+        Ok(self.claim_all(std::slice::from_ref(key)).await?.pop().unwrap_or(Claim::Running))
+    }
+
+    /// Stores the answers to keys that this unit of work claimed, each once.
+    async fn answer_all(&mut self, answers: &[(RequestKey, serde_json::Value)]) -> Result<(), StoreError>;
 
     /// Stores the answer to a key that this unit of work claimed.
-    async fn answer(&mut self, key: &RequestKey, answer: &serde_json::Value) -> Result<(), StoreError>;
+    async fn answer(&mut self, key: &RequestKey, answer: &serde_json::Value) -> Result<(), StoreError> {
+        self.answer_all(&[(key.clone(), answer.clone())]).await
+    }
 
-    /// Records an incoming event. MUST answer [`Seen::Duplicate`], recording nothing, for a known event id and for a
-    /// sequence that is not above the last one of its source and key; MUST wait for a unit of work that is
-    /// recording the same event.
-    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError>;
+    /// Records incoming events, in this order; answers for each. MUST answer [`Seen::Duplicate`], recording nothing, for
+    /// a known event id and for a sequence that is not above the last one of its source and key; MUST wait for a unit of
+    /// work that is recording one of the same key, or fail with [`StoreError::Conflict`].
+    async fn receive_all(&mut self, receipts: &[Receipt]) -> Result<Vec<Seen>, StoreError>;
 
-    /// Adds a settlement. MUST be unique by auction and buyer.
-    async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError>;
+    /// Records an incoming event.
+    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
+        Ok(self.receive_all(std::slice::from_ref(receipt)).await?.pop().unwrap_or(Seen::Duplicate))
+    }
+
+    /// Adds settlements; answers for each, in order. MUST be unique by auction and buyer: of two the first one is added.
+    async fn insert_all(&mut self, settlements: &[Settlement]) -> Result<Vec<Inserted>, StoreError>;
+
+    /// Adds a settlement.
+    async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError> {
+        Ok(self.insert_all(std::slice::from_ref(settlement)).await?.pop().unwrap_or(Inserted::Exists))
+    }
 
     /// Locks settlements, waiting for whoever has them, in id order; those that are not there are left out.
     async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError>;
@@ -160,15 +185,26 @@ pub trait SettlementTx: Send {
     /// Adds payouts, or stores those that this unit of work has locked, each once.
     async fn save_payouts(&mut self, payouts: &[Payout]) -> Result<(), StoreError>;
 
-    /// Locks an auction, waiting for whoever has it, and then all its settlements, in id order. MUST keep other units of
-    /// work from the auction even where it has no settlements yet, and MUST see all that they committed before.
-    async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError>;
+    /// Locks auctions, waiting for whoever has them, in id order, and then all their settlements, in id order. MUST keep
+    /// other units of work from an auction even where it has no settlements yet, and MUST see all that they committed
+    /// before.
+    async fn lock_auctions(&mut self, ids: &[AuctionId]) -> Result<Vec<Locked<Settlement>>, StoreError>;
+
+    /// Locks an auction and then all its settlements.
+    async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError> {
+        self.lock_auctions(&[id]).await
+    }
 
     /// Keeps what was told of an auction that this unit of work has locked; again it MUST change nothing.
     async fn keep_early(&mut self, id: AuctionId, early: &Early) -> Result<(), StoreError>;
 
+    /// What was kept of auctions that this unit of work has locked.
+    async fn early_of_all(&mut self, ids: &[AuctionId]) -> Result<Vec<(AuctionId, Early)>, StoreError>;
+
     /// What was kept of an auction that this unit of work has locked.
-    async fn early(&mut self, id: AuctionId) -> Result<Vec<Early>, StoreError>;
+    async fn early(&mut self, id: AuctionId) -> Result<Vec<Early>, StoreError> {
+        Ok(self.early_of_all(&[id]).await?.into_iter().map(|(_, early)| early).collect())
+    }
 
     /// Locks a person's standing, waiting for whoever has it; [`Standing::new`] for who has none yet, which MUST keep
     /// others from it as well.

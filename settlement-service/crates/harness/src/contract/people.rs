@@ -21,6 +21,7 @@ const MANY: u32 = 10_000;
 pub async fn all(store: &dyn SettlementStore, outbox: &dyn Outbox) {
     an_auction_is_locked_before_it_has_settlements(store).await;
     a_locked_auction_shows_all_its_settlements_in_id_order(store).await;
+    auctions_that_are_locked_together_show_what_is_theirs(store).await;
     an_early_word_is_kept_once_and_only_if_committed(store).await;
     a_settlement_off_the_good_path_is_read_as_it_was(store).await;
     a_person_without_a_strike_has_a_standing_to_lock(store).await;
@@ -65,6 +66,31 @@ pub async fn a_locked_auction_shows_all_its_settlements_in_id_order(store: &dyn 
     assert_eq!(locked.into_iter().map(|locked| locked.aggregate).collect::<Vec<_>>(), expected);
     let mut other = store.begin().await.unwrap();
     assert!(poll!(&mut other.lock(first.id())).is_pending());
+}
+
+/// Settlements and early words, and nobody else's.
+pub async fn auctions_that_are_locked_together_show_what_is_theirs(store: &dyn SettlementStore) {
+    let now = now(store).await;
+    let (sold, also_sold, other) = (begun(now).0, begun(now).0, begun(now).0);
+    for settlement in [&sold, &also_sold, &other] {
+        stored(store, settlement, &[]).await;
+    }
+    let (unsold, silent) = (AuctionId::from(Uuid::now_v7()), AuctionId::from(Uuid::now_v7()));
+    let mut tx = store.begin().await.unwrap();
+    tx.lock_auctions(&[unsold, silent]).await.unwrap();
+    tx.keep_early(unsold, &Early::Relisted).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let auctions = [silent, also_sold.auction_id(), unsold, sold.auction_id()];
+    let mut tx = store.begin().await.unwrap();
+    let locked = tx.lock_auctions(&auctions).await.unwrap();
+    let ids: Vec<_> = locked.iter().map(|locked| locked.aggregate.id()).collect();
+    let mut expected = vec![sold.id(), also_sold.id()];
+    expected.sort_unstable();
+    assert_eq!(ids, expected);
+    assert_eq!(tx.early_of_all(&auctions).await.unwrap(), [(unsold, Early::Relisted)]);
+    let mut other = store.begin().await.unwrap();
+    assert!(poll!(&mut other.lock_auction(silent)).is_pending());
 }
 
 /// However often it is told.

@@ -20,7 +20,10 @@ pub async fn all(store: &dyn SettlementStore) {
     a_key_belongs_to_its_principal_and_request(store).await;
     a_claim_that_was_dropped_was_never_made(store).await;
     a_claimed_key_is_running_for_others(store).await;
+    many_keys_are_claimed_and_answered_at_once(store).await;
+    of_settlements_that_are_added_together_each_buyer_of_an_auction_has_one(store).await;
     an_event_is_received_once(store).await;
+    events_that_are_received_together_count_in_their_order(store).await;
     an_event_received_in_a_dropped_unit_was_not_received(store).await;
 }
 
@@ -135,6 +138,43 @@ pub async fn a_claimed_key_is_running_for_others(store: &dyn SettlementStore) {
     assert_eq!(store.begin().await.unwrap().claim(&key).await.unwrap(), Claim::Replay(json!(1)));
 }
 
+/// Each found as it would be alone, in the order they were asked for; what is held already is held.
+pub async fn many_keys_are_claimed_and_answered_at_once(store: &dyn SettlementStore) {
+    let (answered, running, new, mismatch) = (request(), request(), request(), request());
+    let mut tx = store.begin().await.unwrap();
+    let kept = [(answered.clone(), json!({"n": 1})), (mismatch.clone(), json!({"n": 2}))];
+    let keys: Vec<RequestKey> = kept.iter().map(|(key, _)| key.clone()).collect();
+    assert_eq!(tx.claim_all(&keys).await.unwrap(), [Claim::New, Claim::New]);
+    tx.answer_all(&kept).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut other = store.begin().await.unwrap();
+    assert_eq!(other.claim(&running).await.unwrap(), Claim::New);
+    let mut tx = store.begin().await.unwrap();
+    let mismatch = RequestKey { fingerprint: [9; 32], ..mismatch };
+    let claims = tx.claim_all(&[running, answered, new.clone(), mismatch, new]).await.unwrap();
+    assert_eq!(claims, [Claim::Running, Claim::Replay(json!({"n": 1})), Claim::New, Claim::Mismatch, Claim::New]);
+    assert!(tx.claim_all(&[]).await.unwrap().is_empty());
+}
+
+/// The first one, and what was there before stays.
+pub async fn of_settlements_that_are_added_together_each_buyer_of_an_auction_has_one(store: &dyn SettlementStore) {
+    let now = now(store).await;
+    let (there, added) = (begun(now).0, begun(now).0);
+    stored(store, &there, &[]).await;
+    let again = |of: &settlement_domain::Settlement| -> settlement_domain::Settlement {
+        let mut value = serde_json::to_value(of).unwrap();
+        value["id"] = json!(Uuid::now_v7());
+        serde_json::from_value(value).unwrap()
+    };
+    let together = [again(&there), added.clone(), again(&added)];
+    let mut tx = store.begin().await.unwrap();
+    assert_eq!(tx.insert_all(&together).await.unwrap(), [Inserted::Exists, Inserted::New, Inserted::Exists]);
+    tx.commit().await.unwrap();
+    assert_eq!(store.settlement(added.id()).await.unwrap(), Some(added));
+    assert_eq!(store.settlement(together[2].id()).await.unwrap(), None);
+}
+
 fn receipt(key: &str, sequence: u64) -> Receipt {
     let source = "/outcry/bidding-service".to_owned();
     Receipt { event_id: Uuid::now_v7(), source, key: key.to_owned(), sequence }
@@ -161,6 +201,18 @@ pub async fn an_event_is_received_once(store: &dyn SettlementStore) {
     let other_source = Receipt { source: "/outcry/listing-service".to_owned(), ..receipt(&key, 1) };
     assert_eq!(receive(store, &other_source).await, Seen::New);
     assert_eq!(receive(store, &receipt(&Uuid::now_v7().to_string(), 1)).await, Seen::New, "another key");
+}
+
+/// As if they had come one by one.
+pub async fn events_that_are_received_together_count_in_their_order(store: &dyn SettlementStore) {
+    let (one, other) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
+    let receipts = [receipt(&one, 1), receipt(&other, 3), receipt(&one, 1), receipt(&one, 2), receipt(&other, 2)];
+    let mut tx = store.begin().await.unwrap();
+    let seen = tx.receive_all(&receipts).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(seen, [Seen::New, Seen::Gap { expected: 1 }, Seen::Duplicate, Seen::New, Seen::Duplicate]);
+    assert_eq!(receive(store, &receipt(&one, 3)).await, Seen::New);
+    assert_eq!(receive(store, &receipt(&other, 4)).await, Seen::New);
 }
 
 /// It comes again.

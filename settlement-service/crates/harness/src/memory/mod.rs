@@ -5,6 +5,7 @@ mod clearing;
 mod outbox;
 mod payouts;
 mod reads;
+mod requests;
 mod standings;
 mod tables;
 mod tx;

@@ -1,5 +1,7 @@
 //! What a unit of work does about auctions as a whole, standings and the audit trail.
 
+use std::collections::BTreeSet;
+
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
 use settlement_domain::{AuctionId, Settlement, Standing, StandingEvent, UserId};
@@ -9,15 +11,17 @@ use super::LockKey;
 use super::tx::MemoryTx;
 
 impl MemoryTx {
-    pub(super) async fn locked_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError> {
+    pub(super) async fn locked_auctions(&mut self, ids: &[AuctionId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
         let entered = self.enter("tx.lock_auction")?;
-        self.hold(LockKey::Auction(id)).await;
-        let of_auction: Vec<_> = {
+        for id in ids.iter().collect::<BTreeSet<_>>() {
+            self.hold(LockKey::Auction(*id)).await;
+        }
+        let of_auctions: Vec<_> = {
             let committed = self.store.committed();
-            committed.settlements.values().filter(|one| one.auction_id() == id).map(Settlement::id).collect()
+            committed.settlements.values().filter(|one| ids.contains(&one.auction_id())).map(Settlement::id).collect()
         };
         let mut locked = Vec::new();
-        for id in of_auction {
+        for id in of_auctions {
             self.hold(LockKey::Settlement(id)).await;
             locked.extend(self.settlement(id).map(|aggregate| Locked { aggregate, now: self.store.clock.now() }));
         }
@@ -39,13 +43,15 @@ impl MemoryTx {
         self.done(entered)
     }
 
-    pub(super) fn told_early(&mut self, id: AuctionId) -> Result<Vec<Early>, StoreError> {
+    pub(super) fn told_early(&mut self, ids: &[AuctionId]) -> Result<Vec<(AuctionId, Early)>, StoreError> {
         let entered = self.enter("tx.early")?;
-        self.assert_auction(id);
+        for id in ids {
+            self.assert_auction(*id);
+        }
         let early = {
             let committed = self.store.committed();
             let all = committed.early.iter().chain(&self.staged.early);
-            all.filter(|(auction, _)| *auction == id).map(|(_, early)| early.clone()).collect()
+            all.filter(|(auction, _)| ids.contains(auction)).cloned().collect()
         };
         self.done(entered)?;
         Ok(early)

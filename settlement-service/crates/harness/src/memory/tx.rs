@@ -109,60 +109,37 @@ impl SettlementTx for MemoryTx {
         Ok(self.store.clock.now())
     }
 
-    async fn claim(&mut self, key: &RequestKey) -> Result<Claim, StoreError> {
-        let entered = self.enter("tx.claim")?;
-        if !self.try_hold(LockKey::Request(key.principal.clone(), key.key.clone())) {
-            return Ok(Claim::Running);
-        }
-        let answer = self.store.committed().answers.get(&(key.principal.clone(), key.key.clone())).cloned();
-        self.done(entered)?;
-        Ok(match answer {
-            None => Claim::New,
-            Some((fingerprint, answer)) if fingerprint == key.fingerprint => Claim::Replay(answer),
-            Some(_) => Claim::Mismatch,
-        })
+    /// Nobody looks at traces here.
+    fn trace(&mut self, _: SettlementId, _: &tracing::Span) {}
+
+    async fn claim_all(&mut self, keys: &[RequestKey]) -> Result<Vec<Claim>, StoreError> {
+        self.claimed(keys)
     }
 
-    async fn answer(&mut self, key: &RequestKey, answer: &Value) -> Result<(), StoreError> {
-        let entered = self.enter("tx.answer")?;
-        let lock = LockKey::Request(key.principal.clone(), key.key.clone());
-        assert!(self.held.contains_key(&lock), "an answer without a claim");
-        let by = (key.principal.clone(), key.key.clone());
-        self.staged.answers.insert(by, (key.fingerprint, answer.clone()));
-        self.done(entered)
+    async fn answer_all(&mut self, answers: &[(RequestKey, Value)]) -> Result<(), StoreError> {
+        self.answered(answers)
     }
 
-    async fn receive(&mut self, receipt: &Receipt) -> Result<Seen, StoreError> {
-        let entered = self.enter("tx.receive")?;
-        let by = (receipt.source.clone(), receipt.key.clone());
-        self.hold(LockKey::Event(by.0.clone(), by.1.clone())).await;
-        let (known, last) = {
-            let committed = self.store.committed();
-            (committed.seen.contains(&receipt.event_id), committed.last_sequence.get(&by).copied().unwrap_or_default())
-        };
-        let seen = if known || receipt.sequence <= last {
-            Seen::Duplicate
-        } else {
-            self.staged.seen.insert(receipt.event_id);
-            self.staged.last_sequence.insert(by, receipt.sequence);
-            if receipt.sequence == last + 1 { Seen::New } else { Seen::Gap { expected: last + 1 } }
-        };
-        self.done(entered)?;
-        Ok(seen)
+    async fn receive_all(&mut self, receipts: &[Receipt]) -> Result<Vec<Seen>, StoreError> {
+        self.received(receipts).await
     }
 
-    async fn insert(&mut self, settlement: &Settlement) -> Result<Inserted, StoreError> {
+    async fn insert_all(&mut self, settlements: &[Settlement]) -> Result<Vec<Inserted>, StoreError> {
         let entered = self.enter("tx.insert")?;
-        let winner = (settlement.auction_id(), settlement.buyer_id().clone());
-        self.hold(LockKey::Winner(winner.0, winner.1.clone())).await;
-        let exists = self.staged.winners.contains(&winner) || self.store.committed().winners.contains(&winner);
-        if !exists {
-            self.hold(LockKey::Settlement(settlement.id())).await;
-            self.staged.winners.insert(winner);
-            self.staged.settlements.insert(settlement.id(), settlement.clone());
+        let mut inserted = Vec::new();
+        for settlement in settlements {
+            let winner = (settlement.auction_id(), settlement.buyer_id().clone());
+            self.hold(LockKey::Winner(winner.0, winner.1.clone())).await;
+            let exists = self.staged.winners.contains(&winner) || self.store.committed().winners.contains(&winner);
+            if !exists {
+                self.hold(LockKey::Settlement(settlement.id())).await;
+                self.staged.winners.insert(winner);
+                self.staged.settlements.insert(settlement.id(), settlement.clone());
+            }
+            inserted.push(if exists { Inserted::Exists } else { Inserted::New });
         }
         self.done(entered)?;
-        Ok(if exists { Inserted::Exists } else { Inserted::New })
+        Ok(inserted)
     }
 
     async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
@@ -228,16 +205,16 @@ impl SettlementTx for MemoryTx {
         self.saved_payouts(payouts).await
     }
 
-    async fn lock_auction(&mut self, id: AuctionId) -> Result<Vec<Locked<Settlement>>, StoreError> {
-        self.locked_auction(id).await
+    async fn lock_auctions(&mut self, ids: &[AuctionId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
+        self.locked_auctions(ids).await
     }
 
     async fn keep_early(&mut self, id: AuctionId, early: &Early) -> Result<(), StoreError> {
         self.kept_early(id, early)
     }
 
-    async fn early(&mut self, id: AuctionId) -> Result<Vec<Early>, StoreError> {
-        self.told_early(id)
+    async fn early_of_all(&mut self, ids: &[AuctionId]) -> Result<Vec<(AuctionId, Early)>, StoreError> {
+        self.told_early(ids)
     }
 
     async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError> {

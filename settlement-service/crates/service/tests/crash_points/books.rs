@@ -157,3 +157,24 @@ pub async fn agree(world: &World, parties: &[Arc<Party>], told: &BTreeMap<String
     ensure!(all == known, "the gateway keeps {all} payments, refunds and transfers, {known} of them are somebody's");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn told(id: u128, sequence: u64) -> Told {
+        Told { id: Uuid::from_u128(id), sequence, event_type: "shipped".to_owned(), data: json!({}) }
+    }
+
+    #[test]
+    fn an_event_may_be_repeated_to_the_letter_and_in_no_other_way() {
+        let (first, second) = (told(1, 1), told(2, 2));
+        let repeated = [first.clone(), second.clone(), first.clone(), second.clone()];
+        assert_eq!(once_each(&repeated).unwrap(), [first.clone(), second]);
+        assert!(once_each(&[first.clone(), told(9, 1)]).is_err(), "another event has its place");
+        assert!(once_each(&[first, told(3, 3)]).is_err(), "one is missing");
+    }
+}

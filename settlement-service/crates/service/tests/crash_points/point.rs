@@ -141,3 +141,34 @@ pub fn replay(points: &[Point]) -> String {
     let names: Vec<_> = points.iter().map(Point::to_string).collect();
     format!("{VARIABLE}={}", names.join(","))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points() -> Vec<Point> {
+        let each = |number| Moment::NAMED.map(|(moment, _)| Point { story: Story::Sale, moment, number });
+        (1..=4).flat_map(each).collect()
+    }
+
+    #[test]
+    fn a_point_is_asked_for_by_the_name_it_is_printed_with() {
+        for point in points() {
+            assert_eq!(point.to_string().parse::<Point>().unwrap(), point);
+        }
+        for bad in ["", "sale", "sale/before-commit", "sale/before-lunch/1", "cruise/before-commit/1"] {
+            assert!(bad.parse::<Point>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_sample_has_as_many_of_each_moment_as_of_any_other_and_all_are_all() {
+        let sample = Wanted::Some(18).of(points(), &mut Dice::new(7));
+        for (moment, name) in Moment::NAMED {
+            assert_eq!(sample.iter().filter(|point| point.moment == moment).count(), 2, "{name}");
+        }
+        let mut all = Wanted::All.of(points(), &mut Dice::new(7));
+        all.sort_by_key(|point| (point.number, point.moment));
+        assert_eq!(all, points());
+    }
+}

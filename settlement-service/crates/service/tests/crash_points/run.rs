@@ -131,7 +131,8 @@ impl Run {
             if place + 1 < points.len() {
                 self.world.database.lets_the_dead_relays_lease_run_out().await?;
             }
-            self.starts(point.story.ship_due_s()).await?;
+            // What is sold from now on is sold in the story that begins with it.
+            self.starts(Story::Hammer.ship_due_s()).await?;
             say(&format!("{:3}/{} killed at {point}, {:.1} s", place + 1, points.len(), begun.elapsed().as_secs_f64()));
         }
         Ok(())
@@ -199,13 +200,15 @@ impl Run {
             }
         }
         say("all stories are over, and are compared");
-        world.database.has_made_all_calls().await?;
-        world.database.has_told_all().await?;
-        world.service.must_run().await?;
+        let quiet = [
+            world.database.has_made_all_calls().await,
+            world.database.has_told_all().await,
+            world.service.must_run().await,
+        ];
         let told = world.broker.all_that_was_told().await?;
-        if let Err(error) = books::agree(world, &self.parties, &told).await {
-            wrong.push((None, format!("{error:#}")));
-        }
+        let agreed = books::agree(world, &self.parties, &told).await;
+        let errors = quiet.into_iter().chain([agreed]).filter_map(Result::err);
+        wrong.extend(errors.map(|error| (None, format!("{error:#}"))));
         let mut pictures: Vec<(Story, Picture)> = Vec::new();
         for (point, party) in over {
             let seen = async {
