@@ -233,9 +233,15 @@ impl<'a> Stage<'a> {
         let after = ledger(&self.api).await?;
         ensure!(after["balanced"] == true, "the ledger does not balance: {after}");
         self.tells("\nThe ledger's trial balance (USD):\n");
-        self.tells(format!("   {:<20} {:>16} {:>16} {:>16}", "account", "before", "moved", "after"));
         let accounts = after["accounts"].as_array().into_iter().flatten();
-        for name in accounts.filter(|line| line["currency"] == "USD").filter_map(|line| line["account"].as_str()) {
+        let names: Vec<&str> =
+            accounts.filter(|line| line["currency"] == "USD").filter_map(|line| line["account"].as_str()).collect();
+        if names.is_empty() {
+            self.tells("   It is empty: no money has moved yet.");
+            return Ok(());
+        }
+        self.tells(format!("   {:<20} {:>16} {:>16} {:>16}", "account", "before", "moved", "after"));
+        for name in names {
             let (was, is) = (balance_of(&self.before, name), balance_of(&after, name));
             let [was, moved, is] = [was, is - was, is].map(|cents| dollars(&json!(cents)));
             self.tells(format!("   {name:<20} {was:>16} {moved:>16} {is:>16}"));

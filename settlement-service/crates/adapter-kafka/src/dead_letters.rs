@@ -24,6 +24,9 @@ const ACCEPTED_WITHIN: Duration = Duration::from_secs(30);
 /// half of it.
 const QUIET: Duration = Duration::from_secs(15);
 
+const REASON: &str = "dlq_reason";
+const FROM: &str = "dlq_from";
+
 /// The topic of this service's dead letters.
 pub(crate) fn topic() -> String {
     format!("{SERVICE}.dlq")
@@ -44,15 +47,7 @@ impl DeadLetters {
     /// Copies `message` as it came, with the reason and where it came from.
     pub(crate) async fn bury(&self, message: &impl Message, reason: &str) -> Result<(), KafkaError> {
         let place = format!("{}/{}/{}", message.topic(), message.partition(), message.offset());
-        let mut headers = OwnedHeaders::new();
-        for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
-            if !header.key.starts_with("dlq_") {
-                headers = headers.insert(header);
-            }
-        }
-        headers = headers.insert(Header { key: "dlq_reason", value: Some(reason) });
-        headers = headers.insert(Header { key: "dlq_from", value: Some(&place) });
-        let topic = topic();
+        let (topic, headers) = (topic(), headers(message, &place, reason));
         let mut record = FutureRecord::<[u8], [u8]>::to(&topic).headers(headers);
         record.key = message.key();
         record.payload = message.payload();
@@ -61,6 +56,21 @@ impl DeadLetters {
         tracing::error!(%reason, from = %place, "an event was put to the dead letters");
         Ok(())
     }
+}
+
+/// The message's own, the reason, and where it was before it ever was a dead letter.
+fn headers(message: &impl Message, place: &str, reason: &str) -> OwnedHeaders {
+    let again = message.topic() == topic();
+    let mut headers = OwnedHeaders::new();
+    for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
+        if !header.key.starts_with("dlq_") || (again && header.key == FROM) {
+            headers = headers.insert(header);
+        }
+    }
+    if !again {
+        headers = headers.insert(Header { key: FROM, value: Some(place) });
+    }
+    headers.insert(Header { key: REASON, value: Some(reason) })
 }
 
 /// What a replay did.
@@ -109,4 +119,31 @@ pub async fn replay(
         consumer.commit_message(&message, CommitMode::Sync)?;
     }
     Ok(replayed)
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::{OwnedMessage, Timestamp};
+
+    use super::*;
+
+    fn message(topic: &str, headers: OwnedHeaders) -> OwnedMessage {
+        OwnedMessage::new(None, None, topic.to_owned(), Timestamp::NotAvailable, 4, 3, Some(headers))
+    }
+
+    fn read(headers: &OwnedHeaders) -> Vec<(String, String)> {
+        let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+        headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
+    }
+
+    #[test]
+    fn a_letter_that_fails_again_still_tells_where_it_came_from() {
+        let own = OwnedHeaders::new()
+            .insert(Header { key: "ce_id", value: Some("7") })
+            .insert(Header { key: FROM, value: Some("a sender's") });
+        let first = headers(&message("outcry.bidding.v1", own), "outcry.bidding.v1/4/3", "nonsense");
+        let second = headers(&message(&topic(), first), "here/0/0", "nonsense still");
+        let expected = [("ce_id", "7"), (FROM, "outcry.bidding.v1/4/3"), (REASON, "nonsense still")];
+        assert_eq!(read(&second), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
 }
