@@ -137,7 +137,7 @@ fn renew(value: &mut Value, person: &str, new: &mut HashMap<String, String>) {
         Value::Object(members) => members.values_mut().for_each(|member| renew(member, person, new)),
         Value::Array(items) => items.iter_mut().for_each(|item| renew(item, person, new)),
         Value::String(text) if text.parse::<Uuid>().is_ok() => {
-            *text = new.entry(text.clone()).or_insert_with(|| Uuid::now_v7().to_string()).clone();
+            text.clone_from(new.entry(text.clone()).or_insert_with(|| Uuid::now_v7().to_string()));
         }
         Value::String(text) if text.starts_with("seller-") || text.starts_with("bidder-") => {
             *text = format!("{text}-{person}");

@@ -109,14 +109,13 @@ fn world() -> Result<Arc<World>> {
 }
 
 fn start() -> Result<World> {
-    let world = match target::given() {
-        Some(file) => World::of_file(&file)?,
-        None => {
-            let local = Local::start(SETTINGS)?;
-            let world = local.world();
-            *LOCAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(local);
-            world?
-        }
+    let world = if let Some(file) = target::given() {
+        World::of_file(&file)?
+    } else {
+        let local = Local::start(SETTINGS)?;
+        let world = local.world();
+        *LOCAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(local);
+        world?
     };
     whole::begin(&world)?;
     Ok(world)

@@ -69,11 +69,12 @@ pub fn closed(root: &Value) -> Value {
 
 /// The named schemas of a document or a schema, by the reference that leads there.
 fn definitions(root: &Value) -> Vec<(String, &Value)> {
-    let named = |at: &Value, prefix: &str| -> Vec<String> {
+    let pointers = |at: &Value, prefix: &str| -> Vec<String> {
         at.as_object().into_iter().flat_map(Map::keys).map(|name| format!("{prefix}{name}")).collect()
     };
-    let names = named(&root["components"]["schemas"], COMPONENTS).into_iter().chain(named(&root["$defs"], DEFINITIONS));
-    names.filter_map(|name| root.pointer(&name[1..]).map(|schema| (name.clone(), schema))).collect()
+    let of_document = pointers(&root["components"]["schemas"], COMPONENTS).into_iter();
+    let all = of_document.chain(pointers(&root["$defs"], DEFINITIONS));
+    all.filter_map(|name| root.pointer(&name[1..]).map(|schema| (name.clone(), schema))).collect()
 }
 
 /// Whether an object is put together of others: those must stay open for what the others say.
