@@ -7,7 +7,7 @@ WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CAND
 
 export SQLX_OFFLINE ?= true
 
-.PHONY: help run build test test-full test-docker bench coverage fmt lint sqlx-prepare preflight
+.PHONY: help run build test test-full test-docker test-api bench coverage fmt lint sqlx-prepare preflight
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
@@ -27,6 +27,10 @@ test-full: preflight ## as test, with many more seeds and every crash point (OUT
 
 test-docker: preflight ## proves only what needs Docker
 	@scripts/test.sh "$(WORKSPACES)" "$(PROGRAMS)" docker
+
+test-api: preflight ## makes requests of every kind to the three APIs (Schemathesis; OUTCRY_API_EXAMPLES for each operation)
+	@scripts/each.sh "$(PROGRAMS)" cargo build --locked
+	@OUTCRY_PROFILE=debug scripts/api-tests.sh
 
 bench: build ## measures bids and streams on this machine beside the bare database, and checks that nothing is lost
 	@scripts/bench.sh

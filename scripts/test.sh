@@ -32,6 +32,18 @@ each() {
     done
 }
 
+# Requests of every kind, of each API in each role: few of them here, many by `make test-api`.
+api_part() {
+    printf '\n== %s\n' "property-based API tests"
+    begun=$(date +%s)
+    OUTCRY_API_EXAMPLES=${OUTCRY_API_EXAMPLES:-5} scripts/api-tests.sh
+    case $? in
+    0) note ok "$(($(date +%s) - begun)) s" 'property-based API tests' ;;
+    3) note 'LEFT OUT' '' 'property-based API tests: they need Python 3.11 or newer with venv' ;;
+    *) note FAILED "$(($(date +%s) - begun)) s" 'property-based API tests'; failed=1 ;;
+    esac
+}
+
 docker_part() {
     if docker info >/dev/null 2>&1; then
         stage "end to end, in containers" "$suite" cargo test --locked --test containers
@@ -58,7 +70,8 @@ if [ "$only" = all ]; then
         note 'LEFT OUT' '' 'the Stripe adapter against stripe-mock: neither stripe-mock nor Go is here'
     fi
     [ ! -d "$suite" ] || stage "end to end, on this machine" "$suite" \
-        cargo test --locked --lib --test structure --test suite --test resilience
+        cargo test --locked --lib --test structure --test released --test suite --test resilience
+    api_part
 fi
 [ ! -d "$suite" ] || docker_part
 

@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use reqwest::{Method, RequestBuilder, Response, Version, header::HeaderMap};
+use reqwest::{Method, RequestBuilder, Response, Url, Version, header::HeaderMap};
 use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads a response to its end.
+    /// Reads a response to its end. [`World::ask`] does, and compares it with the service's document.
     pub async fn of(response: Response) -> Result<Self> {
         let (status, version, headers) = (response.status().as_u16(), response.version(), response.headers().clone());
         let text = response.text().await.context("the answer broke off")?;
@@ -98,6 +98,47 @@ impl Answer {
     }
 }
 
+impl World {
+    /// Sends a request and reads the answer. It fails when the service's OpenAPI document does not tell of such an answer:
+    /// every answer of every test goes through here.
+    pub async fn ask(&self, request: RequestBuilder) -> Result<Answer> {
+        let (method, url, response) = sent(request).await?;
+        let answer = Answer::of(response).await?;
+        self.keep(&method, &url, &answer)?;
+        Ok(answer)
+    }
+
+    /// Sends a request whose answer is a stream. What is none is compared like any other answer.
+    pub async fn open(&self, request: RequestBuilder) -> Result<Response> {
+        let (method, url, response) = sent(request).await?;
+        let (status, version, headers) = (response.status(), response.version(), response.headers().clone());
+        if status.is_success() {
+            let (text, body) = (String::new(), Value::Null);
+            self.keep(&method, &url, &Answer { status: status.as_u16(), version, headers, text, body })?;
+            return Ok(response);
+        }
+        let answer = Answer::of(response).await?;
+        self.keep(&method, &url, &answer)?;
+        bail!("the stream was answered {}: {}", answer.status, answer.text)
+    }
+
+    fn keep(&self, method: &Method, url: &Url, answer: &Answer) -> Result<()> {
+        match self.service_at(url) {
+            Some(service) => self.answers.take(service, method.as_str(), url.path(), answer),
+            // The operator's port is no API.
+            None => Ok(()),
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // the one place that may
+async fn sent(request: RequestBuilder) -> Result<(Method, Url, Response)> {
+    let (client, request) = request.build_split();
+    let request = request?;
+    let (method, url) = (request.method().clone(), request.url().clone());
+    Ok((method, url, client.execute(request).await?))
+}
+
 /// Somebody with a token and an address.
 #[derive(Clone)]
 pub struct Person<'w> {
@@ -140,10 +181,7 @@ impl<'w> Person<'w> {
         let deadline = Instant::now() + self.patience;
         loop {
             let copy = request.try_clone().context("the request cannot be repeated")?;
-            let outcome = match copy.send().await {
-                Ok(response) => Answer::of(response).await,
-                Err(fault) => Err(fault.into()),
-            };
+            let outcome = self.world.ask(copy).await;
             let again = match &outcome {
                 Ok(answer) => [429, 503].contains(&answer.status) || answer.slug() == "idempotency-key-running",
                 Err(_) => self.comes_back,

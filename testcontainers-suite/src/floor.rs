@@ -13,7 +13,7 @@ use crate::{
     world::Service,
 };
 
-impl Person<'_> {
+impl<'w> Person<'w> {
     /// Does `action` on an auction, whatever becomes of it.
     pub async fn does(&self, lot: &Lot, action: &str, body: &Value) -> Result<Answer> {
         self.post(Service::Bidding, &format!("/v1/auctions/{}/{action}", lot.id), body).await
@@ -93,7 +93,7 @@ impl Person<'_> {
     }
 
     /// Opens the live stream from the first event on.
-    pub async fn watches(&self, lot: &Lot) -> Result<EventStream> {
+    pub async fn watches(&self, lot: &Lot) -> Result<EventStream<'w>> {
         EventStream::open(self, &lot.id, None).await
     }
 
@@ -115,7 +115,7 @@ impl Person<'_> {
 }
 
 /// Reads on to the next event of this name.
-pub async fn next_called(stream: &mut EventStream, name: &str) -> Result<Event> {
+pub async fn next_called(stream: &mut EventStream<'_>, name: &str) -> Result<Event> {
     loop {
         let event = stream.next(CONVERGES_WITHIN).await?.with_context(|| format!("it ends without {name}"))?;
         if event.name == name {

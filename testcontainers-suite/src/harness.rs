@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use crate::{
     secrets::Secrets,
     target::{self, Local, SETTINGS},
+    whole::{self, Spared},
     world::World,
 };
 
@@ -49,21 +50,43 @@ pub fn block_on(test: impl Future<Output = Result<()>>) -> Result<(), Failed> {
 /// The main function of a program of tests.
 #[must_use]
 pub fn run(trials: Vec<Trial>, at_once: Option<usize>) -> ExitCode {
+    let conclusion = libtest_mimic::run(&arguments(at_once), trials);
+    stopped(conclusion.has_failed())
+}
+
+/// The main function of a program whose tests share one marketplace: after them, the run is judged as a whole.
+#[must_use]
+pub fn run_as_a_whole(trials: Vec<Trial>, spared: Spared) -> ExitCode {
+    let mut arguments = arguments(None);
+    let mut failed = libtest_mimic::run(&arguments, trials).has_failed();
+    if let Some(Ok(world)) = WORLD.get() {
+        let complete = arguments.filter.is_none() && arguments.skip.is_empty();
+        let afterwards = whole::trials(world, complete, spared);
+        (arguments.filter, arguments.skip, arguments.test_threads) = (None, Vec::new(), Some(1));
+        failed |= libtest_mimic::run(&arguments, afterwards).has_failed();
+    }
+    stopped(failed)
+}
+
+fn arguments(at_once: Option<usize>) -> Arguments {
     // Another provider can only have been installed by ourselves.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(at_once.unwrap_or(AT_ONCE)));
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    arguments
+}
+
+fn stopped(failed: bool) -> ExitCode {
     let local = LOCAL.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(Err(fault)) = local.as_ref().map(kept_its_secrets) {
         eprintln!("after the whole run: {fault:#}");
         return ExitCode::FAILURE;
     }
-    if let Some(Err(fault)) = local.map(|local| local.stop(conclusion.has_failed())) {
+    if let Some(Err(fault)) = local.map(|local| local.stop(failed)) {
         eprintln!("{fault:#}");
         return ExitCode::FAILURE;
     }
-    conclusion.exit_code()
+    if failed { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
 /// Whatever the tests did: no key, password or token is in any log of the marketplace.
@@ -86,13 +109,16 @@ fn world() -> Result<Arc<World>> {
 }
 
 fn start() -> Result<World> {
-    if let Some(file) = target::given() {
-        return World::of_file(&file);
-    }
-    let local = Local::start(SETTINGS)?;
-    let world = local.world();
-    *LOCAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(local);
-    world
+    let world = if let Some(file) = target::given() {
+        World::of_file(&file)?
+    } else {
+        let local = Local::start(SETTINGS)?;
+        let world = local.world();
+        *LOCAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(local);
+        world?
+    };
+    whole::begin(&world)?;
+    Ok(world)
 }
 
 /// Tests by the names of their functions, in a group.

@@ -3,14 +3,20 @@
 //! [`target`] starts a marketplace or finds the one that runs, [`world`] is what a test gets to know of it,
 //! [`client`] talks HTTPS, [`token`] makes good and forged tokens, [`story`] tells scenarios in the trade's words, on
 //! [`terms`] of every format, with what happens on the [`floor`] besides plain bids; [`sse`] reads live streams,
-//! [`receipt`] checks signed results, [`broker`] reads the published events, [`chance`] repeats itself, [`secrets`]
-//! knows what no log may hold, [`harness`] runs the tests.
+//! [`receipt`] checks signed results, [`broker`] reads the published events and [`feed`] puts some there, [`chance`] repeats
+//! itself, [`secrets`] knows what no log may hold, [`harness`] runs the tests.
+//!
+//! Beside all of them two things look on: [`answers`] compares every answer with the services' documents ([`openapi`]), and
+//! [`watch`] every event with the contracts; [`whole`] asks them when all is over.
 
+pub mod answers;
 pub mod broker;
 pub mod chance;
 pub mod client;
+pub mod feed;
 pub mod floor;
 pub mod harness;
+pub mod openapi;
 pub mod receipt;
 pub mod secrets;
 pub mod sse;
@@ -19,4 +25,6 @@ pub mod target;
 pub mod terms;
 pub mod token;
 pub mod wait;
+pub mod watch;
+pub mod whole;
 pub mod world;

@@ -8,7 +8,10 @@ use futures::{Stream, StreamExt};
 use reqwest::{Method, Response};
 use serde_json::Value;
 
-use crate::{client::Person, world::Service};
+use crate::{
+    client::Person,
+    world::{Service, World},
+};
 
 /// One event.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,7 +27,9 @@ pub struct Event {
 }
 
 /// An open stream.
-pub struct EventStream {
+pub struct EventStream<'w> {
+    world: &'w World,
+    path: String,
     bytes: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
     buffer: String,
     /// Every `retry:` hint so far, milliseconds.
@@ -33,9 +38,9 @@ pub struct EventStream {
     pub transcript: String,
 }
 
-impl EventStream {
+impl<'w> EventStream<'w> {
     /// Opens the live stream of an auction, after event `last` if given.
-    pub async fn open(person: &Person<'_>, auction: &str, last: Option<u64>) -> Result<Self> {
+    pub async fn open(person: &Person<'w>, auction: &str, last: Option<u64>) -> Result<Self> {
         let path = format!("/v1/auctions/{auction}/stream");
         let mut request = person.request(Method::GET, Service::Bidding, &path).header("accept", "text/event-stream");
         // A stream ends when its auction does; the client's usual limit is for answers.
@@ -43,15 +48,14 @@ impl EventStream {
         if let Some(last) = last {
             request = request.header("last-event-id", last.to_string());
         }
-        Self::of(request.send().await?)
+        Self::of(person.world, path, person.world.open(request).await?)
     }
 
-    fn of(response: Response) -> Result<Self> {
-        ensure!(response.status().is_success(), "the stream was answered {}", response.status());
+    fn of(world: &'w World, path: String, response: Response) -> Result<Self> {
         let media_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
         ensure!(media_type.is_some_and(|value| value.starts_with("text/event-stream")), "it is {media_type:?}");
         let bytes = Box::pin(response.bytes_stream());
-        Ok(Self { bytes, buffer: String::new(), retry_ms: Vec::new(), transcript: String::new() })
+        Ok(Self { world, path, bytes, buffer: String::new(), retry_ms: Vec::new(), transcript: String::new() })
     }
 
     /// The next event; none when the stream has ended.
@@ -106,6 +110,7 @@ impl EventStream {
             return Ok(None);
         }
         event.data = serde_json::from_str(&event.text).with_context(|| format!("no JSON: {}", event.text))?;
+        self.world.answers.take_event(Service::Bidding, &self.path, &event.data)?;
         Ok(Some(event))
     }
 }

@@ -27,6 +27,9 @@ pub const TARGET: &str = "SUITE_TARGET";
 /// Names the `outcry` program; the default is the one next to the tests in the target directory.
 pub const PROGRAM: &str = "SUITE_OUTCRY";
 
+/// With this the payment gateway would sign what it tells by itself.
+pub const WEBHOOK_SECRET: &str = "what only gateway and suite know";
+
 /// What the tests expect of the services' settings: deadlines that a test can wait for, limits that a test can reach,
 /// and events told in the log. A proxy is trusted so that each test can have an address of its own.
 pub const SETTINGS: &[(&str, &str)] = &[
@@ -39,6 +42,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("OUTCRY_SHIP_DUE_S", "15"),
     ("OUTCRY_INSPECTION_S", "15"),
     ("OUTCRY_OFFER_DAY_S", "10"),
+    ("OUTCRY_WEBHOOK_SECRET", WEBHOOK_SECRET),
     ("OUTCRY_LOG", "info,listing_adapter_kafka=debug,bidding_adapter_kafka=debug,settlement_adapter_kafka=debug"),
 ];
 

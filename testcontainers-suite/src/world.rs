@@ -10,14 +10,14 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use reqwest::Certificate;
+use reqwest::{Certificate, Url};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{client::Person, token::Signer};
+use crate::{answers::Answers, client::Person, token::Signer};
 
 /// The three services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     /// What is for sale.
     Listing,
@@ -118,6 +118,8 @@ pub struct World {
     pub http: reqwest::Client,
     /// Its data directory; a marketplace in containers has none.
     pub data_dir: Option<PathBuf>,
+    /// Everything that its services answered.
+    pub answers: Answers,
 }
 
 impl World {
@@ -138,7 +140,16 @@ impl World {
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(60))
             .build()?;
-        Ok(Self { endpoints, signer, http, data_dir })
+        Ok(Self { endpoints, signer, http, data_dir, answers: Answers::default() })
+    }
+
+    /// The service whose API an address belongs to.
+    #[must_use]
+    pub fn service_at(&self, url: &Url) -> Option<Service> {
+        let is_of = |service: &Service| {
+            Url::parse(self.endpoints.api(*service)).is_ok_and(|base| base.origin() == url.origin())
+        };
+        Service::ALL.into_iter().find(is_of)
     }
 
     /// Somebody new whose name begins with `name`, with these roles and an address of their own.

@@ -6,9 +6,18 @@ mod scenarios;
 
 use std::process::ExitCode;
 
-use testcontainers_suite::harness;
+use testcontainers_suite::{harness, whole::Spared};
+
+/// What these tests leave to others.
+const SPARED: Spared = Spared {
+    operations: &[
+        ("pauseAllAuctions 200", "all auctions rest: `--test resilience` plays it where that disturbs nobody"),
+        ("resumeAllAuctions 200", "likewise"),
+    ],
+    events: &[],
+};
 
 fn main() -> ExitCode {
     let groups = [scenarios::trials(), conformance::trials(), bad_input::trials()];
-    harness::run(groups.into_iter().flatten().collect(), None)
+    harness::run_as_a_whole(groups.into_iter().flatten().collect(), SPARED)
 }

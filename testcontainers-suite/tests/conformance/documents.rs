@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use reqwest::Method;
 use serde_json::Value;
 use testcontainers_suite::{
-    client::{Answer, anonymous},
+    client::anonymous,
     trials_of_each_service,
     world::{Service, World},
 };
@@ -27,8 +27,7 @@ pub fn trials() -> Vec<Trial> {
 
 async fn document(world: &World, service: Service) -> Result<Value> {
     let address = world.person("any", &[]).address;
-    let answer = anonymous(world, Method::GET, service, "/openapi.json", address).send().await?;
-    let answer = Answer::of(answer).await?;
+    let answer = world.ask(anonymous(world, Method::GET, service, "/openapi.json", address)).await?;
     ensure!(answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json")), "no JSON");
     answer.success()
 }
@@ -163,7 +162,7 @@ async fn every_documented_route_is_there(world: Arc<World>, service: Service) ->
         let real = path.replace("{id}", "x").replace("{bid}", "x");
         let address = world.person("any", &[]).address;
         let method = Method::from_bytes(method.as_bytes())?;
-        let answer = Answer::of(anonymous(&world, method.clone(), service, &real, address).send().await?).await?;
+        let answer = world.ask(anonymous(&world, method.clone(), service, &real, address)).await?;
         ensure!(
             answer.status == 401 || path.ends_with("/webhook"),
             "{method} {path} without a token: {}",
@@ -176,7 +175,7 @@ async fn every_documented_route_is_there(world: Arc<World>, service: Service) ->
 async fn the_pages_for_people_answer(world: Arc<World>, service: Service) -> Result<()> {
     for path in ["/docs", "/docs/"] {
         let address = world.person("any", &[]).address;
-        let answer = Answer::of(anonymous(&world, Method::GET, service, path, address).send().await?).await?;
+        let answer = world.ask(anonymous(&world, Method::GET, service, path, address)).await?;
         ensure!(answer.status == 200, "{path} was answered {}", answer.status);
         ensure!(answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{path} is no page");
         ensure!(answer.text.contains("swagger"), "{path} is not Swagger UI");

@@ -34,7 +34,7 @@ async fn every_answer_tells_the_limit(world: Arc<World>, service: Service) -> Re
         anonymous(&world, Method::GET, service, &read_route(service), person.address),
     ];
     for request in requests {
-        let answer = Answer::of(request.send().await?).await?;
+        let answer = world.ask(request).await?;
         let (policy, left) = (answer.list("ratelimit-policy"), answer.list("ratelimit"));
         ensure!(
             policy.iter().any(|member| member.contains(";q=")),
@@ -47,9 +47,9 @@ async fn every_answer_tells_the_limit(world: Arc<World>, service: Service) -> Re
 }
 
 /// Asks many at once until one is refused.
-async fn until_refused(request: impl Fn() -> RequestBuilder) -> Result<Answer> {
+async fn until_refused(world: &World, request: impl Fn() -> RequestBuilder) -> Result<Answer> {
     within(REACHED_WITHIN, "the limit is reached", || async {
-        let answers = join_all((0..64).map(|_| async { Answer::of(request().send().await?).await })).await;
+        let answers = join_all((0..64).map(|_| async { world.ask(request()).await })).await;
         let answers = answers.into_iter().collect::<Result<Vec<_>>>()?;
         let refused = answers.into_iter().find(|answer| answer.status == 429);
         refused.context("64 requests at once, and none is refused")
@@ -74,14 +74,14 @@ async fn a_principal_that_asks_too_often_is_told_when_to_come_again(world: Arc<W
         let address = world.person("any", &[]).address;
         anonymous(&world, Method::GET, service, &path, address).bearer_auth(&greedy.token)
     };
-    let refused = until_refused(request).await?;
+    let refused = until_refused(&world, request).await?;
     let after = is_rate_limited(&refused)?;
     ensure!(refused.list("ratelimit").iter().any(|member| member.starts_with("\"principal\";r=0")), "{refused:?}");
 
-    let other = writer(&world, service).request(Method::GET, service, &path).send().await?;
-    ensure!(other.status() != 429, "another principal is refused, too");
+    let other = world.ask(writer(&world, service).request(Method::GET, service, &path)).await?;
+    ensure!(other.status != 429, "another principal is refused, too");
     within(after + Duration::from_secs(5), "it may ask again", || async {
-        let answer = Answer::of(request().send().await?).await?;
+        let answer = world.ask(request()).await?;
         ensure!(answer.status != 429, "it is still refused");
         Ok(())
     })
@@ -94,12 +94,13 @@ async fn an_address_that_asks_too_often_is_stopped_before_its_token_is_looked_at
 ) -> Result<()> {
     let (address, path) = (world.person("any", &[]).address, read_route(service));
     let request = || anonymous(&world, Method::GET, service, &path, address);
-    let refused = until_refused(|| request().bearer_auth("no.token.atall")).await?;
+    let refused = until_refused(&world, || request().bearer_auth("no.token.atall")).await?;
     is_rate_limited(&refused)?;
     ensure!(refused.list("ratelimit").iter().any(|member| member.starts_with("\"address\";r=0")), "{refused:?}");
 
-    let neighbour = anonymous(&world, Method::GET, service, &path, world.person("any", &[]).address).send().await?;
-    ensure!(neighbour.status() == 401, "another address is answered {}", neighbour.status());
+    let neighbour = anonymous(&world, Method::GET, service, &path, world.person("any", &[]).address);
+    let neighbour = world.ask(neighbour).await?;
+    ensure!(neighbour.status == 401, "another address is answered {}", neighbour.status);
     Ok(())
 }
 
@@ -107,7 +108,7 @@ async fn probes_are_not_limited(world: Arc<World>, service: Service) -> Result<(
     let address = world.person("any", &[]).address;
     let probe = |_| async {
         let request = anonymous(&world, Method::GET, service, "/healthz/live", address);
-        Answer::of(request.send().await?).await
+        world.ask(request).await
     };
     for answer in join_all((0..300).map(probe)).await {
         let answer = answer?;

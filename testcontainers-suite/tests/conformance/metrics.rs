@@ -9,7 +9,6 @@ use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::Trial;
 use reqwest::Method;
 use testcontainers_suite::{
-    client::Answer,
     trials_of_each_service,
     wait::eventually,
     world::{Service, World},
@@ -48,7 +47,7 @@ type Families = BTreeMap<String, Family>;
 
 async fn page(world: &World, service: Service) -> Result<String> {
     let admin = world.endpoints.admin.get(service.context()).context("no operator's port")?;
-    let answer = Answer::of(world.http.get(format!("{admin}/metrics")).send().await?).await?;
+    let answer = world.ask(world.http.get(format!("{admin}/metrics"))).await?;
     ensure!(answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")), "{:?}", answer.headers);
     ensure!(answer.status == 200, "answered {}", answer.status);
     Ok(answer.text)
@@ -117,8 +116,9 @@ async fn the_metrics_are_on_the_operators_port_only(world: Arc<World>, service: 
     let person = writer(&world, service);
     person.get(service, "/metrics").await?.is_problem(404, "not-found")?;
     let admin = world.endpoints.admin.get(service.context()).context("no operator's port")?;
-    let answer = world.http.get(format!("{admin}{}", read_route(service))).bearer_auth(&person.token).send().await?;
-    ensure!(answer.status() == 404, "the API is on the operator's port, too: {}", answer.status());
+    let request = world.http.get(format!("{admin}{}", read_route(service))).bearer_auth(&person.token);
+    let answer = world.ask(request).await?;
+    ensure!(answer.status == 404, "the API is on the operator's port, too: {}", answer.status);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use reqwest::Method;
 use serde_json::Value;
 use testcontainers_suite::{
-    client::{Answer, anonymous},
+    client::anonymous,
     secrets::Secrets,
     trials_of_each_service,
     world::{Service, World},
@@ -26,7 +26,7 @@ pub fn trials() -> Vec<Trial> {
 async fn the_probes_answer_without_a_token_and_name_their_parts(world: Arc<World>, service: Service) -> Result<()> {
     let address = world.person("any", &[]).address;
     for (path, parts) in [("/healthz/live", &["consumer"][..]), ("/healthz/ready", &["postgres", "kafka"])] {
-        let answer = Answer::of(anonymous(&world, Method::GET, service, path, address).send().await?).await?;
+        let answer = world.ask(anonymous(&world, Method::GET, service, path, address)).await?;
         ensure!(answer.status == 200, "{path} was answered {}: {}", answer.status, answer.text);
         ensure!(answer.body["status"] == "ok", "{path}: {}", answer.text);
         let told: Vec<_> = answer.body["parts"].as_array().into_iter().flatten().map(|part| &part["name"]).collect();

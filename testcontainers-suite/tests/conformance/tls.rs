@@ -12,7 +12,6 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use testcontainers_suite::{
-    client::Answer,
     trials, trials_of_each_service,
     world::{Service, World},
 };
@@ -252,8 +251,7 @@ async fn http_2_and_http_1_1_are_spoken(world: Arc<World>, service: Service) -> 
             ensure!(alpn.as_deref() == Some(chosen), "{door}: of {offered:?} it takes {alpn:?}");
         }
     }
-    let live = world.http.get(format!("{}/healthz/live", world.endpoints.api(service))).send().await?;
-    let answer = Answer::of(live).await?;
+    let answer = world.ask(world.http.get(format!("{}/healthz/live", world.endpoints.api(service)))).await?;
     ensure!(answer.version == Version::HTTP_2, "answered by {:?}", answer.version);
     Ok(())
 }
@@ -277,7 +275,7 @@ async fn a_client_that_says_nothing_holds_up_nobody(world: Arc<World>, service: 
         silent.push(TcpStream::connect(&door).await?);
     }
     let live = world.http.get(format!("{}/healthz/live", world.endpoints.api(service)));
-    let answer = tokio::time::timeout(Duration::from_secs(10), live.send()).await.context("held up")??;
-    ensure!(answer.status() == 200, "answered {}", answer.status());
+    let answer = tokio::time::timeout(Duration::from_secs(10), world.ask(live)).await.context("held up")??;
+    ensure!(answer.status == 200, "answered {}", answer.status);
     Ok(())
 }

@@ -40,7 +40,7 @@ pub async fn answers(world: &World, service: Service, authorization: Option<&[u8
         if let Some(value) = authorization {
             request = request.header(AUTHORIZATION, value);
         }
-        answers.push(Answer::of(request.send().await?).await?);
+        answers.push(world.ask(request).await?);
     }
     answers.try_into().ok().context("two answers")
 }
@@ -93,7 +93,7 @@ async fn an_unreadable_authorization_is_a_401_problem(world: Arc<World>, service
     let person = world.seller("twice");
     let twice =
         person.request(Method::GET, service, &read_route(service)).header(AUTHORIZATION, format!("Bearer {token}"));
-    is_unauthenticated(&world, &Answer::of(twice.send().await?).await?).context("two Authorization headers")
+    is_unauthenticated(&world, &world.ask(twice).await?).context("two Authorization headers")
 }
 
 fn changed(member: &str, value: Value) -> Value {

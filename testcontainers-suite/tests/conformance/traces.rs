@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 use testcontainers_suite::{
     broker::events_of,
-    client::{Answer, fresh_key},
+    client::fresh_key,
     story::Terms,
     trials, trials_of_each_service,
     wait::eventually,
@@ -57,7 +57,7 @@ async fn an_unreadable_traceparent_is_no_fault(world: Arc<World>, service: Servi
     let person = writer(&world, service);
     for traceparent in ["", "nonsense", "00-0-0-0", "00-00000000000000000000000000000000-0000000000000000-00", "ff-x"] {
         let request = person.request(Method::GET, service, "/healthz/live").header("traceparent", traceparent);
-        let answer = Answer::of(request.send().await?).await?;
+        let answer = world.ask(request).await?;
         ensure!(answer.status == 200, "{traceparent}: {}", answer.status);
         ensure!(answer.header("x-trace-id").is_some_and(|id| id.len() == 32), "{traceparent}: no trace id");
     }

@@ -19,7 +19,6 @@ use testcontainers::{
     runners::AsyncRunner,
 };
 use testcontainers_suite::{
-    client::Answer,
     target::SETTINGS,
     token::{AUDIENCE, ISSUER, Signer},
     wait::within,
@@ -320,7 +319,7 @@ fn compose(file: &str) -> String {
 async fn ready(world: &World, service: Service) -> Result<()> {
     within(Duration::from_secs(120), &format!("{service} is ready"), || async {
         let url = format!("{}/healthz/ready", world.endpoints.api(service));
-        let answer = Answer::of(world.http.get(url).send().await?).await?;
+        let answer = world.ask(world.http.get(url)).await?;
         ensure!(answer.status == 200, "{}", answer.text);
         Ok(())
     })

@@ -13,20 +13,29 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Trial};
 use testcontainers::bollard::Docker;
-use testcontainers_suite::harness;
+use testcontainers_suite::{harness, whole::Spared};
 use tokio::runtime::Runtime;
 
 use crate::fleet::Fleet;
 
 /// These look into files of the machine or speak with Kafka themselves: what runs in containers keeps both inside.
-const OF_THIS_MACHINE: [&str; 6] = [
+const OF_THIS_MACHINE: [&str; 7] = [
     "conformance::traces::a_",
     "conformance::startup::",
     "conformance::tls::kafka_",
     "::logs_",
     "scenarios::events::",
+    "scenarios::tolerance::",
     "scenarios::privacy::a_maximum",
 ];
+/// What these tests leave to others.
+const SPARED: Spared = Spared {
+    operations: &[
+        ("pauseAllAuctions 200", "all auctions rest: `--test resilience` plays it where that disturbs nobody"),
+        ("resumeAllAuctions 200", "likewise"),
+    ],
+    events: &[],
+};
 
 fn main() -> ExitCode {
     let trials = [images::trials(), scenarios::trials(), conformance::trials()].into_iter().flatten();
@@ -43,7 +52,7 @@ fn main() -> ExitCode {
 fn tested(trials: Vec<Trial>) -> Result<ExitCode> {
     let arguments = Arguments::from_args();
     if arguments.list {
-        return Ok(harness::run(trials, None));
+        return Ok(harness::run_as_a_whole(trials, SPARED));
     }
     let runtime = Runtime::new()?;
     let Some(docker) = runtime.block_on(docker()) else {
@@ -53,7 +62,7 @@ fn tested(trials: Vec<Trial>) -> Result<ExitCode> {
     images::build().context("the images cannot be built")?;
     let (fleet, world) = runtime.block_on(Fleet::start(docker))?;
     harness::provide(world)?;
-    let code = harness::run(trials, None);
+    let code = harness::run_as_a_whole(trials, SPARED);
     runtime.block_on(fleet.stop(code != ExitCode::SUCCESS))?;
     Ok(code)
 }

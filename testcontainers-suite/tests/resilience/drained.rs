@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
+use futures::future::try_join;
 use libtest_mimic::Trial;
 use nix::{
     sys::signal::{Signal, kill},
@@ -11,7 +12,7 @@ use nix::{
 };
 use reqwest::{Method, Url};
 use testcontainers_suite::{
-    client::{Answer, fresh_key},
+    client::fresh_key,
     sse::EventStream,
     story::Terms,
     target::Local,
@@ -69,7 +70,7 @@ async fn has_ended_well(local: &Local, world: &World, service: Service, pid: i32
 /// How many requests the service is answering, by its metrics.
 async fn in_flight(world: &World, service: Service) -> Result<f64> {
     let admin = world.endpoints.admin.get(service.context()).context("no operator's port")?;
-    let page = Answer::of(world.http.get(format!("{admin}/metrics")).send().await?).await?;
+    let page = world.ask(world.http.get(format!("{admin}/metrics"))).await?;
     let line = page.text.lines().find(|line| line.starts_with("outcry_http_requests_in_flight "));
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).context("outcry_http_requests_in_flight is not told")
 }
@@ -87,28 +88,29 @@ async fn a_bid_in_flight_is_answered_and_a_stream_ends_with_a_hint(local: &mut L
     let request = bert.request(Method::POST, Service::Bidding, &format!("/v1/auctions/{}/bids", lot.id));
     let request = request.header("idempotency-key", fresh_key()).header("content-type", "application/json");
     let request = request.body(reqwest::Body::wrap_stream(ReceiverStream::new(halves)));
-    let bid = tokio::spawn(async move { Answer::of(request.send().await?).await });
-    within(Duration::from_secs(20), "the service has begun with the bid", || async {
-        let now = in_flight(world, Service::Bidding).await?;
-        ensure!(now > before, "{now} requests are in flight, before {before}");
-        Ok(())
-    })
-    .await?;
+    let terminated = async {
+        within(Duration::from_secs(20), "the service has begun with the bid", || async {
+            let now = in_flight(world, Service::Bidding).await?;
+            ensure!(now > before, "{now} requests are in flight, before {before}");
+            Ok(())
+        })
+        .await?;
 
-    let pid = terminate(world, Service::Bidding)?;
-    let url = Url::parse(world.endpoints.api(Service::Bidding))?;
-    let address = (url.host_str().context("a host")?.to_owned(), url.port().context("a port")?);
-    within(Duration::from_secs(10), "no new connection is taken", || async {
-        if TcpStream::connect((address.0.as_str(), address.1)).await.is_ok() {
-            bail!("a connection was taken");
-        }
-        Ok(())
-    })
-    .await?;
-    half.send(Ok(Bytes::from_static(b":500}"))).await?;
-    drop(half);
-
-    let answer = bid.await??;
+        let pid = terminate(world, Service::Bidding)?;
+        let url = Url::parse(world.endpoints.api(Service::Bidding))?;
+        let address = (url.host_str().context("a host")?.to_owned(), url.port().context("a port")?);
+        within(Duration::from_secs(10), "no new connection is taken", || async {
+            if TcpStream::connect((address.0.as_str(), address.1)).await.is_ok() {
+                bail!("a connection was taken");
+            }
+            Ok(())
+        })
+        .await?;
+        half.send(Ok(Bytes::from_static(b":500}"))).await?;
+        drop(half);
+        Ok(pid)
+    };
+    let (answer, pid) = try_join(world.ask(request), terminated).await?;
     ensure!(answer.status == 201, "the bid in flight was answered {}: {}", answer.status, answer.text);
     stream.rest(ENDS_WITHIN).await.context("the stream ends in order")?;
     ensure!(!stream.retry_ms.is_empty(), "the stream gave no hint when to come again: {}", stream.transcript);

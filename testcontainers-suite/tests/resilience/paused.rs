@@ -31,9 +31,9 @@ async fn house(person: &Person<'_>, what: &str, body: &Value) -> Result<Answer> 
 }
 
 /// A lot with its live stream, and when it was to end.
-struct Watched {
+struct Watched<'w> {
     lot: Lot,
-    stream: EventStream,
+    stream: EventStream<'w>,
     end: Value,
 }
 

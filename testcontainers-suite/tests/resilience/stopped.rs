@@ -82,8 +82,9 @@ impl Drop for Stopped {
 
 async fn probe(world: &World, service: Service, path: &str) -> Result<Answer> {
     let request = world.http.get(format!("{}{path}", world.endpoints.api(service)));
-    let asked = async { Answer::of(request.send().await?).await };
-    tokio::time::timeout(PROBE_ANSWERS_WITHIN, asked).await.with_context(|| format!("{service}: {path} hangs"))?
+    tokio::time::timeout(PROBE_ANSWERS_WITHIN, world.ask(request))
+        .await
+        .with_context(|| format!("{service}: {path} hangs"))?
 }
 
 /// What a probe says of a part.
@@ -130,7 +131,7 @@ async fn database_stands_still(world: &World, service: Service) -> Result<()> {
         let _stopped = Stopped::all_of(world.pid(&format!("postgres-{service}"))?)?;
         is_not_ready_for(world, service, "postgres").await?;
         let request = person.request(reqwest::Method::POST, service, &path).header("idempotency-key", fresh_key());
-        let asked = async { Answer::of(request.json(&body).send().await?).await };
+        let asked = world.ask(request.json(&body));
         let answer = tokio::time::timeout(ANSWERED_WITHIN, asked).await.context("a request hangs")??;
         let unavailable = answer.status == 503 && answer.slug() == "unavailable";
         ensure!(unavailable && answer.header("retry-after").is_some(), "{}: {}", answer.status, answer.text);

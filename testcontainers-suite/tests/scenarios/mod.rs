@@ -5,6 +5,7 @@ mod buy_now;
 mod cancellation;
 mod closing;
 mod contention;
+mod detours;
 mod disputes;
 mod events;
 mod formats;
@@ -17,6 +18,7 @@ mod retraction;
 mod sealed;
 mod soft_close;
 mod stream;
+mod tolerance;
 mod unpaid;
 
 use libtest_mimic::Trial;
@@ -26,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
         money::trials(),
         unpaid::trials(),
         disputes::trials(),
+        detours::trials(),
         formats::trials(),
         bidding::trials(),
         buy_now::trials(),
@@ -40,6 +43,7 @@ pub fn trials() -> Vec<Trial> {
         stream::trials(),
         receipts::trials(),
         events::trials(),
+        tolerance::trials(),
         others_got_wrong::trials(),
     ]
     .into_iter()

@@ -116,7 +116,7 @@ async fn a_payment_that_the_gateway_tells_by_webhook_counts_once(world: Arc<Worl
         is_paid_once_by(&world, method, currency).await?;
     }
     let admin = world.endpoints.admin.get("settlement").context("no operator's port")?;
-    let figures = world.http.get(format!("{admin}/metrics")).send().await?.text().await?;
+    let figures = world.ask(world.http.get(format!("{admin}/metrics"))).await?.text;
     for result in ["moved", "duplicate"] {
         let name = format!("outcry_gateway_notices_total{{result=\"{result}\"}}");
         ensure!(figures.contains(&name), "no {name} in {figures}");

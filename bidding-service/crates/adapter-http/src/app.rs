@@ -21,6 +21,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     auctions::{self, Api, receipt::Signer},
     auth::{Guard, guard},
+    deprecation::{self, RETIRING},
     health::{self, Checks},
     input::MAX_BODY_BYTES,
     limits::{Addresses, by_address},
@@ -53,7 +54,10 @@ pub struct App {
 
 /// All documented routes of the API.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(openapi::Base::openapi()).merge(auctions::router()).merge(probes_document())
+    let mut routes =
+        OpenApiRouter::with_openapi(openapi::Base::openapi()).merge(auctions::router()).merge(probes_document());
+    deprecation::mark(routes.get_openapi_mut(), RETIRING);
+    routes
 }
 
 /// The probes' part of the document; their routes have another state.
@@ -67,7 +71,9 @@ fn probes_document() -> OpenApiRouter<Api> {
 pub fn router(app: App) -> Router {
     let (api, document) = routes().split_for_parts();
     let api = api.with_state(Api::new(app.auctions, app.end_streams, app.signer));
-    let guarded = api.layer(middleware::from_fn_with_state(app.guard, guard));
+    let guarded = api
+        .layer(middleware::from_fn_with_state(app.guard, guard))
+        .layer(middleware::from_fn_with_state(RETIRING, deprecation::announce));
     let json = document.to_pretty_json().unwrap_or_default();
     let open = Router::new()
         .route("/openapi.json", get(|| async move { ([(header::CONTENT_TYPE, "application/json")], json) }))

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod auctions;
 pub mod auth;
+mod deprecation;
 pub mod health;
 mod idempotency;
 mod input;

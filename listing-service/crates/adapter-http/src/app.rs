@@ -19,6 +19,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     auth::{Guard, guard},
+    deprecation::{self, RETIRING},
     health::{self, Checks},
     input::MAX_BODY_BYTES,
     limits::{Addresses, by_address},
@@ -46,7 +47,11 @@ pub struct App {
 
 /// All documented routes of the API.
 pub(crate) fn routes() -> OpenApiRouter<Listings> {
-    OpenApiRouter::with_openapi(openapi::Base::openapi()).merge(listings::routes::router()).merge(probes_document())
+    let mut routes = OpenApiRouter::with_openapi(openapi::Base::openapi())
+        .merge(listings::routes::router())
+        .merge(probes_document());
+    deprecation::mark(routes.get_openapi_mut(), RETIRING);
+    routes
 }
 
 /// The probes' part of the document; their routes have another state.
@@ -60,7 +65,9 @@ fn probes_document() -> OpenApiRouter<Listings> {
 pub fn router(app: App) -> Router {
     let (api, document) = routes().split_for_parts();
     let api = api.with_state(app.listings);
-    let guarded = api.layer(middleware::from_fn_with_state(app.guard, guard));
+    let guarded = api
+        .layer(middleware::from_fn_with_state(app.guard, guard))
+        .layer(middleware::from_fn_with_state(RETIRING, deprecation::announce));
     let json = document.to_pretty_json().unwrap_or_default();
     let open = Router::new()
         .route("/openapi.json", get(|| async move { ([(header::CONTENT_TYPE, "application/json")], json) }))

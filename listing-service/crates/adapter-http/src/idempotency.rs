@@ -5,11 +5,22 @@ use listing_domain::ids::UserId;
 use listing_ports::idempotency::RequestKey;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::IntoParams;
 
 use crate::{input::bad_request, problem::ApiError};
 
 /// Longest key, characters.
 const MAX_KEY: usize = 255;
+
+/// As the document has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // only its schema is used
+pub(crate) struct IdempotencyKey {
+    /// 1 to 255 visible characters; the same again when the request is repeated.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    key: String,
+}
 
 /// The request's key with the fingerprint of `route` and `body`.
 pub(crate) fn request_key(

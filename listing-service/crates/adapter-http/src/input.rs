@@ -7,6 +7,7 @@ use axum::{
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::{problem::ApiError, tagged};
@@ -103,6 +104,26 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiId {
 /// The strong `ETag` of a version (RFC 9110 §8.8.3).
 pub fn etag(version: u64) -> String {
     format!("\"{version}\"")
+}
+
+/// `If-Match` of a request that revises, as the document has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // only its schema is used
+pub(crate) struct RevisedVersion {
+    /// The `ETag` of the version that is revised, or `*`: whatever version there is.
+    #[param(rename = "If-Match", pattern = r#"^(\*|"[0-9]+")$"#)]
+    version: String,
+}
+
+/// `If-Match` of a request that may do without, as the document has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // only its schema is used
+pub(crate) struct ExpectedVersion {
+    /// Only if it still has this version.
+    #[param(rename = "If-Match", required = false, pattern = r#"^(\*|"[0-9]+")$"#)]
+    version: String,
 }
 
 /// What `If-Match` demands.

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod auth;
+mod deprecation;
 pub mod health;
 mod idempotency;
 mod input;

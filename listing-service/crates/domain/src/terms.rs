@@ -3,7 +3,7 @@
 //! Terms are plain data until [`Terms::check`] and [`Terms::check_schedule`] have passed them;
 //! a listing keeps them and bidding applies them. [`Format`] has one variant a way of selling.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -68,6 +68,11 @@ impl Terms {
             "/second_chance_days",
             "is for lots with second_chance true; leave it out, or send null",
         );
+        for (pointer, time) in [("/starts_at", self.starts_at), ("/ends_at", Some(self.ends_at))] {
+            // RFC 3339 §1: others could not be shown.
+            let shown = time.is_none_or(|time| (0..=9999).contains(&time.year()));
+            faults.require(shown, pointer, "is in a year of four digits");
+        }
         self.format.check(self.currency, &mut faults);
         faults.or(())
     }

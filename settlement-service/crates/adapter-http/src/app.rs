@@ -19,6 +19,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     auth::{Guard, guard},
+    deprecation::{self, RETIRING},
     health::{self, Checks},
     input::MAX_BODY_BYTES,
     limits::{Addresses, by_address},
@@ -57,14 +58,16 @@ pub struct App {
 
 /// All documented routes of the API.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(openapi::Base::openapi())
+    let mut routes = OpenApiRouter::with_openapi(openapi::Base::openapi())
         .merge(settlements::routes::router())
         .merge(settlements::detours::router())
         .merge(settlements::bidders::router())
         .merge(settlements::ledger::router())
         .merge(settlements::payouts::router())
         .merge(webhook_document())
-        .merge(probes_document())
+        .merge(probes_document());
+    deprecation::mark(routes.get_openapi_mut(), RETIRING);
+    routes
 }
 
 /// The probes' part of the document; their routes have another state.
@@ -83,7 +86,9 @@ fn webhook_document() -> OpenApiRouter<Api> {
 pub fn router(app: App) -> Router {
     let (api, document) = routes().split_for_parts();
     let api = api.with_state(app.api);
-    let guarded = api.layer(middleware::from_fn_with_state(app.guard, guard));
+    let guarded = api
+        .layer(middleware::from_fn_with_state(app.guard, guard))
+        .layer(middleware::from_fn_with_state(RETIRING, deprecation::announce));
     let json = document.to_pretty_json().unwrap_or_default();
     let open = Router::new()
         .route("/openapi.json", get(|| async move { ([(header::CONTENT_TYPE, "application/json")], json) }))

@@ -73,6 +73,7 @@ pub struct GatewayEvent {
             content_type = "application/problem+json"),
         (status = 413, description = "Too large a body", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "Ours to mend", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "To be sent again", body = Problem, content_type = "application/problem+json")))]
 async fn receive_notice(
     State(notices): State<Notices>,

@@ -46,7 +46,12 @@ pub struct BuyNow {}
 #[serde(deny_unknown_fields)]
 pub struct NewRetraction {
     /// Kept with the auction's log. Up to 1,000 characters.
-    #[schema(min_length = 1, max_length = 1000, example = "one nought too many")]
+    #[schema(
+        min_length = 1,
+        max_length = 1000,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "one nought too many"
+    )]
     pub reason: Option<String>,
 }
 
@@ -69,7 +74,12 @@ pub struct Retraction {
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// Kept with the auction, and shown. 1 to 1,000 characters.
-    #[schema(min_length = 1, max_length = 1000, example = "the photographs show another watch")]
+    #[schema(
+        min_length = 1,
+        max_length = 1000,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "the photographs show another watch"
+    )]
     pub reason: String,
 }
 

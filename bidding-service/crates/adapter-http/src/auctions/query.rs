@@ -2,11 +2,35 @@
 
 use bidding_ports::store::LogPlace;
 use event_contracts::problem::FieldError;
+use utoipa::IntoParams;
 
 use crate::problem::ApiError;
 
 /// Items of a page unless asked otherwise.
 const DEFAULT_LIMIT: u32 = 20;
+
+/// Which page, as the document has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)] // only its schema is used: parameters are read one by one, to name each fault
+pub(super) struct PageQuery {
+    /// `next_cursor` of the page before.
+    #[param(required = false, min_length = 1, max_length = 200)]
+    cursor: String,
+    /// Items of a page; 20 unless given.
+    #[param(required = false, minimum = 1, maximum = 100)]
+    limit: u32,
+}
+
+/// From where on, as the document has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // only its schema is used
+pub(super) struct LastEvent {
+    /// The last event that the client has.
+    #[param(rename = "Last-Event-ID", required = false, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
+    last: u64,
+}
 
 /// Which page.
 #[derive(Debug, PartialEq, Eq)]

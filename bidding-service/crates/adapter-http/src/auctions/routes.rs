@@ -27,10 +27,10 @@ use super::{
 };
 use crate::{
     auth::{Authenticated, Caller},
-    idempotency::request_key,
+    idempotency::{IdempotencyKey, request_key},
     input::{ApiId, ApiJson, bad_request},
     metrics::DECISIONS,
-    openapi::{ReadProblems, WriteProblems},
+    openapi::{Problem, ReadProblems, WriteProblems},
     problem::ApiError,
 };
 
@@ -59,9 +59,7 @@ async fn find(
 
 /// Lists the accepted bids, the latest first.
 #[utoipa::path(get, path = "/v1/auctions/{id}/bids", operation_id = "listBids", tag = "auctions",
-    params(("id" = uuid::Uuid, Path, description = "The auction"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items of a page; 20 unless given")),
+    params(("id" = uuid::Uuid, Path, description = "The auction"), query::PageQuery),
     responses((status = 200, description = "A page", body = BidPage), ReadProblems))]
 async fn bids(
     State(api): State<Api>,
@@ -79,8 +77,7 @@ async fn bids(
 
 /// Places a bid. A decision, for or against, is kept under its idempotency key.
 #[utoipa::path(post, path = "/v1/auctions/{id}/bids", operation_id = "placeBid", tag = "auctions",
-    params(("id" = uuid::Uuid, Path, description = "The auction"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The auction"), IdempotencyKey),
     request_body = NewBid,
     responses((status = 201, description = "Accepted", body = PlacedBid, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
@@ -105,8 +102,7 @@ async fn place_bid(
 
 /// Buys the lot at once, at the seller's price for that. Decided and kept like a bid.
 #[utoipa::path(post, path = "/v1/auctions/{id}/buy-now", operation_id = "buyNow", tag = "auctions",
-    params(("id" = uuid::Uuid, Path, description = "The auction"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The auction"), IdempotencyKey),
     request_body = BuyNow,
     responses((status = 201, description = "The lot is the caller's", body = PlacedBid, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
@@ -203,10 +199,11 @@ pub(super) async fn to_its_end<T: Send + 'static>(
 
 /// Streams the auction's events from the first, or after `Last-Event-ID`, and then as they happen.
 #[utoipa::path(get, path = "/v1/auctions/{id}/stream", operation_id = "streamAuction", tag = "auctions",
-    params(("id" = uuid::Uuid, Path, description = "The auction"),
-        ("Last-Event-ID" = Option<u64>, Header, description = "The last event that the client has")),
+    params(("id" = uuid::Uuid, Path, description = "The auction"), query::LastEvent),
     responses((status = 200, description = "Server-sent events; `id` is the sequence, `data` as below",
-        content_type = "text/event-stream", body = StreamEvent), ReadProblems))]
+        content_type = "text/event-stream", body = StreamEvent),
+        (status = 400, description = "`Last-Event-ID` is no number", body = Problem,
+            content_type = "application/problem+json"), ReadProblems))]
 async fn follow(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,
@@ -215,9 +212,13 @@ async fn follow(
 ) -> Result<Response, ApiError> {
     let after = match headers.get("last-event-id") {
         None => 0,
-        Some(value) => value.to_str().ok().and_then(|value| value.trim().parse().ok()).ok_or_else(|| {
-            bad_request("malformed-header", "Last-Event-ID is no number", "send the id of the last event that you have")
-        })?,
+        Some(value) => {
+            let number = value.to_str().ok().and_then(|value| value.trim().parse::<i64>().ok());
+            number.and_then(|number| u64::try_from(number).ok()).ok_or_else(|| {
+                let detail = "send the id of the last event that you have";
+                bad_request("malformed-header", "Last-Event-ID is no number", detail)
+            })?
+        }
     };
     let place = Arc::clone(&api.streams).try_acquire_owned();
     let place = place.map_err(|_| ApiError::unavailable("there are too many streams", 5))?;

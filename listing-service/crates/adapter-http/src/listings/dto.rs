@@ -19,11 +19,16 @@ use crate::problem::ApiError;
 #[serde(deny_unknown_fields)]
 pub struct NewListing {
     /// One line.
-    #[schema(min_length = 1, max_length = 200, example = "Cartier wristwatch")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "Cartier wristwatch"
+    )]
     pub title: String,
     /// Plain text.
     #[serde(default)]
-    #[schema(max_length = 10000, example = "Runs. Well kept.")]
+    #[schema(max_length = 10000, pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$", example = "Runs. Well kept.")]
     pub description: String,
     /// A slug.
     #[schema(pattern = "^[a-z0-9-]{1,64}$", example = "watches")]
@@ -57,22 +62,28 @@ pub struct NewListing {
 pub struct ListingPatch {
     /// One line.
     #[serde(default, deserialize_with = "present")]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        nullable = false
+    )]
     title: Option<String>,
     /// Plain text.
     #[serde(default, deserialize_with = "present")]
-    #[schema(max_length = 10000)]
+    #[schema(max_length = 10000, pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$", nullable = false)]
     description: Option<String>,
     /// A slug.
     #[serde(default, deserialize_with = "present")]
-    #[schema(pattern = "^[a-z0-9-]{1,64}$")]
+    #[schema(pattern = "^[a-z0-9-]{1,64}$", nullable = false)]
     category: Option<String>,
     /// ISO 4217.
     #[serde(default, deserialize_with = "present")]
-    #[schema(pattern = "^[A-Z]{3}$")]
+    #[schema(pattern = "^[A-Z]{3}$", nullable = false)]
     currency: Option<String>,
     /// Replaced as a whole.
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     format: Option<AuctionFormat>,
     /// Null: at publication.
     #[serde(default, deserialize_with = "nullable")]
@@ -80,9 +91,11 @@ pub struct ListingPatch {
     starts_at: Option<Option<DateTime<Utc>>>,
     /// When bidding ends.
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     ends_at: Option<DateTime<Utc>>,
     /// Whether the next bidder may be offered the lot if the winner does not pay.
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     second_chance: Option<bool>,
     /// 1, 3, 5 or 7; null: 3. Goes with `second_chance` when that becomes `false`.
     #[serde(default, deserialize_with = "nullable")]

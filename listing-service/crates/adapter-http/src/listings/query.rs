@@ -13,6 +13,8 @@ use crate::problem::ApiError;
 const DEFAULT_LIMIT: u32 = 20;
 /// Longest text of a parameter, characters.
 const MAX_TEXT: usize = 200;
+/// Longest `sub`, characters.
+const MAX_SUB: usize = 128;
 const STATUSES: [&str; 6] = ["draft", "scheduled", "live", "sold", "unsold", "cancelled"];
 
 /// Which listings, in which order.
@@ -21,7 +23,13 @@ const STATUSES: [&str; 6] = ["draft", "scheduled", "live", "sold", "unsold", "ca
 #[allow(dead_code)] // only its schema is used: parameters are read one by one, to name each fault
 pub struct BrowseQuery {
     /// Words to find in title and description.
-    #[param(required = false, min_length = 1, max_length = 200, example = "wristwatch")]
+    #[param(
+        required = false,
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$",
+        example = "wristwatch"
+    )]
     q: String,
     /// Exact category.
     #[param(required = false, pattern = "^[a-z0-9-]{1,64}$")]
@@ -30,13 +38,13 @@ pub struct BrowseQuery {
     #[param(required = false, value_type = super::dto::ListingStatus, inline)]
     status: String,
     /// Exact seller.
-    #[param(required = false, min_length = 1, max_length = 128)]
+    #[param(required = false, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     seller: String,
     /// `-created_at` (the default), `ends_at`, `price` or `-price`.
     #[param(required = false, pattern = "^(-created_at|ends_at|-?price)$")]
     sort: String,
     /// `next_cursor` of the page before.
-    #[param(required = false, max_length = 200)]
+    #[param(required = false, min_length = 1, max_length = 200)]
     cursor: String,
     /// Items of a page; 20 unless given.
     #[param(required = false, minimum = 1, maximum = 100)]
@@ -72,8 +80,10 @@ pub(crate) fn parse(query: &str, viewer: UserId) -> Result<Browse, ApiError> {
         }
         match &*name {
             "q" => browse.text = Some(value.into_owned()),
-            "category" => browse.category = Some(value.into_owned()),
-            "seller" => browse.seller = Some(UserId(value.into_owned())),
+            "category" if is_slug(&value) => browse.category = Some(value.into_owned()),
+            "category" => fault("has 1 to 64 small letters, digits or hyphens"),
+            "seller" if value.chars().count() <= MAX_SUB => browse.seller = Some(UserId(value.into_owned())),
+            "seller" => fault(&format!("has 1 to {MAX_SUB} characters")),
             "status" if STATUSES.contains(&&*value) => browse.status = Some(value.into_owned()),
             "status" => fault(&format!("is one of {}", STATUSES.join(", "))),
             "sort" => match sort(&value) {
@@ -96,6 +106,11 @@ pub(crate) fn parse(query: &str, viewer: UserId) -> Result<Browse, ApiError> {
         }
     }
     if faults.is_empty() { Ok(browse) } else { Err(ApiError::validation(faults)) }
+}
+
+fn is_slug(category: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    category.len() <= 64 && category.bytes().all(plain)
 }
 
 fn sort(name: &str) -> Option<Sort> {
@@ -168,6 +183,10 @@ mod tests {
         let told = format!("{:?}", read("limit=0&sort=random&status=gone&colour=red&q=&q=x").expect_err("faulty"));
         for name in ["?limit", "?sort", "?status", "?colour", "?q", "twice"] {
             assert!(told.contains(name), "{name}: {told}");
+        }
+        let long = format!("seller={}", "x".repeat(129));
+        for query in [long.as_str(), "category=Watches", "category=a b"] {
+            assert!(read(query).is_err(), "{query}");
         }
         for limit in ["0", "101", "-1", "1.5", "ten", "99999999999"] {
             assert!(read(&format!("limit={limit}")).is_err(), "{limit}");

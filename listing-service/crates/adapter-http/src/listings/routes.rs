@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     auth::Authenticated,
-    idempotency::request_key,
-    input::{ApiId, ApiJson, IfMatch, etag, if_match},
+    idempotency::{IdempotencyKey, request_key},
+    input::{ApiId, ApiJson, ExpectedVersion, IfMatch, RevisedVersion, etag, if_match},
     openapi::{ReadProblems, WriteProblems},
     problem::ApiError,
 };
@@ -54,7 +54,7 @@ fn answer(listing: &Listing, caller: &Caller, status: StatusCode) -> Response {
 
 /// Drafts a listing.
 #[utoipa::path(post, path = "/v1/listings", operation_id = "createListing", tag = "listings",
-    params(("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(IdempotencyKey),
     request_body = NewListing,
     responses((status = 201, description = "Drafted", body = ListingView, headers(
         ("Location" = String, description = "Where the listing is"),
@@ -128,8 +128,7 @@ async fn find(
 
 /// Revises a listing: a draft in all, a published one in its description.
 #[utoipa::path(patch, path = "/v1/listings/{id}", operation_id = "reviseListing", tag = "listings",
-    params(("id" = uuid::Uuid, Path, description = "The listing"),
-        ("If-Match" = String, Header, description = "The ETag of the version that is revised")),
+    params(("id" = uuid::Uuid, Path, description = "The listing"), RevisedVersion),
     request_body(content((ListingPatch = "application/json"), (ListingPatch = "application/merge-patch+json"))),
     responses((status = 200, description = "Revised", body = ListingView,
         headers(("ETag" = String, description = "Its version"))), WriteProblems))]
@@ -160,8 +159,7 @@ async fn revise(
 
 /// Publishes a draft: its terms are final then, and bidding opens at its start.
 #[utoipa::path(post, path = "/v1/listings/{id}/publish", operation_id = "publishListing", tag = "listings",
-    params(("id" = uuid::Uuid, Path, description = "The listing"),
-        ("If-Match" = Option<String>, Header, description = "Only if it still has this version")),
+    params(("id" = uuid::Uuid, Path, description = "The listing"), ExpectedVersion),
     responses((status = 200, description = "Published, now or before", body = ListingView,
         headers(("ETag" = String, description = "Its version"))), WriteProblems))]
 async fn publish(
@@ -179,8 +177,7 @@ async fn publish(
 /// Takes a listing back. A draft is cancelled at once (200). Of a published one bidding is asked
 /// (202): it agrees if there is no bid, and `status` tells so within moments.
 #[utoipa::path(post, path = "/v1/listings/{id}/cancel", operation_id = "cancelListing", tag = "listings",
-    params(("id" = uuid::Uuid, Path, description = "The listing"),
-        ("If-Match" = Option<String>, Header, description = "Only if it still has this version")),
+    params(("id" = uuid::Uuid, Path, description = "The listing"), ExpectedVersion),
     responses((status = 200, description = "Cancelled", body = ListingView),
         (status = 202, description = "Bidding is asked", body = ListingView), WriteProblems))]
 async fn cancel(
@@ -200,8 +197,7 @@ async fn cancel(
 /// published at once. An offer of a second chance is withdrawn by that. A lot is listed again once, then its new listing
 /// is; who wants other terms drafts a new listing.
 #[utoipa::path(post, path = "/v1/listings/{id}/relist", operation_id = "relistListing", tag = "listings",
-    params(("id" = uuid::Uuid, Path, description = "The listing of before"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The listing of before"), IdempotencyKey),
     responses((status = 201, description = "Published; `relisted_from` names the listing of before", body = ListingView, headers(
         ("Location" = String, description = "Where the new listing is"),
         ("ETag" = String, description = "Its version"),

@@ -1,4 +1,4 @@
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::{description, draft_with, english, faults, now, pointers, terms};
@@ -16,6 +16,18 @@ fn described(change: impl FnOnce(&mut Description)) -> Vec<String> {
     let mut description = description();
     change(&mut description);
     pointers(draft_with(description, terms()))
+}
+
+#[test]
+fn a_time_that_rfc_3339_cannot_say_is_refused() {
+    let at = |starts_at, ends_at| -> Vec<String> {
+        let told = Terms { starts_at, ends_at, ..terms() }.check();
+        told.err().into_iter().flatten().map(|fault| fault.pointer).collect()
+    };
+    let (beyond, last) = (DateTime::<Utc>::MAX_UTC, "9999-12-31T23:59:59Z".parse().expect("a time"));
+    assert_eq!(at(None, beyond), ["/ends_at"]);
+    assert_eq!(at(Some(beyond), beyond), ["/starts_at", "/ends_at"]);
+    assert_eq!(at(None, last), [""; 0], "how long it lasts is asked at its publication");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::{dto::PartyName, requests::statement, routes::to_its_end};
 use crate::{
     app::Api,
     auth::Authenticated,
-    idempotency::request_key,
+    idempotency::{IdempotencyKey, request_key},
     input::ApiJson,
     openapi::{ReadProblems, WriteProblems},
     problem::ApiError,
@@ -62,7 +62,11 @@ pub struct StrikeView {
 #[schema(example = json!({"note": "Paid what was owed."}))]
 pub struct Reinstatement {
     /// 1 to 4,000 characters.
-    #[schema(min_length = 1, max_length = 4000)]
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+    )]
     note: Option<String>,
 }
 
@@ -110,8 +114,7 @@ async fn find(
 
 /// Ends a suspension; for the role `admin`, and not the own one. The strikes stay, and the next one suspends again.
 #[utoipa::path(post, path = "/v1/bidders/{sub}/reinstate", operation_id = "reinstateBidder", tag = "bidders",
-    params(("sub" = String, Path, description = "The bidder's `sub`, percent-encoded"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("sub" = String, Path, description = "The bidder's `sub`, percent-encoded"), IdempotencyKey),
     request_body = Reinstatement,
     responses((status = 200, description = "Reinstated", body = BidderView, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),

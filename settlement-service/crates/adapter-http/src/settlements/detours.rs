@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::Api,
     auth::Authenticated,
-    idempotency::request_key,
+    idempotency::{IdempotencyKey, request_key},
     input::{ApiId, ApiJson},
     openapi::WriteProblems,
     problem::ApiError,
@@ -48,8 +48,7 @@ async fn act(
 
 /// Declines a second chance; for the contender it is offered to. The next contender is asked at once.
 #[utoipa::path(post, path = "/v1/settlements/{id}/decline", operation_id = "declineSettlement", tag = "settlements",
-    params(("id" = uuid::Uuid, Path, description = "The settlement"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = Wish,
     responses((status = 200, description = "Declined", body = SettlementView, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
@@ -69,8 +68,7 @@ async fn decline(
 /// Complains about what came, or did not come; for the buyer, while the lot is `shipped`. No time runs until the operator
 /// has decided.
 #[utoipa::path(post, path = "/v1/settlements/{id}/dispute", operation_id = "disputeSettlement", tag = "settlements",
-    params(("id" = uuid::Uuid, Path, description = "The settlement"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = Complaint,
     responses((status = 200, description = "Disputed", body = SettlementView, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
@@ -89,8 +87,7 @@ async fn dispute(
 
 /// Adds to a dispute; for buyer and seller, at most 20 times in all.
 #[utoipa::path(post, path = "/v1/settlements/{id}/evidence", operation_id = "addEvidence", tag = "settlements",
-    params(("id" = uuid::Uuid, Path, description = "The settlement"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = Testimony,
     responses((status = 200, description = "Added", body = SettlementView, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
@@ -110,8 +107,7 @@ async fn evidence(
 /// Wishes to call the sale off; for buyer and seller, before payment or before shipping. Once both wish it, the sale is
 /// off: whatever was paid goes back, and nobody gets a strike.
 #[utoipa::path(post, path = "/v1/settlements/{id}/cancel", operation_id = "cancelSettlement", tag = "settlements",
-    params(("id" = uuid::Uuid, Path, description = "The settlement"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = Wish,
     responses((status = 200, description = "Wished, or off", body = SettlementView, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
@@ -131,8 +127,7 @@ async fn cancel(
 /// Decides a dispute, or what the service could not; for the role `admin`, and not in a matter of the own. What may be
 /// decided is listed in `operator_actions`.
 #[utoipa::path(post, path = "/v1/settlements/{id}/resolve", operation_id = "resolveSettlement", tag = "settlements",
-    params(("id" = uuid::Uuid, Path, description = "The settlement"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = OperatorDecision,
     responses((status = 200, description = "Decided", body = SettlementView, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),

@@ -29,16 +29,16 @@ pub struct BalanceQuery {
 #[allow(dead_code)] // as above
 pub struct StatementQuery {
     /// ISO 4217.
-    #[param(min_length = 3, max_length = 3, example = "USD")]
+    #[param(pattern = "^[A-Z]{3}$", example = "USD")]
     currency: String,
     /// A seller's `sub`; the caller's own unless given.
-    #[param(required = false, max_length = 128)]
+    #[param(required = false, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     seller: String,
     /// As it stood then; now unless given.
     #[param(required = false)]
     at: DateTime<Utc>,
     /// `next_cursor` of the page before.
-    #[param(required = false, max_length = 200)]
+    #[param(required = false, min_length = 1, max_length = 200)]
     cursor: String,
     /// Items of a page; 20 unless given.
     #[param(required = false, minimum = 1, maximum = 100)]

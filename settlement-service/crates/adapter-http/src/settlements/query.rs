@@ -27,7 +27,7 @@ pub struct ListQuery {
     #[param(required = false, value_type = super::dto::SettlementStatus, inline)]
     status: String,
     /// `next_cursor` of the page before.
-    #[param(required = false, max_length = 200)]
+    #[param(required = false, min_length = 1, max_length = 200)]
     cursor: String,
     /// Items of a page; 20 unless given.
     #[param(required = false, minimum = 1, maximum = 100)]

@@ -23,10 +23,20 @@ pub struct Payment {
 #[serde(deny_unknown_fields)]
 pub struct Shipment {
     /// Who carries it.
-    #[schema(min_length = 1, max_length = 64, example = "UPS")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "UPS"
+    )]
     carrier: String,
     /// The carrier's number.
-    #[schema(min_length = 1, max_length = 64, example = "1Z999AA10123456784")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "1Z999AA10123456784"
+    )]
     tracking_number: String,
 }
 
@@ -41,7 +51,12 @@ pub struct Reception {}
 #[serde(deny_unknown_fields)]
 pub struct Complaint {
     /// 1 to 4,000 characters.
-    #[schema(min_length = 1, max_length = 4000, example = "The glass is broken.")]
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$",
+        example = "The glass is broken."
+    )]
     reason: String,
 }
 
@@ -50,7 +65,12 @@ pub struct Complaint {
 #[serde(deny_unknown_fields)]
 pub struct Testimony {
     /// 1 to 4,000 characters.
-    #[schema(min_length = 1, max_length = 4000, example = "It was whole when it was packed.")]
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$",
+        example = "It was whole when it was packed."
+    )]
     text: String,
 }
 
@@ -68,10 +88,14 @@ pub struct OperatorDecision {
     /// One of the settlement's `operator_actions`.
     decision: DecisionName,
     /// What goes back to the buyer, minor units; for a part refund, which needs it, only.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     amount: Option<i64>,
     /// Why; may be left out in a dispute. 1 to 4,000 characters.
-    #[schema(min_length = 1, max_length = 4000)]
+    #[schema(
+        min_length = 1,
+        max_length = 4000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+    )]
     note: Option<String>,
 }
 

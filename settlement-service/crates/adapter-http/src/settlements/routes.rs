@@ -22,7 +22,7 @@ use super::{
 use crate::{
     app::Api,
     auth::Authenticated,
-    idempotency::request_key,
+    idempotency::{IdempotencyKey, request_key},
     input::{ApiId, ApiJson},
     openapi::{ReadProblems, WriteProblems},
     problem::ApiError,
@@ -117,8 +117,7 @@ async fn find(
 /// `escrowed` by itself, or back to `awaiting_payment` with `last_decline`. Then another method may be tried, with a
 /// new Idempotency-Key, until `payment_due_at`.
 #[utoipa::path(post, path = "/v1/settlements/{id}/pay", operation_id = "paySettlement", tag = "settlements",
-    params(("id" = uuid::Uuid, Path, description = "The settlement"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = Payment,
     responses((status = 202, description = "The gateway is asked to hold the money", body = SettlementView, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
@@ -138,8 +137,7 @@ async fn pay(
 
 /// Tells that the lot is on its way; for the seller.
 #[utoipa::path(post, path = "/v1/settlements/{id}/ship", operation_id = "shipSettlement", tag = "settlements",
-    params(("id" = uuid::Uuid, Path, description = "The settlement"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = Shipment,
     responses((status = 200, description = "Shipped", body = SettlementView, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
@@ -159,8 +157,7 @@ async fn ship(
 
 /// Tells that the lot came; for the buyer. The seller is paid by then, or in a moment.
 #[utoipa::path(post, path = "/v1/settlements/{id}/receive", operation_id = "receiveSettlement", tag = "settlements",
-    params(("id" = uuid::Uuid, Path, description = "The settlement"),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 characters; the same again when the request is repeated")),
+    params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = Reception,
     responses((status = 200, description = "Received", body = SettlementView, headers(
         ("Idempotency-Replayed" = Option<String>, description = "`true` when this is the first request's answer"))),
