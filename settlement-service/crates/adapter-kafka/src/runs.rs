@@ -42,12 +42,12 @@ async fn hand_over(
     handler: &dyn FactHandler,
     progress: &Progress,
 ) -> Result<Vec<Handled>, HandleError> {
-    let mut handled = Vec::with_capacity(run.len());
+    let mut results = Vec::with_capacity(run.len());
     for part in run.chunks(PART) {
         progress.step();
-        handled.extend(handler.handle_all(part).await?);
+        results.extend(handler.handle_all(part).await?);
     }
-    Ok(handled)
+    Ok(results)
 }
 
 /// What an event says, if it concerns settlements; `None` for what is a dead letter as it came.
