@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use rdkafka::Message;
-use settlement_ports::{FactHandler, Incoming};
+use settlement_ports::{FactHandler, HandleError, Handled, Incoming};
 
 use crate::{
     consumer::{Progress, receipt_of, report, span_of},
@@ -12,14 +12,15 @@ use crate::{
     record::read_envelope,
 };
 
+/// Most events that are handed over at once: the consumer shows after each that it is alive.
+const PART: usize = 64;
+
 /// Hands all events over at once, in order; `false` when that cannot be: then some may have had their effect, and are
 /// duplicates when they come again.
 pub(crate) async fn handle(messages: &[&impl Message], handler: &dyn FactHandler, progress: &Progress) -> bool {
     let Some(read) = messages.iter().map(|message| read(*message)).collect::<Option<Vec<_>>>() else { return false };
     let (run, times): (Vec<Incoming>, Vec<DateTime<Utc>>) = read.into_iter().flatten().unzip();
-    progress.step();
-    let results = if run.is_empty() { Ok(Vec::new()) } else { handler.handle_all(&run).await };
-    match results {
+    match hand_over(&run, handler, progress).await {
         Ok(results) => {
             let skipped = messages.len() - run.len();
             CONSUMED.with_label_values(&["skipped"]).inc_by(u64::try_from(skipped).unwrap_or_default());
@@ -33,6 +34,20 @@ pub(crate) async fn handle(messages: &[&impl Message], handler: &dyn FactHandler
             false
         }
     }
+}
+
+/// Part by part; `Err` with the first part that fails.
+async fn hand_over(
+    run: &[Incoming],
+    handler: &dyn FactHandler,
+    progress: &Progress,
+) -> Result<Vec<Handled>, HandleError> {
+    let mut results = Vec::with_capacity(run.len());
+    for part in run.chunks(PART) {
+        progress.step();
+        results.extend(handler.handle_all(part).await?);
+    }
+    Ok(results)
 }
 
 /// What an event says, if it concerns settlements; `None` for what is a dead letter as it came.
@@ -50,7 +65,6 @@ mod tests {
     use async_trait::async_trait;
     use event_contracts::catalogue::events;
     use rdkafka::message::{OwnedMessage, Timestamp};
-    use settlement_ports::{HandleError, Handled};
 
     use super::*;
     use crate::record::headers_of;
@@ -97,6 +111,15 @@ mod tests {
         let sent = messages.iter().filter(concern).map(|message| read_envelope(message).expect("readable").id);
         assert!(run.iter().map(|incoming| incoming.receipt.event_id).eq(sent));
         assert!(!run.is_empty() && run.len() < messages.len());
+    }
+
+    #[tokio::test]
+    async fn a_long_run_is_handed_over_in_parts() {
+        let (messages, handler) = (messages(), Handler::default());
+        let all: Vec<_> = messages.iter().cycle().take(messages.len() * 2 * PART).collect();
+        assert!(handle(&all, &handler, &Progress::default()).await);
+        let sizes: Vec<usize> = handler.runs.lock().expect("no panic").iter().map(Vec::len).collect();
+        assert!(sizes.len() > 1 && sizes.iter().all(|size| *size <= PART), "{sizes:?}");
     }
 
     #[tokio::test]

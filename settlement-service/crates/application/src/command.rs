@@ -15,6 +15,10 @@ use crate::lane::{Entry, Lane, Lead, Unanswered};
 use crate::retry::on_conflict;
 use crate::{Answered, Outcome, SettlementView, UseError};
 
+/// So many requests that were to be decided together are under way at once when each is for itself: connections are left
+/// for others.
+const APART: usize = 8;
+
 /// The use cases of buyers, sellers and admins.
 #[derive(Clone)]
 pub struct Settlements {
@@ -50,8 +54,8 @@ impl Settlements {
         let request = Request { actor: actor.clone(), key: key.clone(), id, act, span: Span::current() };
         match self.lane.submit(request, |batch, lead| self.work_off(batch, lead)).await {
             Ok(answer) => answer,
-            Err(Unanswered::Full) => Err(UseError::Unavailable("too many requests wait".to_owned())),
-            Err(Unanswered::Lost) => Err(UseError::Unavailable("the request was not finished".to_owned())),
+            Err(Unanswered::Full) => Err(UseError::Busy),
+            Err(Unanswered::Lost) => Err(UseError::Unknown),
         }
     }
 
@@ -61,9 +65,14 @@ impl Settlements {
             Ok(answers) => answers,
             Err(error) if requests.len() == 1 => vec![Err(error.into())],
             // Something about one of them spoils it for all: each for itself, and who comes next need not wait for that.
-            Err(_) => {
+            Err(error) => {
+                tracing::warn!(%error, requests = requests.len(), "requests that came together are decided one by one");
                 drop(lead);
-                join_all(requests.iter().map(|request| self.decide_one(request))).await
+                let mut answers = Vec::with_capacity(requests.len());
+                for some in requests.chunks(APART) {
+                    answers.extend(join_all(some.iter().map(|request| self.decide_one(request))).await);
+                }
+                answers
             }
         };
         for (entry, answer) in batch.into_iter().zip(answers) {

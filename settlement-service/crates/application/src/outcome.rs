@@ -86,6 +86,12 @@ pub enum UseError {
     /// Other units of work came first each time: to be tried again.
     #[error("too many requests for the same settlement")]
     Conflict,
+    /// So many requests wait that this one was not begun: to be tried again.
+    #[error("too many requests wait; this one was not begun")]
+    Busy,
+    /// What became of it is not known: asked again by the same key, it has its effect once.
+    #[error("it is not known whether this was done; ask again with the same idempotency key")]
+    Unknown,
     /// The store is away: to be tried again.
     #[error("unavailable: {0}")]
     Unavailable(String),

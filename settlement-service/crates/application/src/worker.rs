@@ -143,13 +143,42 @@ impl Worker {
             }
             let (of_payouts, of_settlements): (Vec<_>, Vec<_>) =
                 heard.into_iter().partition(|heard| heard.call.subject().payout_id().is_some());
-            match on_conflict(|| self.take_in(&of_settlements)).await {
-                Ok(planned) => answers.extend(planned.into_iter().map(|(call, contact)| self.contact(call, contact))),
-                Err(error) => trouble = trouble.and(Err(error)),
-            }
-            trouble = trouble.and(on_conflict(|| self.take_in_payouts(&of_payouts)).await);
+            trouble = trouble.and(self.take_in(&of_payouts).await.1);
+            let (planned, taken_in) = self.take_in(&of_settlements).await;
+            answers.extend(planned.into_iter().map(|(call, contact)| self.contact(call, contact)));
+            trouble = trouble.and(taken_in);
         }
         trouble.map(|()| count)
+    }
+
+    /// What came of contacts is taken in together or, when something about one of them spoils it for all, each for itself.
+    /// What is to be contacted next.
+    async fn take_in(&self, heard: &[Heard]) -> (Vec<(GatewayCall, Contact)>, Result<(), StoreError>) {
+        let error = match self.take_in_together(heard).await {
+            Ok(planned) => return (planned, Ok(())),
+            Err(error) if heard.len() == 1 => return (Vec::new(), Err(error)),
+            Err(error) => error,
+        };
+        tracing::warn!(%error, answers = heard.len(), "answers of the gateway are taken in one by one");
+        let (mut planned, mut trouble) = (Vec::new(), Ok(()));
+        for one in heard {
+            match self.take_in_together(std::slice::from_ref(one)).await {
+                Ok(more) => planned.extend(more),
+                Err(error) => trouble = trouble.and(Err(error)),
+            }
+        }
+        (planned, trouble)
+    }
+
+    async fn take_in_together(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
+        match heard.first().map(|heard| heard.call.subject()) {
+            Some(Subject::Payout(_)) => {
+                on_conflict(|| self.take_in_payouts(heard)).await?;
+                Ok(Vec::new())
+            }
+            Some(Subject::Settlement(_)) => on_conflict(|| self.take_in_settlements(heard)).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// First unit of work: the contacts are counted and the calls put in doubt before the gateway hears of them.
@@ -200,11 +229,8 @@ impl Worker {
     /// Second unit of work: what came of the contacts. What follows from that at once is taken up with it, as the first
     /// unit of work of another round would. Settlements are locked in the order of their ids, and payouts with theirs apart
     /// from them, so that units of work cannot wait for each other in a circle.
-    async fn take_in(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
+    async fn take_in_settlements(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
         let ids: BTreeSet<_> = heard.iter().filter_map(|heard| heard.call.subject().settlement_id()).collect();
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
         let mut tx = self.store.begin().await?;
         let locked = tx.lock_all(&ids.into_iter().collect::<Vec<_>>()).await?;
         let locked: BTreeMap<Subject, _> =
@@ -226,9 +252,6 @@ impl Worker {
     /// The same for payouts, each with all that it pays for.
     async fn take_in_payouts(&self, heard: &[Heard]) -> Result<(), StoreError> {
         let ids: BTreeSet<_> = heard.iter().filter_map(|heard| heard.call.subject().payout_id()).collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
         let mut tx = self.store.begin().await?;
         let locked = tx.lock_payouts(&ids.into_iter().collect::<Vec<_>>()).await?;
         let locked: BTreeMap<Subject, _> =

@@ -215,7 +215,7 @@ fn who_shared_a_unit_of_work_with_one_that_went_away_asks_again() {
         assert_eq!(status(&first.await[0]), Some(Status::Authorizing));
         assert!(poll!(&mut second).is_pending(), "it decides for the third one, too");
         drop(second);
-        assert!(matches!(&third.await[0], Err(UseError::Unavailable(_))));
+        assert_eq!(third.await[0], Err(UseError::Unknown));
         drop(elsewhere);
         for request in &requests[1..] {
             assert_eq!(status(&market.act(request).await[0]), Some(Status::Authorizing));
@@ -236,6 +236,17 @@ fn what_follows_from_an_answer_is_taken_up_with_it() {
         (Status::Escrowed, 3),
         "one before each call, and the last answer's"
     );
+}
+
+#[test]
+fn answers_that_cannot_be_taken_in_together_are_taken_in_one_by_one() {
+    let (market, sales) = Market::sells(3);
+    let requests: Vec<_> = (0..).zip(&sales).map(|(n, sale)| (key(sale.buyer_id(), n), sale.id(), pay())).collect();
+    block_on(market.act(&requests));
+    market.faults.at("tx.call", market.count("tx.call"), When::Before);
+    block_on(market.worker.make_calls(10)).unwrap();
+    let escrowed = sales.iter().filter(|sale| market.status(sale.id()) == Status::Escrowed).count();
+    assert_eq!(escrowed, 3, "nobody waits until the call is asked for");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The routes of settlements.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use axum::{
     Json,
@@ -38,12 +38,21 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(receive))
 }
 
+/// A write that takes longer waits for a database that is gone without a word, and others wait behind it. Statements and
+/// locks have shorter limits of their own.
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
+
 /// Runs a write to its end even if the client hangs up: a transaction is never cut in half.
 pub(super) async fn to_its_end<T: Send + 'static>(
     write: impl Future<Output = Result<T, UseError>> + Send + 'static,
 ) -> Result<T, ApiError> {
-    match tokio::spawn(write.in_current_span()).await {
-        Ok(result) => result.map_err(ApiError::from),
+    let write = tokio::time::timeout(ENDS_WITHIN, write.in_current_span());
+    match tokio::spawn(write).await {
+        Ok(Ok(result)) => result.map_err(ApiError::from),
+        Ok(Err(_)) => {
+            tracing::error!(limit_s = ENDS_WITHIN.as_secs(), "a write did not end and was given up");
+            Err(UseError::Unknown.into())
+        }
         Err(error) => {
             tracing::error!(%error, "a write ended abnormally");
             Err(ApiError::internal())
