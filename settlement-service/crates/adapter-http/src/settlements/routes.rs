@@ -46,11 +46,18 @@ const ENDS_WITHIN: Duration = Duration::from_secs(30);
 pub(super) async fn to_its_end<T: Send + 'static>(
     write: impl Future<Output = Result<T, UseError>> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let write = tokio::time::timeout(ENDS_WITHIN, write.in_current_span());
+    ends_within(ENDS_WITHIN, write).await
+}
+
+async fn ends_within<T: Send + 'static>(
+    limit: Duration,
+    write: impl Future<Output = Result<T, UseError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    let write = tokio::time::timeout(limit, write.in_current_span());
     match tokio::spawn(write).await {
         Ok(Ok(result)) => result.map_err(ApiError::from),
         Ok(Err(_)) => {
-            tracing::error!(limit_s = ENDS_WITHIN.as_secs(), "a write did not end and was given up");
+            tracing::error!(limit_s = limit.as_secs(), "a write did not end and was given up");
             Err(UseError::Unknown.into())
         }
         Err(error) => {
@@ -181,4 +188,42 @@ async fn receive(
     let key = request_key(&headers, &caller.user, &format!("POST /v1/settlements/{id}/receive"), &body)?;
     let received = async move { settlements.act(&caller, &key, SettlementId::from(id), Act::Receive).await };
     Ok(answer(to_its_end(received).await?, StatusCode::OK))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, sync::Arc};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_that_never_ends_is_given_up_and_not_told_to_have_changed_nothing() {
+        let held = Arc::new(());
+        let lead = Arc::clone(&held);
+        let write = async move {
+            let done = pending::<Result<(), UseError>>().await;
+            drop(lead);
+            done
+        };
+        let error = ends_within(Duration::from_millis(10), write).await.expect_err("it never ends");
+        assert_eq!(error.into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(Arc::strong_count(&held), 1, "what it held is free for others");
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_on_when_its_client_is_gone() {
+        let (done, told) = tokio::sync::oneshot::channel();
+        let (go, wait) = tokio::sync::oneshot::channel::<()>();
+        let write = async move {
+            let _ = wait.await;
+            let _ = done.send(());
+            Ok(())
+        };
+        let client = tokio::spawn(to_its_end(write));
+        tokio::task::yield_now().await;
+        client.abort();
+        let _ = client.await;
+        let _ = go.send(());
+        told.await.expect("the write came to its end");
+    }
 }
