@@ -118,6 +118,7 @@ fn probes(checks: Arc<Checks>) -> Router {
     Router::new()
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))
+        .method_not_allowed_fallback(wrong_method)
         .with_state(checks)
 }
 
