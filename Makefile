@@ -7,7 +7,7 @@ WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CAND
 
 export SQLX_OFFLINE ?= true
 
-.PHONY: help run build test test-full test-docker test-api bench coverage fmt lint sqlx-prepare preflight
+.PHONY: help run build test test-full test-docker test-api fuzz bench coverage fmt lint sqlx-prepare preflight
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
@@ -31,6 +31,9 @@ test-docker: preflight ## proves only what needs Docker
 test-api: preflight ## makes requests of every kind to the three APIs (Schemathesis; OUTCRY_API_EXAMPLES for each operation)
 	@scripts/each.sh "$(PROGRAMS)" cargo build --locked
 	@OUTCRY_PROFILE=debug scripts/api-tests.sh
+
+fuzz: preflight ## arbitrary inputs for all that reads what strangers send (FUZZ_SECONDS=60 each; FUZZ="settlement-service/money")
+	@scripts/fuzz.sh $(FUZZ)
 
 bench: build ## measures bids and streams on this machine beside the bare database, and checks that nothing is lost
 	@scripts/bench.sh
