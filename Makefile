@@ -7,7 +7,7 @@ WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CAND
 
 export SQLX_OFFLINE ?= true
 
-.PHONY: help run build test test-full test-docker test-api fuzz bench coverage fmt lint sqlx-prepare preflight
+.PHONY: help run build test test-full test-docker test-api fuzz bench coverage supply-chain fmt lint sqlx-prepare preflight
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
@@ -40,6 +40,9 @@ bench: build ## measures bids and streams on this machine beside the bare databa
 
 coverage: preflight ## how much of the business logic the tests cover
 	@scripts/coverage.sh $(SERVICES)
+
+supply-chain: preflight ## licences, sources, weaknesses, unused dependencies, lists of parts (SBOM), what is in the images
+	@scripts/supply-chain.sh "$(WORKSPACES)" "$(SERVICES)"
 
 fmt: ## formats the code
 	@scripts/each.sh "$(WORKSPACES)" cargo fmt --all
