@@ -18,7 +18,7 @@ use listing_ports::{
     inbox::Seen,
     outbox::Outbox,
     retries::Retries,
-    store::ListingStore,
+    store::{Browse, ListingStore, Sort},
 };
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Notify;
@@ -348,6 +348,76 @@ async fn every_format_goes_out_as_the_contract_has_it() -> Result<()> {
         let read: Format = serde_json::from_value(serde_json::to_value(&event.format)?)?;
         assert_eq!(read, format);
     }
+    Ok(())
+}
+
+/// How many rows of `listing` were read so far, as the session of `connection` knows it.
+async fn rows_read(connection: &PgPool) -> Result<i64> {
+    sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(connection).await?;
+    let read =
+        sqlx::query_scalar("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'listing'");
+    Ok(read.fetch_one(connection).await?)
+}
+
+#[tokio::test]
+async fn what_ends_next_is_found_without_reading_what_has_ended() -> Result<()> {
+    // So many live ones that it is dear to sort them all, and so few that their own order is dear to find among all that ended.
+    const ENDED: i64 = 5_000;
+    const LIVE: i64 = 500;
+    const PAGE: u32 = 20;
+    let (pool, store) = database().await?;
+    let next = publish(&store, &draft(&store).await?).await?.id;
+    let columns: String = sqlx::query_scalar(
+        "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns
+         WHERE table_name = 'listing' AND is_generated = 'NEVER' AND column_name NOT IN ('id', 'status', 'closes_at')",
+    )
+    .fetch_one(&pool)
+    .await?;
+    sqlx::raw_sql(&format!(
+        "UPDATE listing SET status = 'live';
+         INSERT INTO listing (id, status, closes_at, {columns})
+             SELECT gen_random_uuid(), CASE WHEN number < 0 THEN 'sold' ELSE 'live' END,
+                    closes_at + number * interval '1 minute', {columns}
+             FROM listing, generate_series(-{ENDED}, {LIVE}) AS number WHERE number <> 0;
+         ANALYZE listing"
+    ))
+    .execute(&pool)
+    .await?;
+    // One session: the statistics are its own.
+    let (url, one) = (pool.connect_options(), sqlx::postgres::PgPoolOptions::new().max_connections(1));
+    let one = one.connect_with((*url).clone()).await?;
+    let store = PgListings::new(one.clone(), Arc::new(Notify::new()));
+    let browse = Browse {
+        viewer: UserId("bert".into()),
+        text: None,
+        category: None,
+        status: Some("live".into()),
+        seller: None,
+        sort: Sort::EndsSoonest,
+        after: None,
+        limit: PAGE,
+    };
+    let before = rows_read(&one).await?;
+    let page = store.browse(&browse).await?;
+    let read = rows_read(&one).await? - before;
+    assert_eq!(page.listings.first().map(|listing| listing.id), Some(next));
+    assert_eq!(page.listings.len(), PAGE as usize);
+    assert!(page.listings.iter().all(|listing| listing.status() == "live"));
+    assert!(read <= 2 * i64::from(PAGE), "{read} rows were read for a page of {PAGE}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn answers_of_a_busy_day_are_removed_at_one_time() -> Result<()> {
+    let (pool, _) = database().await?;
+    sqlx::query(
+        "INSERT INTO idempotency (principal, key, fingerprint, answer, created_at)
+         SELECT 'anna', number::text, '\\x01', '1', clock_timestamp() - interval '25 hours'
+         FROM generate_series(1, 25000) AS number",
+    )
+    .execute(&pool)
+    .await?;
+    assert_eq!(database::tidy(&pool).await?, 25_000);
     Ok(())
 }
 
