@@ -415,6 +415,25 @@ async fn an_event_that_was_buried_is_new_at_its_replay_and_only_once() -> Result
 }
 
 #[tokio::test]
+async fn what_is_old_is_removed_at_one_time_however_much_it_is() -> Result<()> {
+    let (pool, _) = database().await?;
+    sqlx::raw_sql(
+        "INSERT INTO idempotency (principal, key, fingerprint, answer, created_at)
+             SELECT 'anna', number::text, '\\x01', '1', clock_timestamp() - interval '25 hours'
+             FROM generate_series(1, 25000) AS number;
+         INSERT INTO inbox (source, key, last_sequence, last_event_id, received_at)
+             SELECT '/gateway', number::text, 1, gen_random_uuid(), clock_timestamp() - interval '36 days'
+             FROM generate_series(1, 25000) AS number;
+         INSERT INTO early (auction_id, told_at)
+             SELECT gen_random_uuid(), clock_timestamp() - interval '91 days' FROM generate_series(1, 25000)",
+    )
+    .execute(&pool)
+    .await?;
+    assert_eq!(database::tidy(&pool).await?, 3 * 25_000);
+    Ok(())
+}
+
+#[tokio::test]
 async fn answers_are_kept_for_a_day() -> Result<()> {
     let (pool, store) = database().await?;
     for (key, age) in [("old", "25 hours"), ("young", "23 hours")] {
