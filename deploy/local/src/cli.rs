@@ -69,6 +69,13 @@ pub enum BenchCommand {
     Stream(StreamArgs),
     /// Settlements: sales from the hammer to the seller's money, and whether every cent is where it belongs afterwards.
     Sagas(SagasArgs),
+    /// A whole marketplace: people who browse, bid, sell, buy and settle, thinking in between.
+    ///
+    /// What they do is the bidding mix of the `RUBiS` benchmark, some 15 % writes. Each person has a token and HTTP/2
+    /// connections of their own. Ends with exit code 1 when a promise is not kept: errors other than documented refusals,
+    /// a p95 of 500 ms or more, events that are still on their way 5 s after the end, a trial balance other than 0,
+    /// memory or database sessions above their limits. Ctrl-C prints what was measured until then.
+    Browse(BrowseArgs),
 }
 
 /// How `outcry bench bids` loads the marketplace.
@@ -203,6 +210,38 @@ impl SagasArgs {
     pub fn seller_count(&self) -> u32 {
         self.sellers.unwrap_or(self.settlements.div_ceil(10)).max(1)
     }
+}
+
+/// How `outcry bench browse` loads the marketplace.
+#[derive(Debug, Clone, Args)]
+pub struct BrowseArgs {
+    /// How many people there are.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(2..=4_000))]
+    pub users: u16,
+    /// How many milliseconds each thinks on average before the next step; exponential, at most ten times that.
+    #[arg(long, value_name = "MS", default_value_t = 7000, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    pub think: u32,
+    /// How many lots are listed before it begins; about half of them end while it runs.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub auctions: u32,
+    /// How many seconds are measured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub duration: u32,
+    /// How many seconds of load go before, unmeasured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub warm_up: u32,
+    /// How many seconds pass between two looks at memory, database and Kafka.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub sample: u32,
+    /// The last quarter must be like the first one: memory, room that a row takes, p95.
+    #[arg(long)]
+    pub flat: bool,
+    /// Draws the curves of the run into this file.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Prints one JSON object at the end instead of tables.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How `outcry up` starts the marketplace.

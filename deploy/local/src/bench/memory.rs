@@ -12,32 +12,41 @@ use crate::layout::{DataDir, Service};
 /// The largest resident set of each service so far, in bytes by context.
 pub type Peaks = BTreeMap<String, u64>;
 
+/// Looks at the services' processes again and again.
+#[derive(Default)]
+pub struct Memory {
+    system: System,
+}
+
+impl Memory {
+    /// The resident set of each service now, in bytes by context; 0 for one that is not there.
+    pub fn now(&mut self, endpoints: &Endpoints) -> BTreeMap<String, u64> {
+        let named = Service::ALL.into_iter().filter_map(|service| {
+            let pid = endpoints.pids.get(service.context())?;
+            Some((service.context(), Pid::from_u32(pid.unsigned_abs())))
+        });
+        let named: Vec<_> = named.collect();
+        let pids: Vec<Pid> = named.iter().map(|(_, pid)| *pid).collect();
+        let memory = ProcessRefreshKind::nothing().with_memory();
+        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, memory);
+        let bytes = |pid| self.system.process(pid).map_or(0, sysinfo::Process::memory);
+        named.into_iter().map(|(name, pid)| (name.to_owned(), bytes(pid))).collect()
+    }
+}
+
 /// Watches the services of `data_dir` until it is stopped. A service that was started again is followed.
 pub async fn watch(data_dir: DataDir, stop: CancellationToken) -> Peaks {
-    let (mut system, mut peaks) = (System::new(), Peaks::new());
+    let (mut memory, mut peaks) = (Memory::default(), Peaks::new());
     loop {
         if let Ok(endpoints) = Endpoints::read(&data_dir) {
-            look(&mut system, &endpoints, &mut peaks);
+            for (name, bytes) in memory.now(&endpoints) {
+                let peak = peaks.entry(name).or_default();
+                *peak = (*peak).max(bytes);
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {},
             () = stop.cancelled() => return peaks,
         }
-    }
-}
-
-fn look(system: &mut System, endpoints: &Endpoints, peaks: &mut Peaks) {
-    let named = Service::ALL.into_iter().filter_map(|service| {
-        let pid = endpoints.pids.get(service.context())?;
-        Some((service.context(), Pid::from_u32(pid.unsigned_abs())))
-    });
-    let named: Vec<_> = named.collect();
-    let pids: Vec<Pid> = named.iter().map(|(_, pid)| *pid).collect();
-    let memory = ProcessRefreshKind::nothing().with_memory();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, memory);
-    for (name, pid) in named {
-        let bytes = system.process(pid).map_or(0, sysinfo::Process::memory);
-        let peak = peaks.entry(name.to_owned()).or_default();
-        *peak = (*peak).max(bytes);
     }
 }

@@ -17,6 +17,33 @@ pub enum Pace {
     Open(u32),
 }
 
+/// How people think: for exponentially distributed times, as TPC-W and `RUBiS` have it, and none for longer than ten times
+/// the mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thinking {
+    mean: Duration,
+}
+
+impl Thinking {
+    const LONGEST: f64 = 10.0;
+
+    /// So long on average.
+    pub fn new(mean: Duration) -> Self {
+        Self { mean }
+    }
+
+    /// Before the first step: people come evenly within the mean.
+    pub fn first(self) -> Duration {
+        self.mean.mul_f64(fastrand::f64())
+    }
+
+    /// Before any other step.
+    pub fn next(self) -> Duration {
+        let times = -(1.0 - fastrand::f64()).ln();
+        self.mean.mul_f64(times.min(Self::LONGEST))
+    }
+}
+
 /// Deals out the turns of a run.
 pub struct Schedule {
     pace: Pace,
@@ -108,6 +135,17 @@ mod tests {
             let thought = schedule.next(start, false).unwrap() - start;
             assert!((SECOND / 2..=SECOND * 3 / 2).contains(&thought), "{thought:?}");
         }
+    }
+
+    #[test]
+    fn thinking_is_exponential_about_its_mean_and_ends_after_ten_times_that() {
+        let thinking = Thinking::new(SECOND);
+        let mut thoughts: Vec<f64> = (0..20_000).map(|_| thinking.next().as_secs_f64()).collect();
+        thoughts.sort_by(f64::total_cmp);
+        let mean = thoughts.iter().sum::<f64>() / 20_000.0;
+        // Standard deviations of 0.007 and 0.0076 around 1 and ln 2.
+        assert!((mean - 1.0).abs() < 0.05 && (thoughts[10_000] - 0.693).abs() < 0.05, "{mean}, {}", thoughts[10_000]);
+        assert!(thoughts[19_999] <= 10.0 && thinking.first() <= SECOND);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod lag;
 pub mod reader;
 pub mod wire;
 pub mod writer;

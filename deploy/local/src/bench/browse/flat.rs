@@ -1,0 +1,175 @@
+//! Whether a long run was flat: its last quarter is compared with its first. A marketplace that keeps what it is told
+//! grows; so tables are compared by what a row takes, and those that only hold what is under way by their size.
+
+use std::collections::BTreeMap;
+
+use super::report::Check;
+use super::sample::Sample;
+use crate::bench::tally::Percentiles;
+
+/// Memory may be so much more in the last quarter …
+const MEMORY_FACTOR: f64 = 1.10;
+/// … and so much besides, MiB.
+const MEMORY_MIB: f64 = 8.0;
+/// A row may take so much more room.
+const ROW_FACTOR: f64 = 1.25;
+/// Tables of fewer rows are judged by their size, MiB.
+const FEW_ROWS: f64 = 1_000.0;
+const FEW_ROWS_MIB: f64 = 16.0;
+/// The p95 may be so much longer …
+const P95_FACTOR: f64 = 1.5;
+/// … and so much besides, ms: what a neighbour on the machine takes.
+const P95_MS: f64 = 10.0;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Judges the samples of the measured time, and the latencies of its quarters.
+pub fn judge(samples: &[Sample], quarters: &[Percentiles]) -> Vec<Check> {
+    let part = samples.len() / 4;
+    if part == 0 || quarters.len() < 2 {
+        let value = format!("{} samples", samples.len());
+        return vec![Check {
+            name: "flat: samples to compare".to_owned(), value, must: "≥ 4".to_owned(), met: false
+        }];
+    }
+    let (first, last) = (&samples[..part], &samples[samples.len() - part..]);
+    let mut checks = memory(first, last);
+    checks.extend(tables(first, last));
+    let (before, after) = (quarters[0].p95_ms, quarters[quarters.len() - 1].p95_ms);
+    let limit = before * P95_FACTOR + P95_MS;
+    checks.push(Check {
+        name: "flat: p95".to_owned(),
+        value: format!("{before:.1} → {after:.1} ms"),
+        must: format!("≤ {limit:.1} ms"),
+        met: after <= limit,
+    });
+    checks
+}
+
+fn memory(first: &[Sample], last: &[Sample]) -> Vec<Check> {
+    #[allow(clippy::cast_precision_loss)] // Bytes of memory.
+    let of = |samples: &[Sample], name: &str| {
+        mean(samples.iter().filter_map(|sample| Some(sample.parts.get(name)?.memory as f64 / MIB)))
+    };
+    let services = last.iter().flat_map(|sample| sample.parts.keys().copied());
+    let services: std::collections::BTreeSet<&str> = services.collect();
+    let check = |name| {
+        let (before, after) = (of(first, name), of(last, name));
+        let limit = before * MEMORY_FACTOR + MEMORY_MIB;
+        Check {
+            name: format!("flat: memory of {name}"),
+            value: format!("{before:.1} → {after:.1} MiB"),
+            must: format!("≤ {limit:.1} MiB"),
+            met: after <= limit,
+        }
+    };
+    services.into_iter().map(check).collect()
+}
+
+/// One check for all tables, or one for each that grew.
+fn tables(first: &[Sample], last: &[Sample]) -> Vec<Check> {
+    let (before, after) = (sizes(first), sizes(last));
+    let mut grown = Vec::new();
+    for (table, now) in &after {
+        let Some(then) = before.get(table) else { continue };
+        let name = format!("flat: {}.{}", table.0, table.1);
+        let (rows, bytes) = *now;
+        if rows < FEW_ROWS {
+            let (mib, must) = (bytes / MIB, format!("≤ {FEW_ROWS_MIB:.0} MiB of few rows"));
+            grown.push(Check { name, value: format!("{mib:.1} MiB"), must, met: mib <= FEW_ROWS_MIB });
+        } else if then.0 >= FEW_ROWS {
+            let (was, is) = (then.1 / then.0, bytes / rows);
+            let limit = was * ROW_FACTOR;
+            let (value, must) = (format!("{was:.0} → {is:.0} bytes a row"), format!("≤ {limit:.0}"));
+            grown.push(Check { name, value, must, met: is <= limit });
+        }
+    }
+    let judged = grown.len();
+    grown.retain(|check| !check.met);
+    if grown.is_empty() {
+        let value = format!("{judged} of {judged}");
+        let must = format!("a row ≤ × {ROW_FACTOR}, few rows ≤ {FEW_ROWS_MIB:.0} MiB");
+        grown.push(Check { name: "flat: tables without bloat".to_owned(), value, must, met: true });
+    }
+    grown
+}
+
+/// Rows and bytes of each table, on average.
+#[allow(clippy::cast_precision_loss)] // Rows and bytes of a test's database.
+fn sizes(samples: &[Sample]) -> BTreeMap<(&'static str, String), (f64, f64)> {
+    let mut seen = BTreeMap::<(&'static str, String), Vec<(f64, f64)>>::new();
+    for (&service, part) in samples.iter().flat_map(|sample| &sample.parts) {
+        for table in &part.tables {
+            seen.entry((service, table.name.clone())).or_default().push((table.rows as f64, table.bytes as f64));
+        }
+    }
+    let average = |seen: Vec<(f64, f64)>| (mean(seen.iter().map(|of| of.0)), mean(seen.iter().map(|of| of.1)));
+    seen.into_iter().map(|(table, seen)| (table, average(seen))).collect()
+}
+
+#[allow(clippy::cast_precision_loss)] // Numbers of samples.
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = values.fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
+    if count == 0 { 0.0 } else { sum / f64::from(count) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Part, Table};
+    use super::*;
+
+    /// Forty samples with what `at` says of each.
+    fn samples(at: impl Fn(u32) -> Part) -> Vec<Sample> {
+        (0..40).map(|n| Sample { parts: [("bidding", at(n))].into(), ..Sample::default() }).collect()
+    }
+
+    fn table(rows: i64, bytes: i64) -> Vec<Table> {
+        vec![Table { name: "inbox".to_owned(), rows, bytes, ..Table::default() }]
+    }
+
+    fn p95(before: f64, after: f64) -> Vec<Percentiles> {
+        [before, 0.0, 0.0, after].map(|p95_ms| Percentiles { p95_ms, ..Percentiles::default() }).into()
+    }
+
+    fn unmet(samples: &[Sample], quarters: &[Percentiles]) -> Vec<String> {
+        judge(samples, quarters).into_iter().filter(|check| !check.met).map(|check| check.name).collect()
+    }
+
+    #[test]
+    fn a_service_that_leaks_is_not_flat_and_one_that_settles_is() {
+        let leaks = samples(|n| Part { memory: (100 << 20) + u64::from(n) * (1 << 20), ..Part::default() });
+        assert_eq!(unmet(&leaks, &p95(10.0, 10.0)), ["flat: memory of bidding"]);
+        let settles = samples(|n| Part { memory: (100 << 20) + u64::from(n.min(8)) * (1 << 20), ..Part::default() });
+        assert!(unmet(&settles, &p95(10.0, 10.0)).is_empty());
+    }
+
+    #[test]
+    fn a_table_may_grow_with_its_rows_and_not_faster() {
+        let grows = samples(|n| Part {
+            tables: table(10_000 + 1_000 * i64::from(n), 100 * (10_000 + 1_000 * i64::from(n))),
+            ..Part::default()
+        });
+        assert!(unmet(&grows, &p95(1.0, 1.0)).is_empty());
+        let bloats = samples(|n| Part { tables: table(10_000, 1_000_000 + 20_000 * i64::from(n)), ..Part::default() });
+        assert_eq!(unmet(&bloats, &p95(1.0, 1.0)), ["flat: bidding.inbox"]);
+    }
+
+    #[test]
+    fn a_table_that_holds_what_is_under_way_stays_small() {
+        let small = samples(|n| Part { tables: table(i64::from(n), 64_000 * i64::from(n)), ..Part::default() });
+        assert!(unmet(&small, &p95(1.0, 1.0)).is_empty());
+        let large = samples(|n| Part { tables: table(3, (1 << 20) * i64::from(n)), ..Part::default() });
+        assert_eq!(unmet(&large, &p95(1.0, 1.0)), ["flat: bidding.inbox"]);
+    }
+
+    #[test]
+    fn people_who_wait_longer_and_longer_are_noticed() {
+        let calm = samples(|_| Part::default());
+        assert!(unmet(&calm, &p95(20.0, 39.0)).is_empty());
+        assert_eq!(unmet(&calm, &p95(20.0, 41.0)), ["flat: p95"]);
+    }
+
+    #[test]
+    fn a_run_too_short_to_be_judged_is_not_flat() {
+        assert_eq!(unmet(&samples(|_| Part::default())[..3], &p95(1.0, 1.0)), ["flat: samples to compare"]);
+    }
+}
