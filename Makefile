@@ -7,7 +7,7 @@ WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CAND
 
 export SQLX_OFFLINE ?= true
 
-.PHONY: help run build test test-full test-docker test-api fuzz bench coverage supply-chain fmt lint sqlx-prepare preflight
+.PHONY: help run build test test-full test-docker test-api fuzz bench load soak coverage supply-chain fmt lint sqlx-prepare preflight
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
@@ -37,6 +37,12 @@ fuzz: preflight ## arbitrary inputs for all that reads what strangers send (FUZZ
 
 bench: build ## measures bids and streams on this machine beside the bare database, and checks that nothing is lost
 	@scripts/bench.sh
+
+load: build ## 1,000 users browse, bid, sell and settle for 10 minutes; fails when a promise is not kept (LOAD_USERS, LOAD_MINUTES, PLOT)
+	@scripts/load.sh load
+
+soak: build ## the same for 60 minutes, in which memory, tables and p95 have to stay flat (SOAK_USERS, SOAK_MINUTES, PLOT)
+	@scripts/load.sh soak
 
 coverage: preflight ## how much of the business logic the tests cover
 	@scripts/coverage.sh $(SERVICES)
