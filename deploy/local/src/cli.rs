@@ -248,7 +248,7 @@ pub struct BrowseArgs {
 #[derive(Debug, Clone, Args)]
 #[allow(clippy::struct_excessive_bools)] // as above
 pub struct UpArgs {
-    /// All ports follow from this one: services +1 to +3, their admin ports +11 to +13, Kafka +20 and +21, PostgreSQL +31 to +33.
+    /// All ports follow from this one: services +1 to +3, their admin ports +11 to +13, Kafka +20 and +21 (--kafka-via: +22 to +29), PostgreSQL +31 to +33.
     #[arg(long, default_value_t = 8440, value_parser = clap::value_parser!(u16).range(1..=65_000))]
     pub base_port: u16,
     /// Your own PostgreSQL instead of the embedded one: three times, as `listing=postgres://…` or in the order listing, bidding, settlement.
@@ -260,6 +260,9 @@ pub struct UpArgs {
     /// PEM file of the authority that signed your own Kafka's certificate, when that is not the data directory's `ca.pem`.
     #[arg(long, value_name = "FILE", requires = "kafka")]
     pub kafka_ca: Option<PathBuf>,
+    /// A further address under which clients reach the embedded Kafka, through a proxy or a tunnel; up to eight. It listens for the first on the base port +22, for the next on +23, and so on.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "kafka", value_parser = host_and_port)]
+    pub kafka_via: Vec<String>,
     /// Switches the services' rate limits off, for load tests.
     #[arg(long)]
     pub no_rate_limit: bool,
@@ -365,6 +368,12 @@ pub fn postgres_urls(given: &[String]) -> anyhow::Result<Option<[String; 3]>> {
     Ok(Some(urls.map(Option::unwrap_or_default)))
 }
 
+fn host_and_port(given: &str) -> Result<String, String> {
+    let port =
+        given.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    if port.is_some_and(|port| port > 0) { Ok(given.to_owned()) } else { Err("it has to be HOST:PORT".to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,6 +396,16 @@ mod tests {
         };
         assert!(bids(&[]).checks() && bids(&["--no-check", "--checker"]).checks() && !bids(&["--no-check"]).checks());
         assert_eq!([bids(&[]).auction_count(), bids(&["--hot"]).auction_count()], [10_000, 1]);
+    }
+
+    #[test]
+    fn a_way_to_kafka_is_a_host_and_a_port() {
+        for right in ["127.0.0.1:7001", "tunnel:9092", "[::1]:9092"] {
+            assert_eq!(host_and_port(right), Ok(right.to_owned()));
+        }
+        for wrong in ["tunnel", ":9092", "tunnel:", "tunnel:0", "tunnel:70000"] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
