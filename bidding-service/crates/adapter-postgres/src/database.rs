@@ -3,10 +3,12 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    Connection, PgPool,
+    Connection,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+
+use crate::session::Sessions;
 
 /// The schema's versions, applied by `migrate` and only checked by a serving process.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
@@ -15,8 +17,6 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 const MIN_CONNECTIONS: u32 = 4;
 /// How long a request waits for a connection before it is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that rested longer is checked before use: its server may have been demoted.
-const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// Bounds of the server's side: no statement, lock wait or forgotten transaction holds others up.
 const SERVER_LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "10s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "10s")];
@@ -56,7 +56,7 @@ pub enum DatabaseError {
 ///
 /// # Errors
 /// [`DatabaseError::Url`].
-pub fn connect(url: &str, max_connections: u32) -> Result<PgPool, DatabaseError> {
+pub fn connect(url: &str, max_connections: u32) -> Result<Sessions, DatabaseError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| DatabaseError::Url)?
         .application_name("bidding-service")
@@ -65,19 +65,8 @@ pub fn connect(url: &str, max_connections: u32) -> Result<PgPool, DatabaseError>
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .min_connections(MIN_CONNECTIONS.min(max_connections))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection, rested| {
-            Box::pin(async move {
-                if rested.idle_for < CHECK_AFTER_IDLE {
-                    return Ok(true);
-                }
-                let writable = sqlx::query_scalar!(r#"SELECT NOT pg_is_in_recovery() AS "writable!""#);
-                Ok(writable.fetch_one(connection).await.unwrap_or(false))
-            })
-        })
-        .connect_lazy_with(options);
-    Ok(pool)
+        .acquire_timeout(ACQUIRE_TIMEOUT);
+    Ok(Sessions::new(pool, options))
 }
 
 /// Applies what is missing.
@@ -96,7 +85,7 @@ pub async fn migrate(url: &str) -> Result<(), DatabaseError> {
 ///
 /// # Errors
 /// [`DatabaseError`].
-pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
+pub async fn check(pool: &Sessions) -> Result<(), DatabaseError> {
     let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
     let migrated = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "migrated!""#);
     let found = if migrated.fetch_one(pool).await? {
@@ -114,7 +103,7 @@ pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
 ///
 /// # Errors
 /// [`DatabaseError::Unavailable`].
-pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
+pub async fn tidy(pool: &Sessions) -> Result<u64, DatabaseError> {
     let mut removed = 0;
     for _ in 0..200 {
         // A time that stands still while the statement runs: an index can be searched for it.

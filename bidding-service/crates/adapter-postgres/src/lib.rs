@@ -2,6 +2,7 @@
 //!
 //! [`store`] opens units of work ([`tx`], with the statements of a [`batch`] of bids) and answers queries;
 //! [`house`] concerns all auctions at once; [`outbox`] is the relay's side of what the logs tell; [`database`] connects, migrates and checks.
+//! All of it goes over sessions that answer or are given up ([`session`]).
 
 mod batch;
 pub mod database;
@@ -11,5 +12,6 @@ mod house;
 mod inbox;
 pub mod outbox;
 mod row;
+pub mod session;
 pub mod store;
 mod tx;

@@ -23,12 +23,11 @@ use bidding_adapter_kafka::{
     consumer::{self, Progress},
     live, relay,
 };
-use bidding_adapter_postgres::{database, outbox::PgOutbox, store::PgAuctions};
+use bidding_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, store::PgAuctions};
 use bidding_application::{Auctions, close::DOWNTIME, lane::LaneLimits, live_feed::LiveFeed};
 use bidding_ports::store::AuctionStore;
 use futures::FutureExt;
 use secrecy::ExposeSecret;
-use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -144,7 +143,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
-fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
+fn checks(pool: &Sessions, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
     let (pool, draining, probe) = (pool.clone(), Arc::clone(draining), Arc::new(probe));
     let progress = Arc::clone(progress);
     let live: Check = Box::new(move || {
@@ -187,7 +186,7 @@ async fn open_and_close(auctions: Auctions, stop: CancellationToken) {
 }
 
 /// What has to be done now and then.
-async fn housekeeping(pool: PgPool, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
+async fn housekeeping(pool: Sessions, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
     let mut refresh = tokio::time::interval(REFRESH_KEYS_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {

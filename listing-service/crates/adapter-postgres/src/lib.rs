@@ -2,6 +2,7 @@
 //!
 //! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`]); [`outbox`] is the
 //! relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
+//! All of it goes over sessions that answer or are given up ([`session`]).
 
 mod browse;
 pub mod database;
@@ -11,6 +12,7 @@ mod idempotency;
 mod inbox;
 pub mod outbox;
 mod row;
+pub mod session;
 mod standing;
 pub mod store;
 mod tx;

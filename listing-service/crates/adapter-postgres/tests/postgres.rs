@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use event_contracts::listing::ListingEvent as Contract;
-use listing_adapter_postgres::{database, outbox::PgOutbox, store::PgListings};
+use listing_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, store::PgListings};
 use listing_domain::{
     ids::{ListingId, UserId},
     listing::{Fact, Listing},
@@ -20,14 +20,14 @@ use listing_ports::{
     retries::Retries,
     store::{Browse, ListingStore, Sort},
 };
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 const LIMITS: DurationLimits = DurationLimits { min: chrono::TimeDelta::seconds(5), max: chrono::TimeDelta::days(30) };
 
 /// A migrated database of its own, and its store.
-async fn database() -> Result<(PgPool, PgListings)> {
+async fn database() -> Result<(Sessions, PgListings)> {
     let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
         .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
     let name = format!("listing_{}", Uuid::now_v7().simple());

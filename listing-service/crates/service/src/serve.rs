@@ -24,10 +24,9 @@ use listing_adapter_kafka::{
     consumer::{self, Progress},
     relay,
 };
-use listing_adapter_postgres::{database, outbox::PgOutbox, store::PgListings};
+use listing_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, store::PgListings};
 use listing_application::Listings;
 use secrecy::ExposeSecret;
-use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -122,7 +121,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
-fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
+fn checks(pool: &Sessions, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
     let (pool, draining, probe) = (pool.clone(), Arc::clone(draining), Arc::new(probe));
     let progress = Arc::clone(progress);
     let live: Check = Box::new(move || {
@@ -148,7 +147,7 @@ fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<
 }
 
 /// What has to be done now and then.
-async fn housekeeping(pool: PgPool, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
+async fn housekeeping(pool: Sessions, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
     let mut refresh = tokio::time::interval(REFRESH_KEYS_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {

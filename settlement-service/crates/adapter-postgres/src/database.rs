@@ -3,10 +3,12 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    Connection, PgPool,
+    Connection,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult},
 };
+
+use crate::session::Sessions;
 
 /// The schema's versions, applied by `migrate` and only checked by a serving process.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
@@ -15,8 +17,6 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 const MIN_CONNECTIONS: u32 = 4;
 /// How long a request waits for a connection before it is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that rested longer is checked before use: its server may have been demoted.
-const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// Old rows are removed in steps of so many, as the statements say, and so many steps of one kind at a time.
 const STEP: u64 = 10_000;
 const STEPS_MAX: u32 = 200;
@@ -59,7 +59,7 @@ pub enum DatabaseError {
 ///
 /// # Errors
 /// [`DatabaseError::Url`].
-pub fn connect(url: &str, max_connections: u32) -> Result<PgPool, DatabaseError> {
+pub fn connect(url: &str, max_connections: u32) -> Result<Sessions, DatabaseError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| DatabaseError::Url)?
         .application_name("settlement-service")
@@ -68,19 +68,8 @@ pub fn connect(url: &str, max_connections: u32) -> Result<PgPool, DatabaseError>
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .min_connections(MIN_CONNECTIONS.min(max_connections))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection, rested| {
-            Box::pin(async move {
-                if rested.idle_for < CHECK_AFTER_IDLE {
-                    return Ok(true);
-                }
-                let writable = sqlx::query_scalar!(r#"SELECT NOT pg_is_in_recovery() AS "writable!""#);
-                Ok(writable.fetch_one(connection).await.unwrap_or(false))
-            })
-        })
-        .connect_lazy_with(options);
-    Ok(pool)
+        .acquire_timeout(ACQUIRE_TIMEOUT);
+    Ok(Sessions::new(pool, options))
 }
 
 /// Applies what is missing.
@@ -124,7 +113,7 @@ pub async fn grant(url: &str, role: &str) -> Result<(), DatabaseError> {
 ///
 /// # Errors
 /// [`DatabaseError`].
-pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
+pub async fn check(pool: &Sessions) -> Result<(), DatabaseError> {
     let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
     let migrated = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "migrated!""#);
     let found = if migrated.fetch_one(pool).await? {
@@ -143,7 +132,7 @@ pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
 ///
 /// # Errors
 /// [`DatabaseError::Unavailable`].
-pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
+pub async fn tidy(pool: &Sessions) -> Result<u64, DatabaseError> {
     // A time that stands still while the statement runs: an index can be searched for it.
     let answers = in_steps(|| {
         let old = sqlx::query!(

@@ -2,6 +2,7 @@
 //!
 //! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`], [`books`]); [`settlements`], [`payouts`], [`calls`] and [`ledger`] are parts
 //! of a unit of work; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
+//! All of it goes over sessions that answer or are given up ([`session`]).
 
 mod auctions;
 mod audit;
@@ -20,6 +21,7 @@ pub mod outbox;
 mod payouts;
 pub mod reconciliation;
 mod row;
+pub mod session;
 mod settlements;
 mod standings;
 pub mod store;

@@ -11,15 +11,14 @@ use settlement_ports::{
     Claim, Early, Inserted, Locked, PendingCall, PendingPayout, Receipt, RequestKey, Seen, SettlementTx, StoreError,
     WholePayout,
 };
-use sqlx::{Postgres, Transaction};
 
 use crate::{
     auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, payouts,
-    settlements, standings, store::Wakers, traces::Traces,
+    session::Work, settlements, standings, store::Wakers, traces::Traces,
 };
 
 pub(crate) struct PgTx {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Work,
     wakers: Wakers,
     has_events: bool,
     has_calls: bool,
@@ -28,7 +27,7 @@ pub(crate) struct PgTx {
 }
 
 impl PgTx {
-    pub(crate) fn new(transaction: Transaction<'static, Postgres>, wakers: Wakers) -> Self {
+    pub(crate) fn new(transaction: Work, wakers: Wakers) -> Self {
         Self {
             transaction,
             wakers,
@@ -44,7 +43,7 @@ impl PgTx {
 impl SettlementTx for PgTx {
     async fn now(&mut self) -> Result<DateTime<Utc>, StoreError> {
         sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
-            .fetch_one(&mut *self.transaction)
+            .fetch_one(&mut self.transaction)
             .await
             .map_err(store_error)
     }

@@ -5,11 +5,12 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_adapter_postgres::{
     database, ledger,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::ledger::AccountKind;
 use settlement_ports::{LedgerReads, SettlementStore, StatementQuery};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 async fn empty() -> Result<String> {
@@ -23,7 +24,7 @@ async fn empty() -> Result<String> {
     Ok(format!("{host}/{name}?{parameters}"))
 }
 
-async fn database() -> Result<(PgPool, PgSettlements)> {
+async fn database() -> Result<(Sessions, PgSettlements)> {
     let url = empty().await?;
     database::migrate(&url).await?;
     let pool = database::connect(&url, 5)?;
@@ -74,7 +75,7 @@ async fn what_began_before_there_were_fees_keeps_its_commission_and_its_ledger()
 }
 
 /// Puts a released sale of anna's and its payout into the ledger, so long ago.
-async fn sold(pool: &PgPool, amount: i64, ago: TimeDelta) -> Result<DateTime<Utc>> {
+async fn sold(pool: &Sessions, amount: i64, ago: TimeDelta) -> Result<DateTime<Utc>> {
     let id = Uuid::now_v7();
     let at: DateTime<Utc> =
         sqlx::query_scalar("SELECT date_trunc('milliseconds', clock_timestamp() - $1::float8 * interval '1 s')")
@@ -199,11 +200,11 @@ async fn a_statement_is_read_from_its_sellers_index_alone() -> Result<()> {
     let query = StatementQuery { seller: "anna".parse()?, currency: "USD".parse()?, at: None, before: None };
     assert_eq!(store.statement(&query, 10).await?.len(), 1);
     let mut tx = pool.begin().await?;
-    sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").execute(&mut *tx).await?;
+    sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").execute(&mut tx).await?;
     let explain = "EXPLAIN SELECT at, reference, line, debit, credit FROM ledger_posting
          WHERE account = 'seller_payable' AND owner = 'anna' AND currency = 'USD' AND at <= 'infinity'
            AND (at, reference, line) < (now(), 'x', 1) ORDER BY at DESC, reference DESC, line DESC LIMIT 20";
-    let plan = sqlx::query_scalar::<_, String>(explain).fetch_all(&mut *tx).await?.join("\n");
+    let plan = sqlx::query_scalar::<_, String>(explain).fetch_all(&mut tx).await?.join("\n");
     assert!(plan.contains("Index Only Scan Backward using ledger_posting_seller"), "{plan}");
     assert!(plan.contains("ROW(at, reference, line) <") && !plan.contains("Sort"), "{plan}");
     Ok(())

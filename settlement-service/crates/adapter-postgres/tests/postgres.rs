@@ -10,6 +10,7 @@ use event_contracts::settlement::{SettlementEvent as Contract, SettlementStatus}
 use settlement_adapter_postgres::{
     database,
     outbox::PgOutbox,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
@@ -24,15 +25,15 @@ use settlement_ports::{
     LedgerReads, ListFilter, Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, SettlementTx, StoreError,
     Viewer,
 };
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 /// A migrated database of its own, and its store.
-async fn database() -> Result<(PgPool, PgSettlements)> {
+async fn database() -> Result<(Sessions, PgSettlements)> {
     open(&create().await?)
 }
 
-fn open(url: &str) -> Result<(PgPool, PgSettlements)> {
+fn open(url: &str) -> Result<(Sessions, PgSettlements)> {
     let pool = database::connect(url, 5)?;
     Ok((pool.clone(), PgSettlements::new(pool, Wakers::default())))
 }
@@ -98,7 +99,7 @@ async fn posted(store: &PgSettlements) -> Result<Settlement> {
 /// server when `drop` returns, and a contract that looks at once would see their locks.
 struct RolledBack {
     store: PgSettlements,
-    pool: PgPool,
+    pool: Sessions,
     wakers: Wakers,
 }
 
@@ -108,7 +109,7 @@ impl SettlementStore for RolledBack {
         let done = async {
             // Each open unit of work holds a clone of the wakers, as do the store and this.
             let open = || Arc::strong_count(&self.wakers.recorded) - 2;
-            while self.pool.size() as usize > self.pool.num_idle() + open() {
+            while self.pool.in_use() > open() {
                 tokio::task::yield_now().await;
             }
         };
@@ -340,9 +341,9 @@ async fn due_timers_and_calls_are_found_by_their_index() -> Result<()> {
         ("SELECT key FROM gateway_call WHERE due_at <= statement_timestamp() ORDER BY due_at, key", "gateway_call_due"),
     ] {
         let mut tx = pool.begin().await?;
-        sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").execute(&mut *tx).await?;
+        sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").execute(&mut tx).await?;
         let explain = &format!("EXPLAIN {query} LIMIT 32 FOR UPDATE SKIP LOCKED");
-        let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut *tx).await?;
+        let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut tx).await?;
         let plan = plan.join("\n");
         assert!(plan.contains(index) && plan.contains("Index Cond") && !plan.contains("Sort"), "{plan}");
     }

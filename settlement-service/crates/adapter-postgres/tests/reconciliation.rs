@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use settlement_adapter_postgres::{
     database, reconciliation,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_harness::contract;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-async fn database() -> Result<PgPool> {
+async fn database() -> Result<Sessions> {
     let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
         .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
     let name = format!("settlement_{}", Uuid::now_v7().simple());

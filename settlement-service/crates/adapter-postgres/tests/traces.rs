@@ -8,6 +8,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use settlement_adapter_postgres::{
     database,
     outbox::PgOutbox,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
@@ -16,13 +17,13 @@ use settlement_domain::{
 };
 use settlement_harness::{fees, terms};
 use settlement_ports::{Outbox, SettlementStore};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
-async fn database() -> Result<PgPool> {
+async fn database() -> Result<Sessions> {
     let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
         .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
     let name = format!("settlement_{}", Uuid::now_v7().simple());

@@ -28,10 +28,10 @@ use settlement_adapter_kafka::{
 use settlement_adapter_postgres::{
     database, ledger,
     outbox::PgOutbox,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_application::{Books, Facts, Notices, Reconciliation, Settlements, Worker};
-use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
@@ -140,7 +140,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
-fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
+fn checks(pool: &Sessions, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
     let (pool, draining, probe) = (pool.clone(), Arc::clone(draining), Arc::new(probe));
     let progress = Arc::clone(progress);
     let live: Check = Box::new(move || {
@@ -166,7 +166,7 @@ fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<
 }
 
 /// What has to be done now and then.
-async fn housekeeping(pool: PgPool, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
+async fn housekeeping(pool: Sessions, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
     let mut refresh = tokio::time::interval(REFRESH_KEYS_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {

@@ -1,0 +1,175 @@
+//! Sessions on a real PostgreSQL behind a network that forgets connections. Needs `OUTCRY_TEST_DATABASE_URL`; `make test`
+//! starts a server.
+
+use std::{fmt::Debug, io::ErrorKind, str::FromStr, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use bidding_adapter_postgres::{database, session::Sessions};
+use sqlx::{Error, postgres::PgConnectOptions};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::Instant,
+};
+
+/// In place of the seconds that a server has in life.
+const LIMIT: Duration = Duration::from_secs(1);
+/// Whatever is wrong with a session, it has been replaced by then.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A way to the server that can forget the connections that are open.
+struct Network {
+    forgotten: watch::Sender<u32>,
+    url: String,
+}
+
+impl Network {
+    async fn before_the_server() -> Result<Self> {
+        let server = std::env::var("OUTCRY_TEST_DATABASE_URL").context("set OUTCRY_TEST_DATABASE_URL")?;
+        let port = PgConnectOptions::from_str(&server)?.get_port();
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = server.replace(&format!(":{port}/"), &format!(":{}/", listener.local_addr()?.port()));
+        let forgotten = watch::Sender::new(0);
+        let orders = forgotten.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, port, orders.subscribe()));
+            }
+        });
+        Ok(Self { forgotten, url })
+    }
+
+    fn forgets(&self) {
+        self.forgotten.send_modify(|times| *times += 1);
+    }
+
+    /// One session at most: a place that is not given back is missed at once.
+    fn sessions(&self) -> Result<Sessions> {
+        Ok(database::connect(&self.url, 1)?.answering_within(LIMIT))
+    }
+}
+
+async fn carry(mut client: TcpStream, port: u16, mut forgotten: watch::Receiver<u32>) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(("127.0.0.1", port)).await?;
+    tokio::select! {
+        ended = tokio::io::copy_bidirectional(&mut client, &mut server) => ended.map(|_| ()),
+        _ = forgotten.changed() => {
+            drop(server);
+            // The client is never told.
+            std::future::pending().await
+        }
+    }
+}
+
+async fn pid(sessions: &Sessions) -> Result<i32, Error> {
+    sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(sessions).await
+}
+
+/// Until no session is in use or on its way back to the pool.
+async fn rest(sessions: &Sessions) {
+    while sessions.in_use() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A new session is there soon after the place of the old one is free.
+async fn works_again(sessions: &Sessions) -> Result<i32> {
+    let begun = Instant::now();
+    loop {
+        match pid(sessions).await {
+            Ok(pid) => return Ok(pid),
+            Err(error) if begun.elapsed() > SOON => return Err(error).context("no session is to be had"),
+            Err(_) => tokio::time::sleep(LIMIT / 10).await,
+        }
+    }
+}
+
+fn is_given_up<T: Debug>(answer: &Result<T, Error>) -> Result<()> {
+    let given_up = matches!(answer, Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut);
+    ensure!(given_up, "it should have been given up: {answer:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_that_is_never_answered_is_given_up_and_the_next_one_is_answered() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?;
+    let before = pid(&sessions).await?;
+    rest(&sessions).await;
+    network.forgets();
+    is_given_up(&pid(&sessions).await)?;
+    ensure!(works_again(&sessions).await? != before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_unit_of_work_that_is_never_answered_is_given_up_and_the_next_one_works() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?;
+    let mut work = sessions.begin().await?;
+    sqlx::query("SELECT 1").execute(&mut work).await?;
+    network.forgets();
+    is_given_up(&sqlx::query("SELECT 1").execute(&mut work).await)?;
+    drop(work);
+    works_again(&sessions).await?;
+
+    let work = sessions.begin().await?;
+    network.forgets();
+    is_given_up(&work.commit().await)?;
+    works_again(&sessions).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_stops_waiting_leaves_no_session_behind() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?;
+    pid(&sessions).await?;
+    rest(&sessions).await;
+    network.forgets();
+    let hung_up = tokio::time::timeout(LIMIT / 3, pid(&sessions)).await;
+    ensure!(hung_up.is_err(), "{hung_up:?}");
+    works_again(&sessions).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_was_forgotten_while_it_rested_is_replaced_before_anybody_waits_for_it() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?;
+    let before = pid(&sessions).await?;
+    rest(&sessions).await;
+    network.forgets();
+    // So long that it is in doubt.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    ensure!(pid(&sessions).await? != before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn work_that_is_not_committed_is_rolled_back_and_its_session_used_again() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?;
+    let before = pid(&sessions).await?;
+    let mut work = sessions.begin().await?;
+    sqlx::query("CREATE TABLE never (there int)").execute(&mut work).await?;
+    drop(work);
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('never') IS NOT NULL").fetch_one(&sessions).await?;
+    ensure!(!there && pid(&sessions).await? == before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_whose_server_takes_no_writes_any_more_is_not_used_again() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?;
+    let before = pid(&sessions).await?;
+    // As a primary that was demoted: who has a session keeps it.
+    sqlx::query("SET default_transaction_read_only = on").execute(&sessions).await?;
+    let refused = sqlx::query("CREATE TABLE refused (here int)").execute(&sessions).await;
+    ensure!(matches!(&refused, Err(Error::Database(error)) if error.code().as_deref() == Some("25006")), "{refused:?}");
+    let write = sqlx::query("CREATE TEMPORARY TABLE written (here int)");
+    write.execute(&sessions).await.context("the write follows the failover")?;
+    ensure!(pid(&sessions).await? != before);
+    Ok(())
+}
