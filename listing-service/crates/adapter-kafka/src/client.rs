@@ -34,7 +34,8 @@ pub enum KafkaFault {
 
 impl KafkaConfig {
     /// What every client of the service has in common. librdkafka's reconnect back-off of up to 10 s
-    /// would delay deliveries after a broker's restart by as much.
+    /// would delay deliveries after a broker's restart by as much; and over a connection that only this side
+    /// believes in it would wait for an answer for a minute.
     pub(crate) fn client(&self, role: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -45,6 +46,7 @@ impl KafkaConfig {
             .set("ssl.certificate.location", self.cert_file.to_string_lossy())
             .set("ssl.key.location", self.key_file.to_string_lossy())
             .set("reconnect.backoff.max.ms", "500")
+            .set("socket.timeout.ms", "10000")
             .set("socket.keepalive.enable", "true");
         config
     }
