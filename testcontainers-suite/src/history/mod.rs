@@ -9,7 +9,7 @@
 //!   is not known may be in it once or not at all;
 //! - [`Rule::Answer`]: what a client was told is what the log says;
 //! - [`Rule::Time`]: what had ended before something else began comes before it (linearizability), reads included;
-//! - [`Rule::Refusal`]: at some moment during a call that was refused the auction did refuse it;
+//! - [`Rule::Refusal`]: at some moment during a call that was refused the auction did refuse it, or its time was over;
 //! - [`Rule::Price`]: prices and leaders follow from the maxima by the rules of the trade;
 //! - [`Rule::Close`]: the close is one point, and nothing is accepted after it;
 //! - [`Rule::Key`]: an idempotency key has one answer and one effect.

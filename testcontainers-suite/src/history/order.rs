@@ -127,15 +127,17 @@ fn refused(
         matched.iter().find(|bid| bid.operation.is_some_and(|index| operations[index].bidder == operation.bidder));
     let alias = own.map(|bid| bid.bid.alias.as_str());
     let leads = |state: &State<'_>| state.leader.is_some() && state.leader == alias;
-    let refuses = |state: &State<'_>| match refusal {
+    // Its time is over a moment before the log says that it is closed: nothing is accepted any more.
+    let last_bid = log.bids.last().map_or(0, |(place, _)| *place);
+    let refuses = |(place, state): (u64, &State<'_>)| match refusal {
         Refusal::TooLow => state.open && !leads(state) && operation.amount < state.next_minimum,
         Refusal::NotRaised => state.open && leads(state),
-        Refusal::NotOpen => !state.open,
+        Refusal::NotOpen => !state.open || place >= last_bid,
         Refusal::Other(_) => true,
     };
     let from = known.reached(operation.began);
     let to = known.bound(operation.ended.unwrap_or(Duration::MAX)).min(log.last());
-    let mut moments = (from..=to).filter_map(|place| log.after(place));
+    let mut moments = (from..=to).filter_map(|place| Some((place, log.after(place)?)));
     if !moments.any(refuses) {
         findings.add(
             Rule::Refusal,

@@ -29,8 +29,11 @@ pub enum Kind {
     Envelope,
     /// Its data does not fit its schema.
     Schema,
-    /// It does not follow the event of its key before it.
+    /// It does not follow the event of its key before it: one is missing, or another had its number.
     Sequence,
+    /// It came before, and others of its key since. A relay that could not note what it had published begins again there;
+    /// without a fault none has to.
+    Again,
 }
 
 /// One record of a topic.
@@ -55,8 +58,8 @@ struct Contract {
 /// Judges events, one after the other.
 pub struct Checker {
     contracts: HashMap<&'static str, Contract>,
-    /// The last sequence of each key, and the ids that had it: delivery is at least once.
-    last: HashMap<(Service, String), (u64, Uuid)>,
+    /// The numbers and ids of each key's events.
+    seen: HashMap<(Service, String), BTreeMap<u64, Uuid>>,
     counts: BTreeMap<&'static str, u64>,
     repeated: u64,
     faults: BTreeMap<Kind, Vec<String>>,
@@ -76,7 +79,7 @@ impl Checker {
             contracts.insert(event.event_type, Contract { topic: event.topic, key_field: event.key_field, schema });
             counts.insert(event.event_type, 0);
         }
-        Ok(Self { contracts, last: HashMap::new(), counts, repeated: 0, faults: BTreeMap::new() })
+        Ok(Self { contracts, seen: HashMap::new(), counts, repeated: 0, faults: BTreeMap::new() })
     }
 
     /// Judges the next record.
@@ -133,16 +136,19 @@ impl Checker {
         faults
     }
 
+    /// Delivery is at least once: the last event may come twice at any time.
     fn follows(&mut self, service: Service, key: &str, envelope: &Envelope) -> Option<(Kind, String)> {
-        let last = self.last.get(&(service, key.to_owned())).copied();
-        let (before, id) = last.unwrap_or_default();
-        if envelope.sequence == before && id == envelope.id {
-            self.repeated += 1;
-            return None;
+        let seen = self.seen.entry((service, key.to_owned())).or_default();
+        let last = seen.last_key_value().map_or(0, |(number, _)| *number);
+        let number = envelope.sequence;
+        match seen.insert(number, envelope.id) {
+            Some(id) if id == envelope.id => {
+                self.repeated += 1;
+                (number != last).then(|| (Kind::Again, format!("number {number} comes once more after {last}")))
+            }
+            Some(id) => Some((Kind::Sequence, format!("number {number} was {id}, and now it is {}", envelope.id))),
+            None => (number != last + 1).then(|| (Kind::Sequence, format!("number {number} follows {last}"))),
         }
-        self.last.insert((service, key.to_owned()), (envelope.sequence, envelope.id));
-        let fault = || (Kind::Sequence, format!("number {} follows {before}", envelope.sequence));
-        (envelope.sequence != before + 1).then(fault)
     }
 
     /// No event so far has a fault of these kinds.
@@ -166,7 +172,7 @@ impl Checker {
     /// How many there were of each type, as a table.
     pub fn table(&self) -> Result<String> {
         let total: u64 = self.counts.values().sum();
-        let keys = self.last.len();
+        let keys = self.seen.len();
         let mut table =
             format!("{total} events of {keys} keys, checked as they passed ({} came twice):\n", self.repeated);
         for (event_type, count) in &self.counts {
@@ -285,24 +291,35 @@ mod tests {
         );
     }
 
+    /// What is wrong with the numbers of a key's events, each with its id.
+    fn in_this_order(numbers: &[(&str, u128)]) -> Vec<Kind> {
+        let mut checker = Checker::new().expect("the committed schemas");
+        for (sequence, id) in numbers {
+            judged(&mut checker, BID, |headers, _| {
+                headers.insert("ce_sequence".to_owned(), (*sequence).to_owned());
+                headers.insert("ce_id".to_owned(), Uuid::from_u128(*id).to_string());
+            });
+        }
+        checker.faults.into_keys().collect()
+    }
+
     #[test]
     fn a_gap_and_a_step_back_are_found_and_a_repetition_is_not() {
-        let follows = |numbers: &[(&str, u128)]| {
-            let mut checker = Checker::new().expect("the committed schemas");
-            for (sequence, id) in numbers {
-                judged(&mut checker, BID, |headers, _| {
-                    headers.insert("ce_sequence".to_owned(), (*sequence).to_owned());
-                    headers.insert("ce_id".to_owned(), Uuid::from_u128(*id).to_string());
-                });
-            }
-            checker.holds(&[Kind::Sequence]).is_ok()
-        };
-        assert!(follows(&[("1", 1), ("2", 2), ("3", 3)]));
-        assert!(follows(&[("1", 1), ("2", 2), ("2", 2), ("3", 3)]), "delivery is at least once");
-        assert!(!follows(&[("1", 1), ("3", 3)]), "a gap");
-        assert!(!follows(&[("2", 2)]), "the first is missing");
-        assert!(!follows(&[("1", 1), ("2", 2), ("1", 1)]), "a step back");
-        assert!(!follows(&[("1", 1), ("2", 2), ("2", 9)]), "two of the same number");
+        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("3", 3)]), []);
+        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("2", 2), ("3", 3)]), [], "delivery is at least once");
+        assert_eq!(in_this_order(&[("1", 1), ("3", 3)]), [Kind::Sequence], "a gap");
+        assert_eq!(in_this_order(&[("2", 2)]), [Kind::Sequence], "the first is missing");
+        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("2", 9)]), [Kind::Sequence], "two of the same number");
+        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("1", 9)]), [Kind::Sequence], "another first one");
+    }
+
+    #[test]
+    fn what_is_published_once_more_from_some_place_on_is_told_apart_from_what_is_missing() {
+        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("1", 1)]), [Kind::Again], "a step back");
+        let again = [("1", 1), ("2", 2), ("3", 3), ("2", 2), ("3", 3), ("4", 4)];
+        assert_eq!(in_this_order(&again), [Kind::Again]);
+        let and_a_gap = [("1", 1), ("2", 2), ("1", 1), ("2", 2), ("4", 4)];
+        assert_eq!(in_this_order(&and_a_gap), [Kind::Sequence, Kind::Again]);
     }
 
     #[test]
