@@ -7,7 +7,7 @@ WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CAND
 
 export SQLX_OFFLINE ?= true
 
-.PHONY: help run build test test-full test-docker test-api fuzz bench load soak coverage supply-chain fmt lint sqlx-prepare preflight
+.PHONY: help run build test test-full test-docker test-api chaos fuzz bench load soak coverage supply-chain fmt lint sqlx-prepare preflight
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
@@ -34,6 +34,9 @@ test-api: preflight ## makes requests of every kind to the three APIs (Schemathe
 
 fuzz: preflight ## arbitrary inputs for all that reads what strangers send (FUZZ_SECONDS=60 each; FUZZ="settlement-service/money")
 	@scripts/fuzz.sh $(FUZZ)
+chaos: preflight ## faults of every kind on a marketplace under load, and what users saw of each
+	@scripts/each.sh "$(PROGRAMS)" cargo build --locked
+	@cd testcontainers-suite && OUTCRY_CHAOS=all cargo test --locked --test chaos -- $(ARGS)
 
 bench: build ## measures bids and streams on this machine beside the bare database, and checks that nothing is lost
 	@scripts/bench.sh

@@ -1,0 +1,160 @@
+//! Messages: duplicated, out of order, all of them once more from the beginning, and some that nobody can read.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::Utc;
+use event_contracts::envelope::Envelope;
+use libtest_mimic::Trial;
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    message::{Header, OwnedHeaders, OwnedMessage},
+    producer::{FutureProducer, FutureRecord},
+    util::Timeout,
+};
+use testcontainers_suite::{
+    broker,
+    chance::Chance,
+    watch,
+    world::{Endpoints, Service},
+};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::{converge::partitions, extent::Extent, round::Round, trial};
+
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// Most messages of a partition that are sent again.
+const AGAIN: i64 = 400;
+const PAUSE: Duration = Duration::from_millis(500);
+/// Of those by chance so many are sent at once.
+const AT_ONCE: usize = 60;
+/// Messages on each topic that nobody can read.
+const POISONS: i64 = 2;
+/// Each of them is a dead letter of the two services that follow its topic.
+const READERS: i64 = 2;
+
+pub fn trials(extent: Extent) -> Vec<Trial> {
+    let mut trials = vec![again(extent)];
+    if extent == Extent::All {
+        trials.push(nobody_can_read());
+    }
+    trials
+}
+
+fn again(extent: Extent) -> Trial {
+    trial("messages::duplicated_reordered_and_replayed", async move |stage| {
+        let lasts = extent.lasts(5, 20);
+        Round::of("messages come twice, out of order, and all of them once more", lasts)
+            .run(stage, async |stage| {
+                let begun = Instant::now();
+                let mut chance = Chance::of_seed(2);
+                while begun.elapsed() < lasts {
+                    for service in Service::ALL {
+                        let mut messages = latest(&stage.world.endpoints, service).await?;
+                        chance.shuffle(&mut messages);
+                        messages.truncate(AT_ONCE);
+                        send(&stage.world.endpoints, service, messages).await?;
+                    }
+                    sleep(PAUSE).await;
+                }
+                for service in Service::ALL {
+                    send(&stage.world.endpoints, service, latest(&stage.world.endpoints, service).await?).await?;
+                }
+                Ok(Instant::now())
+            })
+            .await
+    })
+}
+
+fn nobody_can_read() -> Trial {
+    trial("messages::that_nobody_can_read", async move |stage| {
+        let poisons = POISONS * i64::try_from(Service::ALL.len())?;
+        Round::of("messages that nobody can read on every topic", Duration::from_secs(3))
+            .burying(poisons * READERS)
+            .run(stage, async |stage| {
+                for service in Service::ALL {
+                    poison(&stage.world.endpoints, service).await?;
+                }
+                Ok(Instant::now())
+            })
+            .await
+    })
+}
+
+/// The last messages of each partition of a service's topic, in the order of their partition.
+async fn latest(endpoints: &Endpoints, service: Service) -> Result<Vec<OwnedMessage>> {
+    let endpoints = endpoints.clone();
+    tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer =
+            broker::client(&endpoints, service).set("group.id", format!("{}-replay", service.name())).create()?;
+        let (topic, mut places, mut left) = (service.topic(), TopicPartitionList::new(), 0);
+        for partition in partitions(&consumer, &topic)? {
+            let (low, high) = consumer.fetch_watermarks(&topic, partition, ANSWERS_WITHIN)?;
+            let from = low.max(high - AGAIN);
+            places.add_partition_offset(&topic, partition, Offset::Offset(from))?;
+            left += high - from;
+        }
+        consumer.assign(&places)?;
+        let mut messages = Vec::new();
+        for _ in 0..left {
+            messages.push(consumer.poll(ANSWERS_WITHIN).context("the broker is silent")??.detach());
+        }
+        Ok(messages)
+    })
+    .await?
+}
+
+fn producer(endpoints: &Endpoints, service: Service) -> Result<FutureProducer> {
+    Ok(broker::client(endpoints, service).set("acks", "all").create()?)
+}
+
+/// Sends messages again as they were.
+async fn send(endpoints: &Endpoints, service: Service, messages: Vec<OwnedMessage>) -> Result<()> {
+    let producer = producer(endpoints, service)?;
+    let mut sent = Vec::new();
+    for message in &messages {
+        let mut record = FutureRecord::<[u8], [u8]>::to(message.topic()).partition(message.partition());
+        (record.key, record.payload, record.headers) = (message.key(), message.payload(), message.headers().cloned());
+        sent.push(producer.send_result(record).map_err(|(fault, _)| fault)?);
+    }
+    for delivery in sent {
+        delivery.await?.map_err(|(fault, _)| fault)?;
+    }
+    Ok(())
+}
+
+/// One that has an id and nothing else, and one whose data break off.
+async fn poison(endpoints: &Endpoints, service: Service) -> Result<()> {
+    let (producer, topic, key) = (producer(endpoints, service)?, service.topic(), Uuid::now_v7().to_string());
+    let (bare, broken) = (Uuid::now_v7(), Uuid::now_v7());
+    for id in [bare, broken] {
+        watch::planted(id);
+    }
+    let headers = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some(&bare.to_string()) });
+    let record = FutureRecord::to(&topic).key(&key).payload("neither an envelope nor JSON").headers(headers);
+    producer.send(record, Timeout::After(ANSWERS_WITHIN)).await.map_err(|(fault, _)| fault)?;
+
+    let event = match service {
+        Service::Listing => "outcry.listing.published.v1",
+        Service::Bidding => "outcry.bidding.auction.closed.v1",
+        Service::Settlement => "outcry.settlement.completed.v1",
+    };
+    let envelope = Envelope {
+        id: broken,
+        source: format!("/outcry/{}", service.name()),
+        event_type: event.to_owned(),
+        subject: key.clone(),
+        time: Utc::now(),
+        sequence: 1,
+        traceparent: None,
+    };
+    let mut headers = OwnedHeaders::new();
+    for (name, value) in envelope.to_headers() {
+        headers = headers.insert(Header { key: name, value: Some(&value) });
+    }
+    let record = FutureRecord::to(&topic).key(&key).payload(r#"{"nothing": "that was"#).headers(headers);
+    producer.send(record, Timeout::After(ANSWERS_WITHIN)).await.map_err(|(fault, _)| fault)?;
+    Ok(())
+}
