@@ -1,4 +1,4 @@
-//! Messages: duplicated, out of order, all of them once more from the beginning, and some that nobody can read.
+//! Messages: duplicated, out of order, replayed, and some that nobody can read.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
 fn again(extent: Extent) -> Trial {
     trial("messages::duplicated_reordered_and_replayed", async move |stage| {
         let lasts = extent.lasts(5, 20);
-        Round::of("messages come twice, out of order, and all of them once more", lasts)
+        Round::of("messages come twice, out of order, and are replayed", lasts)
             .run(stage, async |stage| {
                 let begun = Instant::now();
                 let mut chance = Chance::of_seed(2);

@@ -13,10 +13,10 @@ use super::client::{Ask, Client, Crowd};
 const LASTS: Duration = Duration::from_secs(5);
 const PRICE: i64 = 10_000;
 
-/// Sells until told to stop, and ends what was begun. Tells how many sales were paid out.
+/// Sells until told to stop, and ends what was begun; not before there was one sale. Tells how many were paid out.
 pub async fn sells(crowd: Arc<Crowd>, stop: watch::Receiver<bool>) -> Result<usize> {
     let mut sales = 0;
-    while !*stop.borrow() {
+    while sales == 0 || !*stop.borrow() {
         sales += usize::from(sale(&crowd).await?);
     }
     Ok(sales)
