@@ -34,6 +34,7 @@ test-api: preflight ## makes requests of every kind to the three APIs (Schemathe
 
 fuzz: preflight ## arbitrary inputs for all that reads what strangers send (FUZZ_SECONDS=60 each; FUZZ="settlement-service/money")
 	@scripts/fuzz.sh $(FUZZ)
+
 chaos: preflight ## faults of every kind on a marketplace under load, and what users saw of each
 	@scripts/each.sh "$(PROGRAMS)" cargo build --locked
 	@cd testcontainers-suite && OUTCRY_CHAOS=all cargo test --locked --test chaos -- $(ARGS)
