@@ -28,6 +28,17 @@ const LIMITS: DurationLimits = DurationLimits { min: chrono::TimeDelta::seconds(
 
 /// A migrated database of its own, and its store.
 async fn database() -> Result<(Sessions, PgListings)> {
+    connected(&new_database().await?, 5)
+}
+
+/// The store of the database at `url`, with at most `max_connections` sessions.
+fn connected(url: &str, max_connections: u32) -> Result<(Sessions, PgListings)> {
+    let pool = database::connect(url, max_connections)?;
+    Ok((pool.clone(), PgListings::new(pool, Arc::new(Notify::new()))))
+}
+
+/// The URL of a migrated database of its own.
+async fn new_database() -> Result<String> {
     let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
         .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
     let name = format!("listing_{}", Uuid::now_v7().simple());
@@ -37,8 +48,7 @@ async fn database() -> Result<(Sessions, PgListings)> {
     let host = base.rsplit_once('/').context("the URL names no database")?.0;
     let url = format!("{host}/{name}?{parameters}");
     database::migrate(&url).await?;
-    let pool = database::connect(&url, 5)?;
-    Ok((pool.clone(), PgListings::new(pool, Arc::new(Notify::new()))))
+    Ok(url)
 }
 
 async fn draft(store: &PgListings) -> Result<Listing> {
@@ -352,11 +362,11 @@ async fn every_format_goes_out_as_the_contract_has_it() -> Result<()> {
 }
 
 /// How many rows of `listing` were read so far, as the session of `connection` knows it.
-async fn rows_read(connection: &PgPool) -> Result<i64> {
-    sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(connection).await?;
+async fn rows_read(session: &Sessions) -> Result<i64> {
+    sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(session).await?;
     let read =
         sqlx::query_scalar("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'listing'");
-    Ok(read.fetch_one(connection).await?)
+    Ok(read.fetch_one(session).await?)
 }
 
 #[tokio::test]
@@ -365,7 +375,9 @@ async fn what_ends_next_is_found_without_reading_what_has_ended() -> Result<()> 
     const ENDED: i64 = 5_000;
     const LIVE: i64 = 500;
     const PAGE: u32 = 20;
-    let (pool, store) = database().await?;
+    let url = new_database().await?;
+    // One session: the statistics are its own.
+    let (pool, store) = connected(&url, 1)?;
     let next = publish(&store, &draft(&store).await?).await?.id;
     let columns: String = sqlx::query_scalar(
         "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns
@@ -383,10 +395,6 @@ async fn what_ends_next_is_found_without_reading_what_has_ended() -> Result<()> 
     ))
     .execute(&pool)
     .await?;
-    // One session: the statistics are its own.
-    let (url, one) = (pool.connect_options(), sqlx::postgres::PgPoolOptions::new().max_connections(1));
-    let one = one.connect_with((*url).clone()).await?;
-    let store = PgListings::new(one.clone(), Arc::new(Notify::new()));
     let browse = Browse {
         viewer: UserId("bert".into()),
         text: None,
@@ -397,9 +405,9 @@ async fn what_ends_next_is_found_without_reading_what_has_ended() -> Result<()> 
         after: None,
         limit: PAGE,
     };
-    let before = rows_read(&one).await?;
+    let before = rows_read(&pool).await?;
     let page = store.browse(&browse).await?;
-    let read = rows_read(&one).await? - before;
+    let read = rows_read(&pool).await? - before;
     assert_eq!(page.listings.first().map(|listing| listing.id), Some(next));
     assert_eq!(page.listings.len(), PAGE as usize);
     assert!(page.listings.iter().all(|listing| listing.status() == "live"));

@@ -93,7 +93,7 @@ async fn works(connection: &mut PgConnection) -> bool {
 
 /// Whether a session could be brought in order in which a transaction may be open.
 async fn is_rolled_back(connection: &mut PgConnection) -> bool {
-    matches!(timeout(WORKS_WITHIN, sqlx::raw_sql("ROLLBACK").execute(connection)).await, Ok(Ok(_)))
+    matches!(timeout(WORKS_WITHIN, connection.execute("ROLLBACK")).await, Ok(Ok(_)))
 }
 
 /// A session in use. Dropped in the midst of something it is brought in order, or given up.

@@ -100,7 +100,7 @@ async fn not_reached(stage: &mut Stage, service: Service) -> Result<()> {
             stage.links(service).database.forget();
             sleep(DECIDES_AFTER).await;
             promote(stage, &replica, service).await?;
-            sleep(SILENCE - DECIDES_AFTER).await;
+            sleep(SILENCE.saturating_sub(DECIDES_AFTER)).await;
             Ok(Instant::now())
         })
         .await
