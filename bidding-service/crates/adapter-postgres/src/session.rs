@@ -5,7 +5,7 @@
 //! it. So every answer has a limit here, and a session that was left in the midst of something goes back to the pool only
 //! if it still works. There is no way to the pool round this.
 
-use std::{io::ErrorKind, time::Duration};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use futures::{
     FutureExt, StreamExt, TryFutureExt, TryStreamExt,
@@ -13,7 +13,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use sqlx::{
-    Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres,
+    Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
@@ -38,8 +38,17 @@ pub struct Sessions {
 impl Sessions {
     /// Sessions by `options`, made when first needed.
     pub(crate) fn new(options: PgPoolOptions, server: PgConnectOptions) -> Self {
-        let options = options.test_before_acquire(false).before_acquire(|connection, rested| {
-            Box::pin(async move { Ok(rested.idle_for < DOUBTED_AFTER || works(connection).await) })
+        let again = Arc::new(server.clone());
+        // Nothing but this closes a session: sqlx says farewell first, and waits for an answer that may never come.
+        let options = options.idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+        let options = options.before_acquire(move |connection, rested| {
+            let server = Arc::clone(&again);
+            Box::pin(async move {
+                if rested.idle_for >= DOUBTED_AFTER && !works(connection).await {
+                    *connection = PgConnection::connect_with(&server).await?;
+                }
+                Ok(true)
+            })
         });
         Self { pool: options.connect_lazy_with(server), answers_within: ANSWERS_WITHIN }
     }
@@ -67,7 +76,7 @@ impl Sessions {
         (self.pool.size() as usize).saturating_sub(self.pool.num_idle())
     }
 
-    /// Ends all sessions.
+    /// Ends all sessions, and says farewell to each: bound it, for one that says nothing takes for ever.
     pub async fn close(&self) {
         self.pool.close().await;
     }
