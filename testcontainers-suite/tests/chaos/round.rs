@@ -228,7 +228,7 @@ async fn check(crowd: &Arc<Crowd>, lot: &str, log: Vec<Entry>) -> Result<()> {
         crowd.record.finding(format!("who watched {lot} saw {log:?}, and whoever comes later {again:?}"));
     }
     let (calls, looks) = crowd.record.of_auction(lot);
-    let history = History { terms: bidders::TERMS, calls, looks, log };
+    let history = History { terms: bidders::TERMS, calls, looks, log, ends: None };
     for finding in history.check() {
         crowd.record.finding(format!("lot {lot}: {finding}"));
     }
