@@ -1,5 +1,6 @@
 //! Whether the services agree again: all are ready, nothing waits in an outbox, no consumer lags, nothing is overdue, and
-//! listing shows what bidding decided. Databases and broker are asked directly, past the proxies.
+//! listing shows what bidding decided. Databases and broker are asked directly, past the proxies. What has to be alike once
+//! a lot is over is said in [`crate::outcome`].
 
 use std::{
     collections::BTreeMap,
@@ -141,7 +142,7 @@ impl Witness {
 }
 
 fn pool(url: &str) -> Result<PgPool> {
-    Ok(PgPoolOptions::new().max_connections(2).acquire_timeout(ANSWERS_WITHIN).connect_lazy(url)?)
+    Ok(PgPoolOptions::new().max_connections(4).acquire_timeout(ANSWERS_WITHIN).connect_lazy(url)?)
 }
 
 /// The numbers of a topic's partitions.

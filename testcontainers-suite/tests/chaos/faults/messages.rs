@@ -1,6 +1,6 @@
 //! Messages: duplicated, out of order, replayed, and some that nobody can read.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
 use chrono::Utc;
@@ -22,7 +22,14 @@ use testcontainers_suite::{
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::{converge::partitions, extent::Extent, round::Round, trial};
+use crate::{
+    contract::{Contract, Mended},
+    converge::partitions,
+    extent::Extent,
+    round::Round,
+    stage::Stage,
+    trial,
+};
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// Most messages of a partition that are sent again.
@@ -34,6 +41,8 @@ const AT_ONCE: usize = 60;
 const POISONS: i64 = 2;
 /// Each of them is a dead letter of the two services that follow its topic.
 const READERS: i64 = 2;
+/// Between the poisons of two topics.
+const POISONS_EVERY: Duration = Duration::from_secs(1);
 
 pub fn trials(extent: Extent) -> Vec<Trial> {
     let mut trials = vec![again(extent)];
@@ -46,38 +55,51 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
 fn again(extent: Extent) -> Trial {
     trial("messages::duplicated_reordered_and_replayed", async move |stage| {
         let lasts = extent.lasts(5, 20);
-        Round::of("messages come twice, out of order, and are replayed", lasts)
+        Round::of("messages come twice, out of order, and are replayed", lasts, Contract::ALL_SERVE)
             .run(stage, async |stage| {
-                let begun = Instant::now();
+                let (since, mut sent) = (Instant::now(), 0);
                 let mut chance = Chance::of_seed(2);
-                while begun.elapsed() < lasts {
+                while since.elapsed() < lasts {
                     for service in Service::ALL {
                         let mut messages = latest(&stage.world.endpoints, service).await?;
                         chance.shuffle(&mut messages);
                         messages.truncate(AT_ONCE);
+                        sent += messages.len();
                         send(&stage.world.endpoints, service, messages).await?;
                     }
                     sleep(PAUSE).await;
                 }
-                for service in Service::ALL {
-                    send(&stage.world.endpoints, service, latest(&stage.world.endpoints, service).await?).await?;
-                }
-                Ok(Instant::now())
+                sent += replay(stage).await?.values().sum::<usize>();
+                Ok(Mended::now(since, format!("{sent} messages came again")))
             })
             .await
     })
 }
 
+/// Sends the last messages of all services once more; how many.
+async fn replay(stage: &Stage) -> Result<BTreeMap<Service, usize>> {
+    let mut sent = BTreeMap::new();
+    for service in Service::ALL {
+        let messages = latest(&stage.world.endpoints, service).await?;
+        sent.insert(service, messages.len());
+        send(&stage.world.endpoints, service, messages).await?;
+    }
+    Ok(sent)
+}
+
 fn nobody_can_read() -> Trial {
     trial("messages::that_nobody_can_read", async move |stage| {
         let poisons = POISONS * i64::try_from(Service::ALL.len())?;
-        Round::of("messages that nobody can read on every topic", Duration::from_secs(3))
-            .burying(poisons * READERS)
+        let contract = Contract::ALL_SERVE.burying(poisons * READERS);
+        Round::of("messages that nobody can read on every topic", Duration::from_secs(3), contract)
             .run(stage, async |stage| {
+                let (since, mut gone) = (Instant::now(), Instant::now());
                 for service in Service::ALL {
                     poison(&stage.world.endpoints, service).await?;
+                    gone = Instant::now();
+                    sleep(POISONS_EVERY).await;
                 }
-                Ok(Instant::now())
+                Ok(Mended { gone, ..Mended::now(since, format!("{poisons} of them were sent")) })
             })
             .await
     })

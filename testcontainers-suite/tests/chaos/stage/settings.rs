@@ -36,6 +36,9 @@ const SETTINGS: [(&str, &str); 11] = [
     ("OUTCRY_INSPECTION_S", "600"),
 ];
 
+/// Places for sessions with the database in each instance.
+pub(super) const PLACES: usize = 20;
+
 /// Secrets that the services share with nobody, made once.
 pub fn make_secrets(data_dir: &Path) -> Result<()> {
     let mut alias = [0; 32];
@@ -78,6 +81,7 @@ impl Stage {
             .env("OUTCRY_TLS_CERT_FILE", tls("-server"))
             .env("OUTCRY_TLS_KEY_FILE", tls("-server-key"))
             .env("OUTCRY_DATABASE_URL_FILE", secret(&url_file))
+            .env("OUTCRY_DATABASE_MAX_CONNECTIONS", PLACES.to_string())
             .env("OUTCRY_KAFKA_BROKERS", links.broker.address().to_string())
             .env("OUTCRY_KAFKA_CA_FILE", &endpoints.ca_file)
             .env("OUTCRY_KAFKA_CERT_FILE", tls(""))
