@@ -1,5 +1,5 @@
-//! What is looked at once a round has ended and everything is quiet: lots that are over, events, logs, dead
-//! letters, and whether every place for a session can be used again.
+//! What is looked at once a round has ended and everything is quiet: lots that are over, events, logs, dead letters, the
+//! books against the gateway, and whether every place for a session can be used again.
 
 use anyhow::{Context, Result, ensure};
 use testcontainers_suite::world::Service;
@@ -37,6 +37,7 @@ pub async fn find(stage: &mut Stage, before: &Before, contract: &Contract, recor
     for lot in record.lots() {
         record.holds(&format!("lot {}", lot.id), outcome::is_told_alike(stage, &lot).await);
     }
+    record.holds("the books", stage.books_agree_with_the_gateway().await);
     for service in Service::ALL {
         record.holds("sessions", stage.all_places_are_usable(service).await);
     }

@@ -1,6 +1,7 @@
 //! A marketplace whose every connection to a server goes through a proxy: `outcry up` runs PostgreSQL and Kafka, this
 //! program runs the services, as often as it likes, and clients reach them through a front that knows all instances.
 
+mod books;
 pub mod cluster;
 mod end;
 pub mod instance;

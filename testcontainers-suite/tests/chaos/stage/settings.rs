@@ -1,5 +1,5 @@
 //! What a service is told by its environment here: the settings of `outcry up`, through the proxies, with deadlines that
-//! outlast a fault and without limits of rates.
+//! outlast a fault, without limits of rates, and with a payment gateway that loses calls and answers.
 
 use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -38,6 +38,11 @@ const SETTINGS: [(&str, &str); 11] = [
 
 /// Places for sessions with the database in each instance.
 pub(super) const PLACES: usize = 20;
+
+/// What the payment gateway does wrong: of a hundred calls eight are lost on their way, and of eight the answer is lost. Each
+/// of them is asked for, or sent again by the same key, a second later. Too few for the circuit breaker to open, which takes
+/// half of them.
+const GATEWAY_FAULTS: &str = "seed=7,slow_ms=5,timeout_before=80,timeout_after=80";
 
 /// Secrets that the services share with nobody, made once.
 pub fn make_secrets(data_dir: &Path) -> Result<()> {
@@ -100,6 +105,7 @@ impl Stage {
             Service::Settlement => {
                 command.env("OUTCRY_GATEWAY", "simulated");
                 command.env("OUTCRY_SIMULATED_GATEWAY_FILE", data_dir.join("gateway.journal"));
+                command.env("OUTCRY_SIMULATED_GATEWAY_FAULTS", GATEWAY_FAULTS);
             }
         }
         command.envs(extra.iter().map(|(name, value)| (name, value)));
