@@ -1,6 +1,7 @@
 //! What goes wrong.
 
 mod clock;
+mod crashes;
 mod disk;
 mod failover;
 mod messages;
@@ -9,6 +10,7 @@ mod processes;
 mod scale;
 mod servers;
 mod storm;
+mod story;
 
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
     [
         network::trials(extent),
         processes::trials(extent),
+        crashes::trials(extent),
         servers::trials(extent),
         messages::trials(extent),
         storm::trials(extent),

@@ -24,7 +24,7 @@ const AWAY: Duration = DEATH_IS_NOTICED_AFTER;
 
 pub fn trials(extent: Extent) -> Vec<Trial> {
     if extent == Extent::Short {
-        // In `--test resilience` every service is killed at every step of a sale.
+        // In `--test resilience` every service is killed at every step of a sale, and here one while it is cut off.
         return Vec::new();
     }
     let mut trials: Vec<_> = Service::ALL.map(killed).into();
