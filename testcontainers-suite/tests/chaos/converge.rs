@@ -127,6 +127,16 @@ impl Witness {
         tokio::task::spawn_blocking(count).await?
     }
 
+    /// Messages on the topics of all services, whoever sent them.
+    pub async fn published(&self) -> Result<i64> {
+        let consumers = Arc::clone(&self.consumers);
+        let count = move || {
+            let counts = consumers.iter().map(|(service, consumer)| records(consumer, &service.topic()));
+            counts.sum::<Result<i64>>()
+        };
+        tokio::task::spawn_blocking(count).await?
+    }
+
     /// Whether the broker answers.
     pub async fn reaches_the_broker(&self) -> Result<()> {
         let consumers = Arc::clone(&self.consumers);

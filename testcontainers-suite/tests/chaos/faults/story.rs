@@ -1,14 +1,16 @@
 //! People beside the load, of whom it is certain what they do when something goes wrong: they list lots whose ends come in
 //! the midst of it, publish, bid and pay.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures::future::try_join_all;
+use reqwest::Method;
+use serde_json::json;
 use testcontainers_suite::{
     client::Person,
-    story::{Lot, Sale, Terms},
-    world::World,
+    story::{Lot, Sale, Terms, text},
+    world::{Service, World},
 };
 use tokio::time::Instant;
 
@@ -101,4 +103,24 @@ impl<'w> People<'w> {
         }
         Ok(())
     }
+}
+
+/// Lists lots that nobody bids on, lists them again, and waits until they are over once more: what listing tells of that is
+/// what settlement takes in of listing.
+pub async fn lists_again(world: Arc<World>) -> Result<()> {
+    let people = People::of(&world);
+    let (anna, lots) = (&people.anna, people.publish(Duration::from_secs(2)).await?);
+    for lot in &lots {
+        anna.awaits_listing(lot, "unsold").await?;
+    }
+    let relisted = lots.iter().map(|lot| async move {
+        let request = anna.request(Method::POST, Service::Listing, &format!("/v1/listings/{}/relist", lot.id));
+        let again = anna.send(request.header("idempotency-key", &lot.id).json(&json!({}))).await?;
+        ensure!(again.status == 201, "a lot is not listed again: {}", again.text);
+        anyhow::Ok(Lot { id: text(&again.body, "id")? })
+    });
+    for lot in try_join_all(relisted).await? {
+        anna.awaits_listing(&lot, "unsold").await?;
+    }
+    Ok(())
 }
