@@ -107,8 +107,10 @@ impl Stage {
                 readers.push(tokio::spawn(read(Arc::clone(&self.world), url, over.subscribe())));
             }
         }
-        let (expected, waiting) = (apis.len() * places(service), format!("{OPEN} AND wait_event_type = 'Lock' {who}"));
-        let taken = within(TAKEN_WITHIN, &format!("all {expected} places of {service} are in use"), || async {
+        let expected = apis.len() * places(service);
+        let what = format!("all {expected} places of {service} are in use");
+        let waiting = format!("{OPEN} AND wait_event_type = 'Lock' {who}");
+        let taken = within(TAKEN_WITHIN, &what, || async {
             let taken = usize::try_from(self.witness().count(service, &waiting).await?)?;
             ensure!(taken >= expected, "{taken} are");
             Ok(())
