@@ -1,22 +1,14 @@
 //! Connecting, migrating, and whether the database can be worked with.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
-use sqlx::{
-    Connection,
-    migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{Connection, migrate::Migrator, postgres::PgConnectOptions};
 
 use crate::session::Sessions;
 
 /// The schema's versions, applied by `migrate` and only checked by a serving process.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
-/// Kept open while idle: a first request need not wait for a handshake.
-const MIN_CONNECTIONS: u32 = 4;
-/// How long a request waits for a connection before it is answered 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bounds of the server's side: no statement, lock wait or forgotten transaction holds others up.
 const SERVER_LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "10s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "10s")];
@@ -62,11 +54,7 @@ pub fn connect(url: &str, max_connections: u32) -> Result<Sessions, DatabaseErro
         .application_name("bidding-service")
         .options(SERVER_LIMITS)
         .options(PLANNING);
-    let pool = PgPoolOptions::new()
-        .max_connections(max_connections)
-        .min_connections(MIN_CONNECTIONS.min(max_connections))
-        .acquire_timeout(ACQUIRE_TIMEOUT);
-    Ok(Sessions::new(pool, options))
+    Ok(Sessions::new(options, max_connections as usize))
 }
 
 /// Applies what is missing.

@@ -1,7 +1,7 @@
 //! Sessions on a real PostgreSQL behind a network that forgets connections. Needs `OUTCRY_TEST_DATABASE_URL`; `make test`
 //! starts a server.
 
-use std::{fmt::Debug, io::ErrorKind, str::FromStr, time::Duration};
+use std::{fmt::Debug, io::ErrorKind, net::SocketAddr, str::FromStr, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use listing_adapter_postgres::{database, session::Sessions};
@@ -9,6 +9,7 @@ use sqlx::{Error, postgres::PgConnectOptions};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    task::JoinHandle,
     time::Instant,
 };
 
@@ -21,6 +22,9 @@ const SOON: Duration = Duration::from_secs(20);
 struct Network {
     forgotten: watch::Sender<u32>,
     url: String,
+    here: SocketAddr,
+    server: u16,
+    open: JoinHandle<()>,
 }
 
 impl Network {
@@ -28,15 +32,23 @@ impl Network {
         let server = std::env::var("OUTCRY_TEST_DATABASE_URL").context("set OUTCRY_TEST_DATABASE_URL")?;
         let port = PgConnectOptions::from_str(&server)?.get_port();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = server.replace(&format!(":{port}/"), &format!(":{}/", listener.local_addr()?.port()));
+        let here = listener.local_addr()?;
+        let url = server.replace(&format!(":{port}/"), &format!(":{}/", here.port()));
         let forgotten = watch::Sender::new(0);
-        let orders = forgotten.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, port, orders.subscribe()));
-            }
-        });
-        Ok(Self { forgotten, url })
+        let open = tokio::spawn(carry_all(listener, port, forgotten.clone()));
+        Ok(Self { forgotten, url, here, server: port, open })
+    }
+
+    /// As while a server starts: nobody listens.
+    async fn is_away(&mut self) {
+        self.open.abort();
+        let _ = (&mut self.open).await;
+    }
+
+    async fn is_back(&mut self) -> Result<()> {
+        let listener = TcpListener::bind(self.here).await?;
+        self.open = tokio::spawn(carry_all(listener, self.server, self.forgotten.clone()));
+        Ok(())
     }
 
     fn forgets(&self) {
@@ -46,6 +58,12 @@ impl Network {
     /// One session at most: a place that is not given back is missed at once.
     fn sessions(&self) -> Result<Sessions> {
         Ok(database::connect(&self.url, 1)?.answering_within(LIMIT))
+    }
+}
+
+async fn carry_all(listener: TcpListener, port: u16, orders: watch::Sender<u32>) {
+    while let Ok((client, _)) = listener.accept().await {
+        tokio::spawn(carry(client, port, orders.subscribe()));
     }
 }
 
@@ -63,13 +81,6 @@ async fn carry(mut client: TcpStream, port: u16, mut forgotten: watch::Receiver<
 
 async fn pid(sessions: &Sessions) -> Result<i32, Error> {
     sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(sessions).await
-}
-
-/// Until no session is in use or on its way back to the pool.
-async fn rest(sessions: &Sessions) {
-    while sessions.in_use() > 0 {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// A new session is there soon after the place of the old one is free.
@@ -95,7 +106,6 @@ async fn a_statement_that_is_never_answered_is_given_up_and_the_next_one_is_answ
     let network = Network::before_the_server().await?;
     let sessions = network.sessions()?;
     let before = pid(&sessions).await?;
-    rest(&sessions).await;
     network.forgets();
     is_given_up(&pid(&sessions).await)?;
     ensure!(works_again(&sessions).await? != before);
@@ -125,7 +135,6 @@ async fn who_stops_waiting_leaves_no_session_behind() -> Result<()> {
     let network = Network::before_the_server().await?;
     let sessions = network.sessions()?;
     pid(&sessions).await?;
-    rest(&sessions).await;
     network.forgets();
     let hung_up = tokio::time::timeout(LIMIT / 3, pid(&sessions)).await;
     ensure!(hung_up.is_err(), "{hung_up:?}");
@@ -138,7 +147,6 @@ async fn a_session_that_was_forgotten_while_it_rested_is_replaced_before_anybody
     let network = Network::before_the_server().await?;
     let sessions = network.sessions()?;
     let before = pid(&sessions).await?;
-    rest(&sessions).await;
     network.forgets();
     // So long that it is in doubt.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
@@ -171,5 +179,54 @@ async fn a_session_whose_server_takes_no_writes_any_more_is_not_used_again() -> 
     let write = sqlx::query("CREATE TEMPORARY TABLE written (here int)");
     write.execute(&sessions).await.context("the write follows the failover")?;
     ensure!(pid(&sessions).await? != before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_is_back_in_its_place_with_its_answer() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?;
+    let before = pid(&sessions).await?;
+    ensure!(sessions.in_use() == 0, "whatever becomes of the network now, nothing is waited for");
+    ensure!(pid(&sessions).await? == before);
+    let work = sessions.begin().await?;
+    ensure!(sessions.in_use() == 1);
+    work.commit().await?;
+    ensure!(sessions.in_use() == 0 && pid(&sessions).await? == before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_asks_while_the_server_starts_waits_for_it() -> Result<()> {
+    let mut network = Network::before_the_server().await?;
+    let sessions = network.sessions()?;
+    network.is_away().await;
+    let refused = pid(&sessions).await;
+    let told = matches!(&refused, Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused);
+    ensure!(told, "the reason is told, and not that there was no session: {refused:?}");
+    let (asked, back) = tokio::join!(pid(&sessions), async {
+        tokio::time::sleep(LIMIT / 3).await;
+        network.is_back().await
+    });
+    back?;
+    asked?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pool_that_is_closed_ends_its_sessions() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let (sessions, other) = (network.sessions()?, network.sessions()?);
+    let ended = pid(&sessions).await?;
+    let work = sessions.begin().await?;
+    sessions.close().await;
+    ensure!(matches!(pid(&sessions).await, Err(Error::PoolClosed)));
+    work.commit().await.context("what was begun is finished")?;
+    let begun = Instant::now();
+    let there = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
+    while sqlx::query_scalar(there).bind(ended).fetch_one(&other).await? {
+        ensure!(begun.elapsed() < SOON, "its session is still there");
+        tokio::time::sleep(LIMIT / 10).await;
+    }
     Ok(())
 }

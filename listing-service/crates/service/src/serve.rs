@@ -36,6 +36,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{config::Config, telemetry, tls};
 
+/// A probe is answered within this time: who asks has other things to do.
+const PROBED_WITHIN: Duration = Duration::from_secs(2);
 /// Requests under way have so long to end after the signal.
 const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(15);
 /// Then the consumer and the relay have so long.
@@ -134,7 +136,12 @@ fn checks(pool: &Sessions, probe: Probe, progress: &Arc<Progress>, draining: &Ar
     });
     let postgres: Check = Box::new(move || {
         let pool = pool.clone();
-        async move { database::check(&pool).await.map_err(|error| error.to_string()) }.boxed()
+        async move {
+            let checked = tokio::time::timeout(PROBED_WITHIN, database::check(&pool)).await;
+            let silent = |_| format!("the database has not answered within {PROBED_WITHIN:?}");
+            checked.map_err(silent)?.map_err(|error| error.to_string())
+        }
+        .boxed()
     });
     let kafka: Check = Box::new(move || {
         let probe = Arc::clone(&probe);

@@ -1,11 +1,11 @@
 //! Connecting, migrating, and whether the database can be worked with.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use sqlx::{
     Connection,
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult},
+    postgres::{PgConnectOptions, PgQueryResult},
 };
 
 use crate::session::Sessions;
@@ -13,10 +13,6 @@ use crate::session::Sessions;
 /// The schema's versions, applied by `migrate` and only checked by a serving process.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
-/// Kept open while idle: a first request need not wait for a handshake.
-const MIN_CONNECTIONS: u32 = 4;
-/// How long a request waits for a connection before it is answered 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Old rows are removed in steps of so many, as the statements say, and so many steps of one kind at a time.
 const STEP: u64 = 10_000;
 const STEPS_MAX: u32 = 200;
@@ -65,11 +61,7 @@ pub fn connect(url: &str, max_connections: u32) -> Result<Sessions, DatabaseErro
         .application_name("settlement-service")
         .options(SERVER_LIMITS)
         .options(PLANNING);
-    let pool = PgPoolOptions::new()
-        .max_connections(max_connections)
-        .min_connections(MIN_CONNECTIONS.min(max_connections))
-        .acquire_timeout(ACQUIRE_TIMEOUT);
-    Ok(Sessions::new(pool, options))
+    Ok(Sessions::new(options, max_connections as usize))
 }
 
 /// Applies what is missing.
