@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         every_fault_of_the_configuration_is_told_at_once,
         without_any_setting_all_that_is_needed_is_named,
         no_secret_is_told,
+        what_failed_is_told_a_service_or_a_command,
         a_production_service_takes_no_development_key,
     )
 }
@@ -144,6 +145,20 @@ async fn no_secret_is_told(world: Arc<World>, service: Service) -> Result<()> {
     for command in ["check-config", "migrate", "serve"] {
         let (_, said) = run(service, command, &settings).await?;
         ensure!(!said.contains(SECRET), "{command} tells a secret: {said}");
+    }
+    Ok(())
+}
+
+async fn what_failed_is_told_a_service_or_a_command(world: Arc<World>, service: Service) -> Result<()> {
+    let mut settings = sound(&world, service)?;
+    settings.insert("OUTCRY_DATABASE_URL", "postgres://listing@[nowhere".to_owned());
+    let told = [("serve", "the service ends"), ("replay-dead-letters", "the command failed")];
+    for (command, expected) in told {
+        let (well, said) = run(service, command, &settings).await?;
+        ensure!(!well && said.contains("the database URL is not of the form"), "{command}: {said}");
+        for (_, sentence) in told {
+            ensure!(said.contains(sentence) == (sentence == expected), "{command}: {sentence:?} in {said}");
+        }
     }
     Ok(())
 }
