@@ -13,7 +13,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use sqlx::{
-    Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres,
+    Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
@@ -23,6 +23,8 @@ use tokio::time::timeout;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(12);
 /// A session in doubt has so long to show that it works. It leaves time for a new one to whoever waits for it.
 const WORKS_WITHIN: Duration = Duration::from_secs(1);
+/// Whoever waits for a session of the pool waits no longer either.
+const REACHED_WITHIN: Duration = Duration::from_secs(2);
 /// A session that rested longer is in doubt.
 const DOUBTED_AFTER: Duration = Duration::from_secs(1);
 /// "cannot execute … in a read-only transaction": the server was demoted.
@@ -59,6 +61,12 @@ impl Sessions {
         session.has_begun = true;
         answered(self.answers_within, session.connection()?.execute("BEGIN")).await?;
         Ok(Work { session, answers_within: self.answers_within })
+    }
+
+    /// Opens a session beside the pool and ends it: who waits for one of the pool in vain is not told why, this tells it.
+    pub(crate) async fn reach(&self) -> Result<(), Error> {
+        let server = self.pool.connect_options();
+        answered(REACHED_WITHIN, async { PgConnection::connect_with(&server).await?.close().await }).await
     }
 
     /// How many sessions are in use, or being brought in order after it.
