@@ -1,5 +1,5 @@
 //! Who may import whom, read from `cargo metadata`: every service keeps the order of its rooms, and no two services
-//! share anything but the contracts. And the threat model names no test that is not there.
+//! share anything but the contracts. And neither the README nor the threat model names a test that is not there.
 
 use std::{fs, path::Path, process::Command};
 
@@ -178,21 +178,26 @@ fn the_allowed_edges_are_allowed() {
     }
 }
 
-/// What the threat model cites and is not there: references without a file, and tests that their file does not have.
-fn citations_without_a_test(page: &str, docs: &Path) -> Vec<String> {
+/// What a page in `folder` cites and is not there: references without a file, links to none, and tests that their file does
+/// not have.
+fn citations_without_a_test(page: &str, folder: &Path) -> Vec<String> {
     let (text, definitions) = page.split_once("\n[").unwrap_or((page, ""));
     let definitions = format!("[{definitions}");
     let defined: Vec<_> =
         definitions.lines().filter_map(|line| line.strip_prefix('[').and_then(|line| line.split_once("]: "))).collect();
     let cited = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
     // A link with its address beside it needs no definition.
-    let cited = cited.filter(|(_, after)| !after.starts_with('(')).map(|(label, _)| label);
-    let mut missing: Vec<_> = cited
-        .filter(|label| !defined.iter().any(|(known, _)| known == label))
-        .map(|label| format!("{label} is cited and leads nowhere"))
-        .collect();
+    let (links, cited): (Vec<_>, Vec<_>) = cited.partition(|(_, after)| after.starts_with('('));
+    let dead = links.into_iter().filter_map(|(label, after)| {
+        let address = after.trim_start_matches('(').split([')', '#']).next().unwrap_or_default();
+        let leads = address.contains("://") || folder.join(address).exists();
+        (!leads).then(|| format!("{label} leads to {address}, which is not there"))
+    });
+    let unknown = cited.into_iter().map(|(label, _)| label);
+    let unknown = unknown.filter(|label| !defined.iter().any(|(known, _)| known == label));
+    let mut missing: Vec<_> = unknown.map(|label| format!("{label} is cited and leads nowhere")).chain(dead).collect();
     for (label, file) in defined {
-        let source = fs::read_to_string(docs.join(file)).unwrap_or_default();
+        let source = fs::read_to_string(folder.join(file)).unwrap_or_default();
         let there = match label.split_once("::") {
             // A test whose name is made where it is listed.
             Some(_) => source.contains(&format!("\"{label}")),
@@ -216,5 +221,36 @@ fn every_test_that_the_threat_model_names_is_there() {
     assert!(cited > 100, "only {cited} tests are cited: the page is not read as it is written");
 
     let planted = "|S|a|b|[there_is_none], [nowhere], [a](b.md)|\n\n[there_is_none]: ../testcontainers-suite/tests/structure.rs\n";
-    assert_eq!(citations_without_a_test(planted, &docs).len(), 2, "a planted citation is not found");
+    assert_eq!(citations_without_a_test(planted, &docs).len(), 3, "a planted citation is not found");
+}
+
+/// The README's section of promises.
+fn promises(readme: &str) -> &str {
+    let (_, section) = readme.split_once("## What you can rely on").expect("the section of promises");
+    section.split_once("\n## ").map_or(section, |(section, _)| section)
+}
+
+/// The rows of the table of promises that name no test.
+fn bare_promises(section: &str) -> Vec<&str> {
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.filter(|row| {
+        let mut cited = row.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
+        !cited.any(|(_, after)| !after.starts_with('('))
+    })
+    .collect()
+}
+
+#[test]
+fn every_promise_of_the_readme_names_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).expect("the README");
+    let section = promises(&readme);
+    let missing = citations_without_a_test(section, &root);
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert_eq!(bare_promises(section), [""; 0], "these name no test");
+    let rows = section.lines().filter(|line| line.starts_with("| ")).count();
+    assert!(rows > 10, "only {rows} rows: the page is not read as it is written");
+
+    let planted = "|a|b|\n|---|---|\n| promise | shown by |\n| kept | [there] |\n| bare | [a](README.md), by eye |\n";
+    assert_eq!(bare_promises(planted), ["| bare | [a](README.md), by eye |"]);
 }

@@ -4,7 +4,11 @@
 use std::{fmt::Debug, io::ErrorKind, net::SocketAddr, str::FromStr, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use bidding_adapter_postgres::{database, session::Sessions};
+use bidding_adapter_postgres::{
+    database::{self, DatabaseError},
+    session::Sessions,
+    start,
+};
 use sqlx::{Error, postgres::PgConnectOptions};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -29,13 +33,24 @@ struct Network {
 
 impl Network {
     async fn before_the_server() -> Result<Self> {
+        Self::hanging_up(0).await
+    }
+
+    /// So many connections are ended as soon as they are there.
+    async fn hanging_up(times: u32) -> Result<Self> {
         let server = std::env::var("OUTCRY_TEST_DATABASE_URL").context("set OUTCRY_TEST_DATABASE_URL")?;
         let port = PgConnectOptions::from_str(&server)?.get_port();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let here = listener.local_addr()?;
         let url = server.replace(&format!(":{port}/"), &format!(":{}/", here.port()));
         let forgotten = watch::Sender::new(0);
-        let open = tokio::spawn(carry_all(listener, port, forgotten.clone()));
+        let orders = forgotten.clone();
+        let open = tokio::spawn(async move {
+            for _ in 0..times {
+                drop(listener.accept().await);
+            }
+            carry_all(listener, port, orders).await;
+        });
         Ok(Self { forgotten, url, here, server: port, open })
     }
 
@@ -197,6 +212,15 @@ async fn a_session_is_back_in_its_place_with_its_answer() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_server_that_hangs_up_at_first_is_asked_again() -> Result<()> {
+    let network = Network::hanging_up(2).await?;
+    let usable = start::usable(&network.sessions()?, SOON).await;
+    // Whether there is a schema, only a server can say that was reached.
+    ensure!(!matches!(usable, Err(DatabaseError::Unavailable(_))), "{usable:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn who_asks_while_the_server_starts_waits_for_it() -> Result<()> {
     let mut network = Network::before_the_server().await?;
     let sessions = network.sessions()?;
@@ -210,6 +234,16 @@ async fn who_asks_while_the_server_starts_waits_for_it() -> Result<()> {
     });
     back?;
     asked?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_stays_away_is_given_up_for_the_reason_that_it_does_not_listen() -> Result<()> {
+    let nobody = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let sessions = database::connect(&format!("postgres://somebody@{nobody}/somewhere"), 1)?;
+    let usable = start::usable(&sessions, LIMIT).await;
+    let refused = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    ensure!(matches!(&usable, Err(DatabaseError::Unavailable(Error::Io(error))) if refused(error)), "{usable:?}");
     Ok(())
 }
 
@@ -228,5 +262,19 @@ async fn a_pool_that_is_closed_ends_its_sessions() -> Result<()> {
         ensure!(begun.elapsed() < SOON, "its session is still there");
         tokio::time::sleep(LIMIT / 10).await;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_that_its_server_does_not_have_is_not_waited_for() -> Result<()> {
+    let server = std::env::var("OUTCRY_TEST_DATABASE_URL").context("set OUTCRY_TEST_DATABASE_URL")?;
+    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
+    let host = base.rsplit_once('/').context("the URL names no database")?.0;
+    let sessions = database::connect(&format!("{host}/nowhere?{parameters}"), 1)?;
+    let begun = Instant::now();
+    let usable = start::usable(&sessions, SOON).await;
+    let unknown = matches!(&usable, Err(DatabaseError::Unavailable(Error::Database(error)))
+        if error.code().as_deref() == Some("3D000"));
+    ensure!(unknown && begun.elapsed() < SOON / 2, "after {:?}: {usable:?}", begun.elapsed());
     Ok(())
 }

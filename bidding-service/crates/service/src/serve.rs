@@ -23,7 +23,7 @@ use bidding_adapter_kafka::{
     consumer::{self, Progress},
     live, relay,
 };
-use bidding_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, store::PgAuctions};
+use bidding_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, start, store::PgAuctions};
 use bidding_application::{Auctions, close::DOWNTIME, lane::LaneLimits, live_feed::LiveFeed};
 use bidding_ports::store::AuctionStore;
 use futures::FutureExt;
@@ -66,7 +66,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let for_decisions = (config.database_max_connections / 3).max(1);
     let pool = database::connect(url, config.database_max_connections - for_decisions)?;
     let deciding = database::connect(url, for_decisions)?;
-    database::check(&pool).await?;
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        usable = start::usable(&pool, start::WAITS_FOR) => usable?,
+        () = signals.next() => {
+            tracing::info!("bidding-service ends before its database was there");
+            return Ok(());
+        }
+    }
 
     let recorded = Arc::new(Notify::new());
     let feed = Arc::new(LiveFeed::default());
@@ -115,7 +122,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "bidding-service serves");
 
-    let mut signals = Signals::new()?;
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener ended by itself: {server:?}")),

@@ -24,7 +24,7 @@ use listing_adapter_kafka::{
     consumer::{self, Progress},
     relay,
 };
-use listing_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, store::PgListings};
+use listing_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, start, store::PgListings};
 use listing_application::Listings;
 use secrecy::ExposeSecret;
 use tokio::{
@@ -57,7 +57,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
     }
     let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
-    database::check(&pool).await?;
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        usable = start::usable(&pool, start::WAITS_FOR) => usable?,
+        () = signals.next() => {
+            tracing::info!("listing-service ends before its database was there");
+            return Ok(());
+        }
+    }
 
     let recorded = Arc::new(Notify::new());
     let store = Arc::new(PgListings::new(pool.clone(), Arc::clone(&recorded)));
@@ -96,7 +103,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "listing-service serves");
 
-    let mut signals = Signals::new()?;
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener ended by itself: {server:?}")),

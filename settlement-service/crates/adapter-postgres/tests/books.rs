@@ -1,6 +1,8 @@
 //! The books over time, on a real PostgreSQL: what an older schema held, closings, and what reads cost. Needs
 //! `OUTCRY_TEST_DATABASE_URL`: a server on which it may create databases; `make test` starts one.
 
+mod support;
+
 use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_adapter_postgres::{
@@ -10,24 +12,10 @@ use settlement_adapter_postgres::{
 };
 use settlement_domain::ledger::AccountKind;
 use settlement_ports::{LedgerReads, SettlementStore, StatementQuery};
-use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-async fn empty() -> Result<String> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("settlement_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let host = base.rsplit_once('/').context("the URL names no database")?.0;
-    Ok(format!("{host}/{name}?{parameters}"))
-}
-
 async fn database() -> Result<(Sessions, PgSettlements)> {
-    let url = empty().await?;
-    database::migrate(&url).await?;
-    let pool = database::connect(&url, 5)?;
+    let pool = database::connect(&support::migrated().await?, 5)?;
     Ok((pool.clone(), PgSettlements::new(pool, Wakers::default())))
 }
 
@@ -49,8 +37,7 @@ fn of_the_first_schema(id: Uuid, price: i64, commission: u16) -> String {
 
 #[tokio::test]
 async fn what_began_before_there_were_fees_keeps_its_commission_and_its_ledger() -> Result<()> {
-    let url = empty().await?;
-    let pool = database::connect(&url, 5)?;
+    let pool = database::connect(&support::empty().await?, 5)?;
     sqlx::raw_sql(include_str!("../../../migrations/0001_settlement.sql")).execute(&pool).await?;
     let cases =
         [(12_050, 1_000, 1_205), (25, 1_000, 2), (35, 1_000, 4), (9_007_199_254_740_991, 9_999, 9_006_298_534_815_517)];

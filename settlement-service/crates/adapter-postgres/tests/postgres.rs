@@ -1,6 +1,8 @@
 //! The store on a real PostgreSQL. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may
 //! create databases; `make test` starts one.
 
+mod support;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
@@ -25,31 +27,16 @@ use settlement_ports::{
     LedgerReads, ListFilter, Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, SettlementTx, StoreError,
     Viewer,
 };
-use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 /// A migrated database of its own, and its store.
 async fn database() -> Result<(Sessions, PgSettlements)> {
-    open(&create().await?)
+    open(&support::migrated().await?)
 }
 
 fn open(url: &str) -> Result<(Sessions, PgSettlements)> {
     let pool = database::connect(url, 5)?;
     Ok((pool.clone(), PgSettlements::new(pool, Wakers::default())))
-}
-
-/// The URL of a new migrated database.
-async fn create() -> Result<String> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("settlement_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let host = base.rsplit_once('/').context("the URL names no database")?.0;
-    let url = format!("{host}/{name}?{parameters}");
-    database::migrate(&url).await?;
-    Ok(url)
 }
 
 fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
@@ -304,7 +291,7 @@ async fn take_calls(store: PgSettlements) -> Result<Vec<String>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_never_take_the_same_call() -> Result<()> {
     const CALLS: usize = 40;
-    let url = create().await?;
+    let url = support::migrated().await?;
     let (pool, store) = open(&url)?;
     for _ in 0..CALLS {
         paid(&store).await?;

@@ -29,6 +29,7 @@ use settlement_adapter_postgres::{
     database, ledger,
     outbox::PgOutbox,
     session::Sessions,
+    start,
     store::{PgSettlements, Wakers},
 };
 use settlement_application::{Books, Facts, Notices, Reconciliation, Settlements, Worker};
@@ -61,7 +62,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
     }
     let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
-    database::check(&pool).await?;
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        usable = start::usable(&pool, start::WAITS_FOR) => usable?,
+        () = signals.next() => {
+            tracing::info!("settlement-service ends before its database was there");
+            return Ok(());
+        }
+    }
 
     let payments = gateway::open(&config.gateway).await?;
 
@@ -115,7 +123,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "settlement-service serves");
 
-    let mut signals = Signals::new()?;
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener ended by itself: {server:?}")),
