@@ -9,7 +9,7 @@ use settlement_domain::settlement::{Lot, Sale};
 use settlement_domain::{Money, Settlement, Status};
 use settlement_harness::{Scene, fees, terms};
 use settlement_ports::{
-    Claim, Fact, FactHandler, HandleError, Handled, ListFilter, MockPaymentGateway, MockSettlementStore,
+    Claim, Fact, FactHandler, Free, HandleError, Handled, ListFilter, MockPaymentGateway, MockSettlementStore,
     MockSettlementTx, Receipt, RequestKey, Seen, SettlementTx, StoreError, Viewer,
 };
 
@@ -103,6 +103,24 @@ fn a_store_that_is_away_is_told_as_that_and_not_tried_again() {
     let settlements = Settlements::new(Arc::new(store));
     let answer = block_on(settlements.act(&viewer("buyer", false), &request(), id, Act::Receive));
     assert_eq!(answer, Err(UseError::Unavailable("down".to_owned())));
+}
+
+/// Passed over, waited for in vain, and passed over again.
+#[test]
+fn a_settlement_that_is_kept_for_too_long_is_told_as_that_after_three_tries() {
+    let mut store = MockSettlementStore::new();
+    store.expect_begin().times(3).returning(|| {
+        let mut tx = MockSettlementTx::new();
+        tx.expect_claim_all().returning(|keys| Ok(vec![Claim::New; keys.len()]));
+        tx.expect_lock_free().returning(|ids| Ok(Free { locked: Vec::new(), held: ids.to_vec() }));
+        tx.expect_lock_all().returning(|_| Err(StoreError::Locked));
+        tx.expect_commit().returning(|| Ok(()));
+        Ok(Box::new(tx) as Box<dyn SettlementTx>)
+    });
+    let id = uuid::Uuid::nil().into();
+    let settlements = Settlements::new(Arc::new(store));
+    let answer = block_on(settlements.act(&viewer("buyer", false), &request(), id, Act::Receive));
+    assert_eq!(answer, Err(UseError::Held));
 }
 
 fn sale(price: i64) -> Sale {

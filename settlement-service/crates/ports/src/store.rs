@@ -21,6 +21,15 @@ pub struct Locked<T> {
     pub now: DateTime<Utc>,
 }
 
+/// Which of some settlements nobody has locked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Free {
+    /// Those, in id order. By now they are locked.
+    pub locked: Vec<Locked<Settlement>>,
+    /// The others.
+    pub held: Vec<SettlementId>,
+}
+
 /// A call that is due, with its settlement; both are locked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingCall {
@@ -144,7 +153,12 @@ pub trait SettlementTx: Send {
     }
 
     /// Locks settlements, waiting for whoever has them, in id order; those that are not there are left out.
+    /// [`StoreError::Locked`] when one of them is not granted for too long.
     async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError>;
+
+    /// Locks those of the settlements that no other unit of work has. MUST NOT wait; those that are not there are neither
+    /// locked nor held.
+    async fn lock_free(&mut self, ids: &[SettlementId]) -> Result<Free, StoreError>;
 
     /// Locks a settlement, waiting for whoever has it.
     async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError> {
