@@ -123,7 +123,7 @@ impl From<UseError> for ApiError {
                 Self::unavailable("the service cannot reach its database; nothing was changed or lost", 1)
             }
             UseError::Defect(_) => {
-                tracing::error!(error = %detail, "the store holds what cannot be read");
+                tracing::error!(error = %detail, "a request met a defect");
                 Self::internal()
             }
         }

@@ -3,8 +3,10 @@
 //! of its own, and there no longer than the store lets anybody wait.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use settlement_domain::saga::{self, Act, Party};
 use settlement_domain::{Role, Settlement, SettlementId};
@@ -91,7 +93,7 @@ impl Settlements {
         let requests: Vec<&Request> = batch.iter().map(|entry| entry.job.as_ref()).collect();
         let answers = match self.decide(&requests, wait).await {
             Ok(answers) => answers,
-            Err(error) if requests.len() == 1 => vec![Some(Err(error.into()))],
+            Err(error) if requests.len() == 1 => vec![Some(Err(error))],
             // Something about one of them spoils it for all: each for itself, and who comes next need not wait for that.
             Err(error) => {
                 tracing::warn!(%error, requests = requests.len(), "requests that came together are decided one by one");
@@ -111,12 +113,19 @@ impl Settlements {
     async fn decide_one(&self, request: &Request, wait: Wait) -> Option<Answer> {
         match self.decide(&[request], wait).await {
             Ok(answers) => answers.into_iter().next().flatten(),
-            Err(error) => Some(Err(error.into())),
+            Err(error) => Some(Err(error)),
         }
     }
 
+    /// A bug that panics spoils a unit of work like anything else; nothing of it is left over.
+    async fn decide(&self, requests: &[&Request], wait: Wait) -> Result<Vec<Option<Answer>>, UseError> {
+        let decided = AssertUnwindSafe(self.decide_patiently(requests, wait)).catch_unwind().await;
+        let panicked = |_| Err(UseError::Defect("deciding it panicked".to_owned()));
+        decided.map_or_else(panicked, |decided| decided.map_err(UseError::from))
+    }
+
     /// Answers for each, in order; none where another unit of work has the settlement.
-    async fn decide(&self, requests: &[&Request], wait: Wait) -> Result<Vec<Option<Answer>>, StoreError> {
+    async fn decide_patiently(&self, requests: &[&Request], wait: Wait) -> Result<Vec<Option<Answer>>, StoreError> {
         match on_conflict(|| self.decide_once(requests, wait)).await {
             // One of them was waited for in vain: the others have waited long enough.
             Err(StoreError::Locked) if wait == Wait::ForAll => {

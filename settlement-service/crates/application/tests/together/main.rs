@@ -82,6 +82,19 @@ fn a_unit_of_work_that_is_spoilt_is_done_for_each_request_alone() {
     }
 }
 
+#[test]
+fn a_bug_that_panics_costs_the_request_that_it_belongs_to_and_no_other() {
+    let (market, sales) = Market::sells(4);
+    // After the one who came before: all of them together, and then the first of them alone.
+    let saved = market.count("tx.save");
+    market.faults.at("tx.save", saved + 1, When::Panics);
+    market.faults.at("tx.save", saved + 2, When::Panics);
+    let answers = market.act_together(&sales[0], &all_pay(&sales[1..]));
+    assert!(matches!(answers[0], Err(UseError::Defect(_))), "{answers:?}");
+    assert!(answers[1..].iter().all(|answer| status(answer) == Some(Status::Authorizing)), "{answers:?}");
+    assert_eq!(market.status(sales[1].id()), Status::AwaitingPayment);
+}
+
 /// Whether it leads the others or is led by one of them.
 #[test]
 fn a_settlement_that_somebody_keeps_locked_delays_only_who_asks_for_it() {
