@@ -9,6 +9,7 @@ use settlement_ports::{Inserted, StoreError};
 use uuid::Uuid;
 
 use crate::{
+    aside,
     error::{corrupt, store_error},
     row::Row,
     session::Work,
@@ -145,7 +146,16 @@ pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<Settlement
         i64::from(limit)
     );
     let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
-    rows.into_iter().map(Settlement::try_from).collect()
+    let rows = rows.into_iter().map(|row| (row.id, Settlement::try_from(row)));
+    let (due, unreadable) = aside::readable("settlement", rows);
+    if !unreadable.is_empty() {
+        let later = sqlx::query!(
+            "UPDATE settlement SET due_at = clock_timestamp() + interval '5 minutes' WHERE id = ANY($1)",
+            &unreadable
+        );
+        later.execute(&mut *tx).await.map_err(store_error)?;
+    }
+    Ok(due)
 }
 
 /// What changes of a settlement, by column.

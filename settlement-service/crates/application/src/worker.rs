@@ -93,10 +93,9 @@ impl Worker {
             let paid = if batch.len() < MOST { self.gather(tx.as_mut(), &mut batch, sellers).await? } else { 0 };
             count -= sellers.len() - paid;
         }
-        if count > 0 {
-            batch.write(tx.as_mut()).await?;
-            tx.commit().await?;
-        }
+        batch.write(tx.as_mut()).await?;
+        // Also when nothing is due: what cannot be read has been put aside.
+        tx.commit().await?;
         Ok(count)
     }
 
@@ -118,13 +117,12 @@ impl Worker {
     async fn end_suspensions(&self, limit: u32) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
         let due = tx.lock_due_standings(limit).await?;
-        if due.is_empty() {
-            return Ok(0);
-        }
         let passed = due.into_iter().map(|locked| locked.aggregate.time_passed(locked.now));
         let (standings, events): (Vec<_>, Vec<_>) = passed.unzip();
-        tx.save_standings(&standings).await?;
-        tx.record_standings(&events.into_iter().flatten().collect::<Vec<_>>()).await?;
+        if !standings.is_empty() {
+            tx.save_standings(&standings).await?;
+            tx.record_standings(&events.into_iter().flatten().collect::<Vec<_>>()).await?;
+        }
         tx.commit().await?;
         Ok(standings.len())
     }
@@ -203,10 +201,8 @@ impl Worker {
             batch.add_call(call.clone());
             contacts.push((call, contact));
         }
-        if count > 0 {
-            batch.write(tx.as_mut()).await?;
-            tx.commit().await?;
-        }
+        batch.write(tx.as_mut()).await?;
+        tx.commit().await?;
         Ok((count, contacts))
     }
 

@@ -1,6 +1,7 @@
 //! What people may read, and what a store that is away or a lost race means to them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::executor::block_on;
 use settlement_application::{Facts, Settlements, UseError, Worker};
@@ -190,11 +191,35 @@ fn trouble_with_deadlines_does_not_keep_the_worker_from_calls() {
         tx.expect_lock_due_timers().returning(|_| Err(StoreError::Corrupt("a row".to_owned())));
         tx.expect_lock_pending_calls().times(0..=1).returning(|_| Ok(Vec::new()));
         tx.expect_lock_pending_payouts().times(0..=1).returning(|_| Ok(Vec::new()));
+        tx.expect_commit().times(0..=1).returning(|| Ok(()));
         Ok(Box::new(tx) as Box<dyn SettlementTx>)
     });
-    let worker =
-        Worker::new(Arc::new(store), Arc::new(MockPaymentGateway::new()), settlement_domain::PayoutRules::default());
-    assert_eq!(block_on(worker.run_once(10)), Err(StoreError::Corrupt("a row".to_owned())));
+    assert_eq!(block_on(worker(store).run_once(10)), Err(StoreError::Corrupt("a row".to_owned())));
+}
+
+fn worker(store: MockSettlementStore) -> Worker {
+    Worker::new(Arc::new(store), Arc::new(MockPaymentGateway::new()), settlement_domain::PayoutRules::default())
+}
+
+/// What is due and cannot be read is put aside by looking for it.
+#[test]
+fn that_nothing_is_due_is_committed_like_anything_else() {
+    let (mut store, commits) = (MockSettlementStore::new(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&commits);
+    store.expect_begin().returning(move || {
+        let (mut tx, counted) = (MockSettlementTx::new(), Arc::clone(&counted));
+        tx.expect_lock_due_standings().returning(|_| Ok(Vec::new()));
+        tx.expect_lock_due_timers().returning(|_| Ok(Vec::new()));
+        tx.expect_lock_pending_calls().returning(|_| Ok(Vec::new()));
+        tx.expect_lock_pending_payouts().returning(|_| Ok(Vec::new()));
+        tx.expect_commit().returning(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        Ok(Box::new(tx) as Box<dyn SettlementTx>)
+    });
+    assert!(block_on(worker(store).run_once(10)).unwrap().is_idle());
+    assert_eq!(commits.load(Ordering::Relaxed), 3, "deadlines, suspensions and calls");
 }
 
 /// Servers spawn these: their futures move between threads.
