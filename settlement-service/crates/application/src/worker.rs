@@ -14,6 +14,7 @@ use settlement_ports::{GatewayResult, Locked, Lookup, PaymentGateway, Settlement
 use uuid::Uuid;
 
 use crate::batch::Batch;
+use crate::called;
 use crate::retry::on_conflict;
 
 /// Sellers are asked for together what they are owed, so many at once …
@@ -141,10 +142,11 @@ impl Worker {
             }
             let (of_payouts, of_settlements): (Vec<_>, Vec<_>) =
                 heard.into_iter().partition(|heard| heard.call.subject().payout_id().is_some());
-            trouble = trouble.and(self.take_in(&of_payouts).await.1);
-            let (planned, taken_in) = self.take_in(&of_settlements).await;
-            answers.extend(planned.into_iter().map(|(call, contact)| self.contact(call, contact)));
-            trouble = trouble.and(taken_in);
+            for heard in [of_payouts, of_settlements] {
+                let (planned, taken_in) = self.take_in(&heard).await;
+                answers.extend(planned.into_iter().map(|(call, contact)| self.contact(call, contact)));
+                trouble = trouble.and(taken_in);
+            }
         }
         trouble.map(|()| count)
     }
@@ -152,7 +154,10 @@ impl Worker {
     /// What came of contacts is taken in together or, when something about one of them spoils it for all, each for itself.
     /// What is to be contacted next.
     async fn take_in(&self, heard: &[Heard]) -> (Vec<(GatewayCall, Contact)>, Result<(), StoreError>) {
-        let error = match self.take_in_together(heard).await {
+        if heard.is_empty() {
+            return (Vec::new(), Ok(()));
+        }
+        let error = match on_conflict(|| self.take_in_together(heard)).await {
             Ok(planned) => return (planned, Ok(())),
             Err(error) if heard.len() == 1 => return (Vec::new(), Err(error)),
             Err(error) => error,
@@ -160,23 +165,12 @@ impl Worker {
         tracing::warn!(%error, answers = heard.len(), "answers of the gateway are taken in one by one");
         let (mut planned, mut trouble) = (Vec::new(), Ok(()));
         for one in heard {
-            match self.take_in_together(std::slice::from_ref(one)).await {
+            match on_conflict(|| self.take_in_together(std::slice::from_ref(one))).await {
                 Ok(more) => planned.extend(more),
                 Err(error) => trouble = trouble.and(Err(error)),
             }
         }
         (planned, trouble)
-    }
-
-    async fn take_in_together(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
-        match heard.first().map(|heard| heard.call.subject()) {
-            Some(Subject::Payout(_)) => {
-                on_conflict(|| self.take_in_payouts(heard)).await?;
-                Ok(Vec::new())
-            }
-            Some(Subject::Settlement(_)) => on_conflict(|| self.take_in_settlements(heard)).await,
-            None => Ok(Vec::new()),
-        }
     }
 
     /// First unit of work: the contacts are counted and the calls put in doubt before the gateway hears of them.
@@ -222,21 +216,20 @@ impl Worker {
         Heard { call, contact, report }
     }
 
-    /// Second unit of work: what came of the contacts. What follows from that at once is taken up with it, as the first
-    /// unit of work of another round would. Settlements are locked in the order of their ids, and payouts with theirs apart
-    /// from them, so that units of work cannot wait for each other in a circle.
-    async fn take_in_settlements(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
-        let ids: BTreeSet<_> = heard.iter().filter_map(|heard| heard.call.subject().settlement_id()).collect();
+    /// Second unit of work: what came of the contacts, all about settlements or all about payouts. What follows from that at
+    /// once is taken up with it, as the first unit of work of another round would.
+    async fn take_in_together(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
+        let subjects: BTreeSet<Subject> = heard.iter().map(|heard| heard.call.subject()).collect();
+        let keys: Vec<CallKey> = heard.iter().map(|heard| heard.call.key()).collect();
         let mut tx = self.store.begin().await?;
-        let locked = tx.lock_all(&ids.into_iter().collect::<Vec<_>>()).await?;
-        let locked: BTreeMap<Subject, _> =
-            locked.into_iter().map(|locked| (locked.aggregate.id().into(), locked)).collect();
-        let (mut calls, mut batch) = (stored(tx.as_mut(), heard).await?, Batch::default());
+        let locked = called::lock(tx.as_mut(), &subjects).await?;
+        let calls = tx.calls(&keys).await?;
+        let mut calls: BTreeMap<CallKey, GatewayCall> = calls.into_iter().map(|call| (call.key(), call)).collect();
+        let mut batch = Batch::default();
         for Heard { call, contact, report } in heard {
             let Some(locked) = locked.get(&call.subject()) else { continue };
             let Some(call) = calls.remove(&call.key()) else { continue };
-            let (contact, report) = (*contact, report.clone());
-            batch.decide(locked.aggregate.clone(), |it| saga::report(it, call, contact, report, locked.now));
+            batch.report(locked.clone(), call, *contact, report.clone());
         }
         let now = locked.values().map(|locked| locked.now).min();
         let planned = now.map(|now| batch.claim_planned(now)).unwrap_or_default();
@@ -244,30 +237,4 @@ impl Worker {
         tx.commit().await?;
         Ok(planned)
     }
-
-    /// The same for payouts, each with all that it pays for.
-    async fn take_in_payouts(&self, heard: &[Heard]) -> Result<(), StoreError> {
-        let ids: BTreeSet<_> = heard.iter().filter_map(|heard| heard.call.subject().payout_id()).collect();
-        let mut tx = self.store.begin().await?;
-        let locked = tx.lock_payouts(&ids.into_iter().collect::<Vec<_>>()).await?;
-        let locked: BTreeMap<Subject, _> =
-            locked.into_iter().map(|locked| (locked.aggregate.payout.id().into(), locked)).collect();
-        let (mut calls, mut batch) = (stored(tx.as_mut(), heard).await?, Batch::default());
-        for Heard { call, contact, report } in heard {
-            let Some(locked) = locked.get(&call.subject()) else { continue };
-            let Some(call) = calls.remove(&call.key()) else { continue };
-            let (contact, report) = (*contact, report.clone());
-            batch.decide_payout(locked.aggregate.clone(), |payout, settlements| {
-                saga::payout_report(payout, settlements, call, contact, report, locked.now)
-            });
-        }
-        batch.write(tx.as_mut()).await?;
-        tx.commit().await
-    }
-}
-
-/// The calls as they are stored, by key.
-async fn stored(tx: &mut dyn SettlementTx, heard: &[Heard]) -> Result<BTreeMap<CallKey, GatewayCall>, StoreError> {
-    let keys: Vec<_> = heard.iter().map(|heard| heard.call.key()).collect();
-    Ok(tx.calls(&keys).await?.into_iter().map(|call| (call.key(), call)).collect())
 }
