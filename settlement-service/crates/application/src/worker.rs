@@ -3,8 +3,11 @@
 //! The worker holds nothing in memory between runs: it may be killed anywhere, and any number may run at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures::future::{Either, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use settlement_domain::payout::MAX_ITEMS;
@@ -62,10 +65,10 @@ impl Worker {
         Self { store, gateway, payouts: Arc::new(payouts) }
     }
 
-    /// Takes up at most `limit` passed deadlines and `limit` due calls. Trouble with the one does not keep it from
-    /// the other; what was left undone by an error is due again later.
+    /// Takes up at most `limit` passed deadlines, and the calls that are due, at most `limit` of them under way at once.
+    /// Trouble with the one does not keep it from the other; what was left undone by an error is due again later.
     pub async fn run_once(&self, limit: u32) -> Result<Progress, StoreError> {
-        let (deadlines, calls) = (self.pass_time(limit).await, self.make_calls(limit).await);
+        let (deadlines, calls) = (self.pass_time(limit).await, self.make_calls(limit, pending, || false).await);
         Ok(Progress { deadlines: deadlines?, calls: calls? })
     }
 
@@ -128,23 +131,54 @@ impl Worker {
         Ok(standings.len())
     }
 
-    /// Takes up at most `limit` due calls of settlements, and as many of payouts; all of them are under way at once. Then
-    /// what follows from their answers at once, until nothing does. How many were due.
-    pub async fn make_calls(&self, limit: u32) -> Result<usize, StoreError> {
-        let (count, contacts) = on_conflict(|| self.claim_calls(limit)).await?;
-        let (mut answers, mut trouble) = (FuturesUnordered::new(), Ok(()));
-        answers.extend(contacts.into_iter().map(|(call, contact)| self.contact(call, contact)));
-        while let Some(first) = answers.next().await {
+    /// Takes up due calls, at most `limit` of them under way at once, and what follows from their answers at once; until
+    /// nothing is due or under way. A place that becomes free is taken again, and so is one that is free when `more`
+    /// resolves: something may have become due meanwhile. Once it `stops` nothing is begun any more, and what is under way
+    /// comes to its end. How many were due.
+    pub async fn make_calls<F>(
+        &self,
+        limit: u32,
+        more: impl Fn() -> F,
+        stops: impl Fn() -> bool,
+    ) -> Result<usize, StoreError>
+    where
+        F: Future<Output = ()>,
+    {
+        let (mut under_way, mut count, mut trouble) = (FuturesUnordered::new(), 0, Ok(()));
+        let mut looks = true;
+        loop {
+            let free = less(limit, under_way.len());
+            if looks && free > 0 && trouble.is_ok() && !stops() {
+                match on_conflict(|| self.claim_calls(free)).await {
+                    Ok((due, contacts)) => {
+                        under_way.extend(contacts.into_iter().map(|(call, contact)| self.contact(call, contact)));
+                        count += due;
+                        looks = due >= free as usize;
+                    }
+                    Err(error) => trouble = Err(error),
+                }
+            }
+            // Who has no place for it does not take the word from others.
+            let listens = less(limit, under_way.len()) > 0 && trouble.is_ok() && !stops();
+            let word = async { if listens { more().await } else { pending().await } };
+            let first = match select(under_way.next(), pin!(word)).await {
+                Either::Left((Some(first), _)) => first,
+                Either::Left((None, _)) => break,
+                Either::Right(_) => {
+                    looks = true;
+                    continue;
+                }
+            };
             let mut heard = vec![first];
             // What else is there by now is taken in with it.
-            while let Some(Some(more)) = answers.next().now_or_never() {
+            while let Some(Some(more)) = under_way.next().now_or_never() {
                 heard.push(more);
             }
             let (of_payouts, of_settlements): (Vec<_>, Vec<_>) =
                 heard.into_iter().partition(|heard| heard.call.subject().payout_id().is_some());
             for heard in [of_payouts, of_settlements] {
-                let (planned, taken_in) = self.take_in(&heard).await;
-                answers.extend(planned.into_iter().map(|(call, contact)| self.contact(call, contact)));
+                let (planned, taken_in) = self.take_in(&heard, !stops()).await;
+                under_way.extend(planned.into_iter().map(|(call, contact)| self.contact(call, contact)));
                 trouble = trouble.and(taken_in);
             }
         }
@@ -152,12 +186,12 @@ impl Worker {
     }
 
     /// What came of contacts is taken in together or, when something about one of them spoils it for all, each for itself.
-    /// What is to be contacted next.
-    async fn take_in(&self, heard: &[Heard]) -> (Vec<(GatewayCall, Contact)>, Result<(), StoreError>) {
+    /// What is to be contacted next, if it `goes_on`.
+    async fn take_in(&self, heard: &[Heard], goes_on: bool) -> (Vec<(GatewayCall, Contact)>, Result<(), StoreError>) {
         if heard.is_empty() {
             return (Vec::new(), Ok(()));
         }
-        let error = match on_conflict(|| self.take_in_together(heard)).await {
+        let error = match on_conflict(|| self.take_in_together(heard, goes_on)).await {
             Ok(planned) => return (planned, Ok(())),
             Err(error) if heard.len() == 1 => return (Vec::new(), Err(error)),
             Err(error) => error,
@@ -165,7 +199,7 @@ impl Worker {
         tracing::warn!(%error, answers = heard.len(), "answers of the gateway are taken in one by one");
         let (mut planned, mut trouble) = (Vec::new(), Ok(()));
         for one in heard {
-            match on_conflict(|| self.take_in_together(std::slice::from_ref(one))).await {
+            match on_conflict(|| self.take_in_together(std::slice::from_ref(one), goes_on)).await {
                 Ok(more) => planned.extend(more),
                 Err(error) => trouble = trouble.and(Err(error)),
             }
@@ -176,8 +210,8 @@ impl Worker {
     /// First unit of work: the contacts are counted and the calls put in doubt before the gateway hears of them.
     async fn claim_calls(&self, limit: u32) -> Result<(usize, Vec<(GatewayCall, Contact)>), StoreError> {
         let mut tx = self.store.begin().await?;
-        let due = tx.lock_pending_calls(limit).await?;
         let payouts = tx.lock_pending_payouts(limit).await?;
+        let due = tx.lock_pending_calls(less(limit, payouts.len())).await?;
         let (count, mut batch, mut contacts) = (due.len() + payouts.len(), Batch::default(), Vec::new());
         // One at a time for each settlement and payout: the others are due the next time, too.
         let mut taken = BTreeSet::new();
@@ -217,8 +251,12 @@ impl Worker {
     }
 
     /// Second unit of work: what came of the contacts, all about settlements or all about payouts. What follows from that at
-    /// once is taken up with it, as the first unit of work of another round would.
-    async fn take_in_together(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
+    /// once is taken up with it, as the first unit of work of another round would; or is left due, unless it `goes_on`.
+    async fn take_in_together(
+        &self,
+        heard: &[Heard],
+        goes_on: bool,
+    ) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
         let subjects: BTreeSet<Subject> = heard.iter().map(|heard| heard.call.subject()).collect();
         let keys: Vec<CallKey> = heard.iter().map(|heard| heard.call.key()).collect();
         let mut tx = self.store.begin().await?;
@@ -231,10 +269,15 @@ impl Worker {
             let Some(call) = calls.remove(&call.key()) else { continue };
             batch.report(locked.clone(), call, *contact, report.clone());
         }
-        let now = locked.values().map(|locked| locked.now).min();
+        let now = locked.values().map(|locked| locked.now).min().filter(|_| goes_on);
         let planned = now.map(|now| batch.claim_planned(now)).unwrap_or_default();
         batch.write(tx.as_mut()).await?;
         tx.commit().await?;
         Ok(planned)
     }
+}
+
+/// What is left of a limit.
+fn less(limit: u32, taken: usize) -> u32 {
+    limit.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX))
 }

@@ -1,5 +1,6 @@
 //! What comes at the same time is decided in one unit of work, and each as if it had come alone.
 
+mod calls;
 mod market;
 
 use std::task::Poll;
@@ -166,7 +167,7 @@ fn what_follows_from_an_answer_is_taken_up_with_it() {
     let (market, sales) = Market::sells(1);
     block_on(market.act(&all_pay(&sales)));
     let before = market.count("tx.commit");
-    block_on(market.worker.make_calls(10)).unwrap();
+    market.makes_calls();
     let commits = market.count("tx.commit") - before;
     assert_eq!(
         (market.status(sales[0].id()), commits),
@@ -180,7 +181,7 @@ fn answers_that_cannot_be_taken_in_together_are_taken_in_one_by_one() {
     let (market, sales) = Market::sells(3);
     block_on(market.act(&all_pay(&sales)));
     market.faults.at("tx.call", market.count("tx.call"), When::Before);
-    block_on(market.worker.make_calls(10)).unwrap();
+    market.makes_calls();
     let escrowed = sales.iter().filter(|sale| market.status(sale.id()) == Status::Escrowed).count();
     assert_eq!(escrowed, 3, "nobody waits until the call is asked for");
 }
@@ -259,7 +260,7 @@ fn two_answers_for_one_settlement_both_count_also_when_one_of_them_is_its_payout
     act(sales[0].buyer_id(), 3, Act::Receive);
     block_on(market.worker.pass_time(10)).unwrap();
     add_stray(2);
-    block_on(market.worker.make_calls(10)).unwrap();
+    market.makes_calls();
     assert_eq!((market.status(id), over(2)), (Status::Completed, true), "both were answered in one round");
     assert!(market.store.all_calls().iter().all(|call| matches!(call.status(), CallStatus::Answered(_))));
 }

@@ -1,5 +1,6 @@
 //! A market in which many sales are under way, and what comes there at the same time.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use futures::executor::block_on;
@@ -75,6 +76,11 @@ impl Market {
 
     pub fn count(&self, port: &str) -> usize {
         self.faults.log().iter().filter(|name| **name == port).count()
+    }
+
+    /// The worker makes the calls that are due.
+    pub fn makes_calls(&self) {
+        block_on(self.worker.make_calls(10, pending, || false)).unwrap();
     }
 
     /// The worker does what is due.
