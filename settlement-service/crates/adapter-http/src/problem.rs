@@ -117,13 +117,13 @@ impl From<UseError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "idempotency-key-running", title, detail)
                     .header(header::RETRY_AFTER, "1")
             }
-            UseError::Busy | UseError::Unknown => Self::unavailable(detail, 1),
+            UseError::Busy | UseError::Held | UseError::Unknown => Self::unavailable(detail, 1),
             UseError::Conflict | UseError::Unavailable(_) => {
                 tracing::error!(error = %detail, "the store is unavailable");
                 Self::unavailable("the service cannot reach its database; nothing was changed or lost", 1)
             }
             UseError::Defect(_) => {
-                tracing::error!(error = %detail, "the store holds what cannot be read");
+                tracing::error!(error = %detail, "a request met a defect");
                 Self::internal()
             }
         }

@@ -216,6 +216,16 @@ async fn the_time_of_a_lock_is_read_after_the_wait_for_it() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_lock_that_is_not_granted_in_time_is_told_as_that() -> Result<()> {
+    let (_, store) = database().await?;
+    let id = begun(&store).await?.id();
+    let mut holder = store.begin().await?;
+    holder.lock(id).await?;
+    assert_eq!(store.begin().await?.lock(id).await, Err(StoreError::Locked));
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_ledger_can_neither_be_changed_nor_deleted() -> Result<()> {
     let (pool, store) = database().await?;
     posted(&store).await?;

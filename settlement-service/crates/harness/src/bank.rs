@@ -183,7 +183,7 @@ impl Bank {
             loop {
                 match self.settlements.act(&actor, &key, id, act.clone()).await {
                     Ok(_) => return,
-                    Err(UseError::Conflict | UseError::Unavailable(_) | UseError::KeyRunning) => {
+                    Err(UseError::Conflict | UseError::Held | UseError::Unavailable(_) | UseError::KeyRunning) => {
                         tokio::time::sleep(LOOK_EVERY).await;
                     }
                     Err(error) => panic!("{who}: {error}"),
