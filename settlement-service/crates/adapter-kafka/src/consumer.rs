@@ -163,11 +163,11 @@ async fn take(
         let run: Vec<&BorrowedMessage> = batch.values().flatten().collect();
         let mut done = if run.len() > 1 { runs::handle(&run, handler, progress).await } else { 0 };
         let lanes = batch.values().map(|messages| {
-            let (handled, left) = messages.split_at(done.min(messages.len()));
-            done -= handled.len();
+            let (before, left) = messages.split_at(done.min(messages.len()));
+            done -= before.len();
             async move {
                 // A partition that was taken from us refuses; its new owner begins before this event.
-                if let Some(last) = handled.last() {
+                if let Some(last) = before.last() {
                     let _ = consumer.store_offset_from_message(last);
                 }
                 for message in left {

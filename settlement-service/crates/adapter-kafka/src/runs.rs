@@ -22,11 +22,11 @@ pub(crate) async fn handle(messages: &[&impl Message], handler: &dyn FactHandler
     let placed = read.into_iter().enumerate();
     let concerning = placed.filter_map(|(place, read)| read.map(|(incoming, time)| (incoming, (place, time))));
     let (run, told): (Vec<Incoming>, Vec<(usize, DateTime<Utc>)>) = concerning.unzip();
-    let handled = hand_over(&run, handler, progress).await;
-    let done = told.get(handled.len()).map_or(messages.len(), |(place, _)| *place);
-    let skipped = done.saturating_sub(handled.len());
+    let outcomes = hand_over(&run, handler, progress).await;
+    let done = told.get(outcomes.len()).map_or(messages.len(), |(place, _)| *place);
+    let skipped = done.saturating_sub(outcomes.len());
     CONSUMED.with_label_values(&["skipped"]).inc_by(u64::try_from(skipped).unwrap_or_default());
-    for ((result, incoming), (_, time)) in handled.into_iter().zip(&run).zip(told) {
+    for ((result, incoming), (_, time)) in outcomes.into_iter().zip(&run).zip(told) {
         incoming.span.in_scope(|| report(result, incoming.receipt.sequence, time));
     }
     done
@@ -34,18 +34,18 @@ pub(crate) async fn handle(messages: &[&impl Message], handler: &dyn FactHandler
 
 /// Part by part, up to the first one that fails.
 async fn hand_over(run: &[Incoming], handler: &dyn FactHandler, progress: &Progress) -> Vec<Handled> {
-    let mut handled = Vec::with_capacity(run.len());
+    let mut outcomes = Vec::with_capacity(run.len());
     for part in run.chunks(PART) {
         progress.step();
         match handler.handle_all(part).await {
-            Ok(results) => handled.extend(results),
+            Ok(results) => outcomes.extend(results),
             Err(reason) => {
-                tracing::warn!(%reason, events = run.len() - handled.len(), "events are taken one by one");
+                tracing::warn!(%reason, events = run.len() - outcomes.len(), "events are taken one by one");
                 break;
             }
         }
     }
-    handled
+    outcomes
 }
 
 /// What an event says, if it concerns settlements; `None` for what is a dead letter as it came.
