@@ -77,7 +77,10 @@ impl Probe {
     /// # Errors
     /// [`KafkaFault`].
     pub fn new(config: &KafkaConfig) -> Result<Self, KafkaFault> {
-        Ok(Self(Arc::new(config.client("probe").create()?)))
+        let mut client = config.client("probe");
+        // A connection that has not answered one probe is not asked again.
+        client.set("socket.timeout.ms", ANSWER_WITHIN.as_millis().to_string());
+        Ok(Self(Arc::new(client.create()?)))
     }
 
     /// Asks for the metadata of the service's own topic.
