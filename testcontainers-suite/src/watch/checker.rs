@@ -62,7 +62,7 @@ pub struct Checker {
     seen: HashMap<(Service, String), BTreeMap<u64, Uuid>>,
     counts: BTreeMap<&'static str, u64>,
     repeated: u64,
-    faults: BTreeMap<Kind, Vec<String>>,
+    faults: BTreeMap<(Kind, Service), Vec<String>>,
 }
 
 impl Checker {
@@ -85,7 +85,7 @@ impl Checker {
     /// Judges the next record.
     pub fn take(&mut self, record: &Record<'_>) {
         for (kind, fault) in self.judged(record) {
-            let known = self.faults.entry(kind).or_default();
+            let known = self.faults.entry((kind, record.service)).or_default();
             if known.len() < MOST_FAULTS {
                 let key = String::from_utf8_lossy(record.key);
                 let event_type = record.headers.get("ce_type").unwrap_or(&"no type");
@@ -153,10 +153,16 @@ impl Checker {
 
     /// No event so far has a fault of these kinds.
     pub fn holds(&self, kinds: &[Kind]) -> Result<()> {
+        self.holds_of(kinds, &Service::ALL)
+    }
+
+    /// The same of the topics of these services.
+    pub fn holds_of(&self, kinds: &[Kind], services: &[Service]) -> Result<()> {
         let total: u64 = self.counts.values().sum();
         ensure!(total > 0, "no event was seen");
-        let faults: Vec<&str> =
-            kinds.iter().filter_map(|kind| self.faults.get(kind)).flatten().map(String::as_str).collect();
+        let meant = |kind: &Kind, service: &Service| kinds.contains(kind) && services.contains(service);
+        let found = self.faults.iter().filter(|((kind, service), _)| meant(kind, service));
+        let faults: Vec<&str> = found.flat_map(|(_, faults)| faults).map(String::as_str).collect();
         ensure!(faults.is_empty(), "of {total} events, these do not hold:\n{}", faults.join("\n"));
         Ok(())
     }
@@ -245,7 +251,11 @@ mod tests {
     fn faults(event_type: &str, change: impl FnOnce(&mut HashMap<String, String>, &mut Value)) -> Vec<Kind> {
         let mut checker = Checker::new().expect("the committed schemas");
         judged(&mut checker, event_type, change);
-        checker.faults.into_keys().collect()
+        kinds(checker)
+    }
+
+    fn kinds(checker: Checker) -> Vec<Kind> {
+        checker.faults.into_keys().map(|(kind, _)| kind).collect()
     }
 
     #[test]
@@ -300,7 +310,7 @@ mod tests {
                 headers.insert("ce_id".to_owned(), Uuid::from_u128(*id).to_string());
             });
         }
-        checker.faults.into_keys().collect()
+        kinds(checker)
     }
 
     #[test]
@@ -320,6 +330,15 @@ mod tests {
         assert_eq!(in_this_order(&again), [Kind::Again]);
         let and_a_gap = [("1", 1), ("2", 2), ("1", 1), ("2", 2), ("4", 4)];
         assert_eq!(in_this_order(&and_a_gap), [Kind::Sequence, Kind::Again]);
+    }
+
+    #[test]
+    fn a_fault_in_the_topic_of_one_service_is_none_of_the_others() {
+        let mut checker = Checker::new().expect("the committed schemas");
+        judged(&mut checker, BID, |headers, _| drop(headers.insert("ce_sequence".to_owned(), "2".to_owned())));
+        assert!(checker.holds_of(&[Kind::Sequence], &[Service::Bidding]).is_err());
+        assert!(checker.holds_of(&[Kind::Sequence], &[Service::Listing, Service::Settlement]).is_ok());
+        assert!(checker.holds(&[Kind::Sequence]).is_err());
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
         buyer_id: "bert".parse()?,
         price: Money::new(12_050, "USD".parse()?)?,
         lot: Lot::Units,
+        closed_at: now,
     };
     Ok(Settlement::start(SettlementId::from(Uuid::now_v7()), sale, terms(), &fees(), now)?)
 }

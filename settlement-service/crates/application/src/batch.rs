@@ -208,6 +208,7 @@ mod tests {
             buyer_id: user("buyer"),
             price: Money::new(12_050, "USD".parse().unwrap()).unwrap(),
             lot: Lot::Units,
+            closed_at: NOW,
         };
         Settlement::start(uuid::Uuid::nil().into(), sale, terms(), &fees(), NOW).unwrap().0
     }

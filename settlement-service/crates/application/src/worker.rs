@@ -14,7 +14,6 @@ use settlement_domain::payout::MAX_ITEMS;
 use settlement_domain::saga::{self, Dispatch};
 use settlement_domain::{CallKey, Contact, Currency, GatewayCall, PayoutRules, Report, Subject, UserId, Way};
 use settlement_ports::{GatewayResult, Locked, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError};
-use uuid::Uuid;
 
 use crate::batch::Batch;
 use crate::called;
@@ -113,7 +112,7 @@ impl Worker {
         let owed = tx.lock_owed(sellers, MAX_ITEMS).await?;
         let count = owed.len();
         for Locked { aggregate, now } in owed {
-            batch.decide_owed(aggregate, |owed| saga::gather(Uuid::now_v7().into(), owed, &self.payouts, now));
+            batch.decide_owed(aggregate, |owed| saga::gather(owed, &self.payouts, now));
         }
         Ok(count)
     }

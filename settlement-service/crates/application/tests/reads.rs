@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chrono::DateTime;
 use futures::executor::block_on;
 use settlement_application::{Facts, Settlements, UseError, Worker};
 use settlement_domain::saga::Act;
@@ -131,6 +132,7 @@ fn sale(price: i64) -> Sale {
         buyer_id: "buyer".parse().unwrap(),
         price: Money::new(price, "USD".parse().unwrap()).unwrap(),
         lot: Lot::Units,
+        closed_at: DateTime::UNIX_EPOCH,
     }
 }
 

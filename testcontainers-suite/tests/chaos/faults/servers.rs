@@ -57,7 +57,7 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
 }
 
 /// Ends a server, and waits until there is another process in its place.
-async fn ended_and_started(stage: &Stage, name: &str, signal: Signal) -> Result<()> {
+pub async fn ended_and_started(stage: &Stage, name: &str, signal: Signal) -> Result<()> {
     let pid = stage.world.pid(name)?;
     kill(Pid::from_raw(pid), signal)?;
     within(BACK_WITHIN, &format!("{name} runs again"), || async {

@@ -100,6 +100,7 @@ pub fn sold(auction: AuctionId, lot: usize) -> Incoming {
         buyer_id: user(&format!("buyer-{lot}")),
         price: Money::new(1_000, "USD".parse().unwrap()).unwrap(),
         lot: Lot::Units,
+        closed_at: HandClock::default().now(),
     };
     told(auction, 1, Fact::AuctionSold(vec![sale]))
 }
