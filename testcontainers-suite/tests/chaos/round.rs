@@ -122,7 +122,7 @@ impl<'a> Round<'a> {
         self.judge(&seen, converged.as_ref().ok().copied(), record);
         match stage.missed().await {
             Ok(now) if now > missed && !self.again => {
-                record.finding(format!("consumers missed events {} times", now - missed))
+                record.finding(format!("consumers missed events {} times", now - missed));
             }
             Ok(_) => {}
             Err(fault) => record.finding(format!("{fault:#}")),

@@ -1,6 +1,8 @@
 //! Rows that cannot be read, on a real PostgreSQL: each stands at the front of what is due, and only one is taken up at a
 //! time. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may create databases; `make test` starts one.
 
+mod support;
+
 use anyhow::{Context, Result, ensure};
 use settlement_adapter_postgres::{
     database,
@@ -14,33 +16,26 @@ use settlement_domain::{
 };
 use settlement_harness::{contract::payouts, fees, terms};
 use settlement_ports::SettlementStore;
-use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 async fn database() -> Result<(Sessions, PgSettlements)> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("settlement_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let url = format!("{}/{name}?{parameters}", base.rsplit_once('/').context("the URL names no database")?.0);
-    database::migrate(&url).await?;
-    let pool = database::connect(&url, 5)?;
+    let pool = database::connect(&support::migrated().await?, 5)?;
     Ok((pool.clone(), PgSettlements::new(pool, Wakers::default())))
 }
 
 /// A settlement that began.
 async fn begun(store: &PgSettlements) -> Result<Settlement> {
+    let mut tx = store.begin().await?;
+    let now = tx.now().await?;
     let sale = Sale {
         auction_id: Uuid::now_v7().into(),
         seller_id: "anna".parse()?,
         buyer_id: "bert".parse()?,
         price: Money::new(12_050, "USD".parse()?)?,
         lot: Lot::Units,
+        closed_at: now,
     };
-    let mut tx = store.begin().await?;
-    let (settlement, _) = Settlement::start(Uuid::now_v7().into(), sale, terms(), &fees(), tx.now().await?)?;
+    let (settlement, _) = Settlement::start(Uuid::now_v7().into(), sale, terms(), &fees(), now)?;
     tx.insert(&settlement).await?;
     tx.commit().await?;
     Ok(settlement)
