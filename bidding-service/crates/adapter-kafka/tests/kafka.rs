@@ -74,6 +74,9 @@ impl Outbox for Records {
     async fn lease(&self, _: Uuid, _: Duration) -> Result<Option<Epoch>, StoreError> {
         Ok(Some(Epoch(1)))
     }
+    async fn release(&self, _: Uuid) -> Result<(), StoreError> {
+        Ok(())
+    }
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
         Ok(self.0.lock().expect("no panic").iter().take(limit as usize).cloned().collect())
     }

@@ -205,6 +205,27 @@ async fn a_relay_that_lost_its_lease_deletes_nothing() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_lease_is_given_back_by_its_holder_only() -> Result<()> {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let (pool, _) = database().await?;
+    let outbox = PgOutbox::new(pool);
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+    let held = outbox.lease(first, MINUTE).await?.context("free")?;
+    outbox.release(second).await?;
+    assert_eq!(outbox.lease(second, MINUTE).await?, None, "another's is not given back");
+    outbox.lease(first, Duration::ZERO).await?;
+    outbox.release(second).await?;
+    assert_eq!(outbox.lease(first, MINUTE).await?, Some(held), "one that has run out is not taken by giving it back");
+
+    outbox.release(first).await?;
+    let taken = outbox.lease(second, MINUTE).await?.context("it was given back")?;
+    assert!(taken > held);
+    outbox.release(first).await?;
+    assert_eq!(outbox.lease(first, MINUTE).await?, None, "it is not the former holder's any more");
+    Ok(())
+}
+
+#[tokio::test]
 async fn failed_attempts_are_counted_until_the_event_is_settled() -> Result<()> {
     let (_, store) = database().await?;
     let event = Uuid::now_v7();

@@ -82,7 +82,7 @@ pub async fn run(
     // What this process committed last goes out before it ends; should it fail, another relay does it.
     let _ = tokio::time::timeout(LEASE / 2, round(outbox.as_ref(), &producer, &holder)).await;
     // Whoever takes over need not wait for the lease to run out.
-    let _ = tokio::time::timeout(REST, outbox.acquire_lease(&holder, Duration::ZERO)).await;
+    let _ = tokio::time::timeout(REST, outbox.release_lease(&holder)).await;
     Ok(())
 }
 

@@ -70,6 +70,9 @@ impl Outbox for Records {
     async fn acquire_lease(&self, _: &str, _: Duration) -> Result<Option<Epoch>, StoreError> {
         Ok(Some(Epoch(1)))
     }
+    async fn release_lease(&self, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
         Ok(self.0.lock().expect("no panic").iter().take(limit as usize).cloned().collect())
     }
