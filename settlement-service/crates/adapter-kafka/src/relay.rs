@@ -28,7 +28,9 @@ const REST: Duration = Duration::from_millis(500);
 const MEASURE: Duration = Duration::from_secs(5);
 /// Once the relay is to stop, the round under way and a last one have so long.
 const LAST_ROUNDS: Duration = Duration::from_secs(5);
-/// Then it takes no longer than this to give the lease back. Both together are less than the service waits for the relay.
+/// Then a producer has so long to go.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// And this long it may take to give the lease back. All three are less than the service waits for the relay.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a round failed; what it had not published is there in the next.
@@ -93,7 +95,8 @@ impl Relay {
                     tracing::warn!(%error, "the relay pauses");
                     RELAY_FAILURES.inc();
                     // A producer that lost a record would let later ones overtake it: begin with a new one.
-                    self.producer = self.config.producer("relay").create()?;
+                    let lost = std::mem::replace(&mut self.producer, self.config.producer("relay").create()?);
+                    discard(lost).await;
                     pause(REST, stop).await;
                     continue;
                 }
@@ -143,8 +146,14 @@ impl Relay {
         Ok(batch.len())
     }
 
-    /// Whoever takes over need not wait for the lease to run out.
+    /// Whoever takes over need not wait for the lease to run out. It publishes again what was not acknowledged here, so
+    /// what the producer still holds has to go first: it could land after what the successor publishes later. Only what
+    /// is on the wire cannot be called back.
     async fn give_back(self) {
+        if !discard(self.producer).await {
+            tracing::warn!("the producer does not end; the relay's lease runs out by itself");
+            return;
+        }
         let back = self.outbox.release_lease(&self.holder);
         if !matches!(tokio::time::timeout(GIVE_BACK_WITHIN, back).await, Ok(Ok(()))) {
             tracing::warn!("the relay's lease could not be given back; it runs out by itself");
@@ -157,6 +166,12 @@ fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<rdkafka::
     let headers = headers_of(&envelope_of(record));
     let message = FutureRecord::to(&record.topic).key(&record.key).payload(&data).headers(headers);
     producer.send_result(message).map_err(|(error, _)| RoundError::Broker(error))
+}
+
+/// Drops a producer with all that it still holds, and waits for its threads to end. Whether they did.
+async fn discard(producer: FutureProducer) -> bool {
+    let dropped = tokio::task::spawn_blocking(move || drop(producer));
+    matches!(tokio::time::timeout(GONE_WITHIN, dropped).await, Ok(Ok(())))
 }
 
 async fn pause(time: Duration, stop: &CancellationToken) {

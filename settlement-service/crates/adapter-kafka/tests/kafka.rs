@@ -74,12 +74,14 @@ struct Records {
     waiting: Mutex<Vec<OutboxRecord>>,
     /// How often the relay has looked.
     looked: watch::Sender<u32>,
+    /// How many connections its broker has.
+    connections: watch::Receiver<usize>,
     given_back: AtomicBool,
 }
 
 impl Records {
     /// So many events of one key.
-    fn of(key: &str, events: i64) -> Arc<Self> {
+    fn of(key: &str, events: i64, connections: watch::Receiver<usize>) -> Arc<Self> {
         let record = |id: i64| OutboxRecord {
             id,
             event_id: Uuid::now_v7(),
@@ -94,6 +96,7 @@ impl Records {
         Arc::new(Self {
             waiting: Mutex::new((1..=events).map(record).collect()),
             looked: watch::Sender::new(0),
+            connections,
             given_back: AtomicBool::new(false),
         })
     }
@@ -105,7 +108,9 @@ impl Outbox for Records {
         Ok(Some(Epoch(1)))
     }
     async fn release_lease(&self, _: &str) -> Result<(), StoreError> {
-        self.given_back.store(true, Ordering::SeqCst);
+        // While the relay has a connection, what it left in the queue can still land.
+        let can_none_follow = self.connections.clone().wait_for(|open| *open == 0).await.is_ok();
+        self.given_back.store(can_none_follow, Ordering::SeqCst);
         Ok(())
     }
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
@@ -124,7 +129,7 @@ impl Outbox for Records {
 #[tokio::test]
 async fn the_relay_publishes_in_order_and_removes_what_the_broker_has() -> Result<()> {
     let key = Uuid::now_v7().to_string();
-    let outbox = Records::of(&key, 50);
+    let outbox = Records::of(&key, 50, watch::channel(0).1);
     let reader: StreamConsumer = client("settlement-service")?
         .set("group.id", "settlement-service")
         .set("enable.auto.commit", "false")
@@ -159,21 +164,39 @@ async fn the_relay_publishes_in_order_and_removes_what_the_broker_has() -> Resul
     Ok(())
 }
 
+/// A broker that takes connections and never says a word: its address, and how many connections it has.
+async fn mute_broker() -> Result<(String, watch::Receiver<usize>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?.to_string();
+    let (open, connections) = watch::channel(0);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            open.send_modify(|open| *open += 1);
+            let open = open.clone();
+            tokio::spawn(async move {
+                let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+                open.send_modify(|open| *open -= 1);
+            });
+        }
+    });
+    Ok((address, connections))
+}
+
 #[tokio::test]
-async fn a_relay_whose_broker_says_nothing_ends_in_time_and_gives_its_lease_back() -> Result<()> {
-    // It takes connections, as whoever listens does, and that is all.
-    let broker = TcpListener::bind("127.0.0.1:0").await?;
-    let outbox = Records::of("unheard", 3);
-    let mute = KafkaConfig { brokers: broker.local_addr()?.to_string(), ..config("settlement-service")? };
+async fn a_relay_whose_broker_is_mute_ends_in_time_and_gives_its_lease_back_once_nothing_can_follow() -> Result<()> {
+    let (brokers, mut connections) = mute_broker().await?;
+    let outbox = Records::of("unheard", 3, connections.clone());
+    let mute = KafkaConfig { brokers, ..config("settlement-service")? };
     let stop = CancellationToken::new();
     let running = tokio::spawn(relay::run(mute, outbox.clone(), Arc::new(Notify::new()), stop.clone()));
     // After its second look it has the lease and waits for the broker.
     let mut looked = outbox.looked.subscribe();
     tokio::time::timeout(DEADLINE, looked.wait_for(|times| *times >= 2)).await.context("the relay is idle")??;
+    tokio::time::timeout(DEADLINE, connections.wait_for(|open| *open > 0)).await.context("it does not connect")??;
 
     stop.cancel();
     tokio::time::timeout(SERVICE_WAITS, running).await.context("the relay does not end")???;
-    assert!(outbox.given_back.load(Ordering::SeqCst), "the lease has to run out");
+    assert!(outbox.given_back.load(Ordering::SeqCst), "the lease has to run out, or what is queued could still land");
     assert_eq!(outbox.batch(100).await?.len(), 3, "nobody has acknowledged them");
     Ok(())
 }
