@@ -39,7 +39,7 @@ use crate::{config::Config, telemetry, tls};
 
 /// Requests under way have so long to end after the signal.
 const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(15);
-/// Then the consumer and the relay have so long.
+/// Then the consumer, the relay and the closer have so long.
 const FINISH_EVENTS_WITHIN: Duration = Duration::from_secs(10);
 /// Auctions that are opened or closed in one transaction at most.
 const DUE_BATCH: u32 = 100;
@@ -109,7 +109,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     events.spawn(live::run(config.kafka.clone(), feed, stop_events.clone()));
     let facts = Arc::new(auctions.clone());
     events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
-    let closer = tokio::spawn(open_and_close(auctions, stop_events.clone()));
+    events.spawn(open_and_close(auctions, stop_events.clone()).map(Ok));
     let mut housekeeping = JoinSet::new();
     housekeeping.spawn(refresh(keys, guard, addresses));
     housekeeping.spawn(tidy(pool.clone()));
@@ -132,8 +132,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let finished = async { while events.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_EVENTS_WITHIN, finished).await.is_err() {
             tracing::warn!("the events' way was cut off; what was not acknowledged comes again");
+            events.abort_all();
         }
-        let _ = closer.await;
         housekeeping.abort_all();
         let both = async { tokio::join!(pool.close(), deciding.close()) };
         let _ = tokio::time::timeout(Duration::from_secs(1), both).await;

@@ -112,6 +112,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let finished = async { while events.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_EVENTS_WITHIN, finished).await.is_err() {
             tracing::warn!("the events' way was cut off; what was not acknowledged comes again");
+            events.abort_all();
         }
         housekeeping.abort_all();
         let _ = tokio::time::timeout(Duration::from_secs(1), pool.close()).await;
