@@ -41,7 +41,7 @@ use crate::{config::Config, telemetry, tls};
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
 /// Requests under way have so long to end after the signal.
 const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(15);
-/// Then the consumer and the relay have so long.
+/// Then the consumer, the relay and the closer have so long.
 const FINISH_EVENTS_WITHIN: Duration = Duration::from_secs(10);
 /// Auctions that are opened or closed in one transaction at most.
 const DUE_BATCH: u32 = 100;
@@ -118,8 +118,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     events.spawn(live::run(config.kafka.clone(), feed, stop_events.clone()));
     let facts = Arc::new(auctions.clone());
     events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
-    let closer = tokio::spawn(open_and_close(auctions, stop_events.clone()));
-    let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
+    events.spawn(open_and_close(auctions, stop_events.clone()).map(Ok));
+    let mut housekeeping = JoinSet::new();
+    housekeeping.spawn(refresh(keys, guard, addresses));
+    housekeeping.spawn(tidy(pool.clone()));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "bidding-service serves");
 
     let ended = tokio::select! {
@@ -138,9 +140,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let finished = async { while events.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_EVENTS_WITHIN, finished).await.is_err() {
             tracing::warn!("the events' way was cut off; what was not acknowledged comes again");
+            events.abort_all();
         }
-        let _ = closer.await;
-        housekeeping.abort();
+        housekeeping.abort_all();
         let both = async { tokio::join!(pool.close(), deciding.close()) };
         let _ = tokio::time::timeout(Duration::from_secs(1), both).await;
     };
@@ -198,23 +200,27 @@ async fn open_and_close(auctions: Auctions, stop: CancellationToken) {
     }
 }
 
-/// What has to be done now and then.
-async fn housekeeping(pool: Sessions, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
-    let mut refresh = tokio::time::interval(REFRESH_KEYS_EVERY);
-    let mut tidy = tokio::time::interval(TIDY_EVERY);
+/// Keeps the keys fresh, and the limiters small.
+async fn refresh(keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
+    let mut due = tokio::time::interval(REFRESH_KEYS_EVERY);
     loop {
-        tokio::select! {
-            _ = refresh.tick() => {
-                if let Err(error) = keys.refresh().await {
-                    tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
-                }
-                guard.principals.iter().for_each(Limiter::forget_idle);
-                addresses.limiter.iter().for_each(Limiter::forget_idle);
-            }
-            _ = tidy.tick() => match database::tidy(&pool).await {
-                Ok(removed) => tracing::debug!(removed, "old rows were removed"),
-                Err(error) => tracing::warn!(%error, "old rows could not be removed"),
-            },
+        due.tick().await;
+        if let Err(error) = keys.refresh().await {
+            tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
+        }
+        guard.principals.iter().for_each(Limiter::forget_idle);
+        addresses.limiter.iter().for_each(Limiter::forget_idle);
+    }
+}
+
+/// Removes what is old, which may take minutes: nothing else waits for it.
+async fn tidy(pool: Sessions) {
+    let mut due = tokio::time::interval(TIDY_EVERY);
+    loop {
+        due.tick().await;
+        match database::tidy(&pool).await {
+            Ok(removed) => tracing::debug!(removed, "old rows were removed"),
+            Err(error) => tracing::warn!(%error, "old rows could not be removed"),
         }
     }
 }

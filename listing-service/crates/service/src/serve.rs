@@ -100,7 +100,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let outbox = Arc::new(PgOutbox::new(pool.clone()));
     events.spawn(relay::run(config.kafka.clone(), outbox, recorded, stop_events.clone()));
     events.spawn(consumer::run(config.kafka.clone(), Arc::new(listings), store, progress, stop_events.clone()));
-    let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
+    let mut housekeeping = JoinSet::new();
+    housekeeping.spawn(refresh(keys, guard, addresses));
+    housekeeping.spawn(tidy(pool.clone()));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "listing-service serves");
 
     let ended = tokio::select! {
@@ -118,8 +120,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let finished = async { while events.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_EVENTS_WITHIN, finished).await.is_err() {
             tracing::warn!("the events' way was cut off; what was not acknowledged comes again");
+            events.abort_all();
         }
-        housekeeping.abort();
+        housekeeping.abort_all();
         let _ = tokio::time::timeout(Duration::from_secs(1), pool.close()).await;
     };
     tokio::select! {
@@ -159,23 +162,27 @@ fn checks(pool: &Sessions, probe: Probe, progress: &Arc<Progress>, draining: &Ar
     }
 }
 
-/// What has to be done now and then.
-async fn housekeeping(pool: Sessions, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
-    let mut refresh = tokio::time::interval(REFRESH_KEYS_EVERY);
-    let mut tidy = tokio::time::interval(TIDY_EVERY);
+/// Keeps the keys fresh, and the limiters small.
+async fn refresh(keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
+    let mut due = tokio::time::interval(REFRESH_KEYS_EVERY);
     loop {
-        tokio::select! {
-            _ = refresh.tick() => {
-                if let Err(error) = keys.refresh().await {
-                    tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
-                }
-                guard.principals.iter().for_each(Limiter::forget_idle);
-                addresses.limiter.iter().for_each(Limiter::forget_idle);
-            }
-            _ = tidy.tick() => match database::tidy(&pool).await {
-                Ok(removed) => tracing::debug!(removed, "old rows were removed"),
-                Err(error) => tracing::warn!(%error, "old rows could not be removed"),
-            },
+        due.tick().await;
+        if let Err(error) = keys.refresh().await {
+            tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
+        }
+        guard.principals.iter().for_each(Limiter::forget_idle);
+        addresses.limiter.iter().for_each(Limiter::forget_idle);
+    }
+}
+
+/// Removes what is old, which may take minutes: nothing else waits for it.
+async fn tidy(pool: Sessions) {
+    let mut due = tokio::time::interval(TIDY_EVERY);
+    loop {
+        due.tick().await;
+        match database::tidy(&pool).await {
+            Ok(removed) => tracing::debug!(removed, "old rows were removed"),
+            Err(error) => tracing::warn!(%error, "old rows could not be removed"),
         }
     }
 }

@@ -120,50 +120,50 @@ pub async fn check(pool: &Sessions) -> Result<(), DatabaseError> {
 
 /// Removes answers that were kept for a day, failures that nobody replayed and early words that nobody needed in 90 days,
 /// and the payment gateway's notices after 35 days (it sends one again for at most 30); in steps of at most 10,000 rows,
-/// so that it never holds others up; at most 2 million of each in one call.
+/// so that it never holds others up; at most 2 million of each in one call. What another instance removes is left to it.
 ///
 /// # Errors
-/// [`DatabaseError::Unavailable`].
+/// [`DatabaseError::Unavailable`], the first: each kind is tried, whatever became of the one before.
 pub async fn tidy(pool: &Sessions) -> Result<u64, DatabaseError> {
     // A time that stands still while the statement runs: an index can be searched for it.
     let answers = in_steps(|| {
         let old = sqlx::query!(
-            "DELETE FROM idempotency WHERE (principal, key) IN
-                 (SELECT principal, key FROM idempotency
-                  WHERE created_at < statement_timestamp() - interval '24 hours' ORDER BY created_at LIMIT 10000)"
+            "DELETE FROM idempotency WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM idempotency WHERE created_at < statement_timestamp() - interval '24 hours'
+                  ORDER BY created_at LIMIT 10000 FOR UPDATE SKIP LOCKED))"
         );
         old.execute(pool)
-    });
-    let answers = answers.await?;
+    })
+    .await;
     let failures = in_steps(|| {
         let old = sqlx::query!(
-            "DELETE FROM inbox_failure WHERE event_id IN
-                 (SELECT event_id FROM inbox_failure
-                  WHERE failed_at < statement_timestamp() - interval '90 days' LIMIT 10000)"
+            "DELETE FROM inbox_failure WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM inbox_failure WHERE failed_at < statement_timestamp() - interval '90 days'
+                  LIMIT 10000 FOR UPDATE SKIP LOCKED))"
         );
         old.execute(pool)
-    });
-    let failures = failures.await?;
+    })
+    .await;
     let early = in_steps(|| {
         let old = sqlx::query!(
             "DELETE FROM early WHERE ctid = ANY(ARRAY
                  (SELECT ctid FROM early WHERE told_at < statement_timestamp() - interval '90 days'
-                  ORDER BY told_at LIMIT 10000))"
+                  ORDER BY told_at LIMIT 10000 FOR UPDATE SKIP LOCKED))"
         );
         old.execute(pool)
-    });
-    let early = early.await?;
+    })
+    .await;
     let notices = in_steps(|| {
         let old = sqlx::query!(
-            "DELETE FROM inbox WHERE (source, key) IN
-                 (SELECT source, key FROM inbox
+            "DELETE FROM inbox WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM inbox
                   WHERE source = '/gateway' AND received_at < statement_timestamp() - interval '35 days'
-                  ORDER BY received_at LIMIT 10000)"
+                  ORDER BY received_at LIMIT 10000 FOR UPDATE SKIP LOCKED))"
         );
         old.execute(pool)
-    });
-    let notices = notices.await?;
-    Ok(answers + failures + early + notices)
+    })
+    .await;
+    Ok(answers? + failures? + early? + notices?)
 }
 
 /// Removes by `step`, which gives how many rows it removed, until there are no more; at most two million rows, each step

@@ -256,6 +256,11 @@ pub struct Work {
 }
 
 impl Work {
+    /// From now on an answer may take so long. Gives the limit of before.
+    pub const fn answering_within(&mut self, answers_within: Duration) -> Duration {
+        std::mem::replace(&mut self.answers_within, answers_within)
+    }
+
     /// Makes it last.
     ///
     /// # Errors

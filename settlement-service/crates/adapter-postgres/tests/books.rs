@@ -3,7 +3,9 @@
 
 mod support;
 
-use anyhow::{Context, Result};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_adapter_postgres::{
     database, ledger,
@@ -11,7 +13,8 @@ use settlement_adapter_postgres::{
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::ledger::AccountKind;
-use settlement_ports::{LedgerReads, SettlementStore, StatementQuery};
+use settlement_ports::{LedgerReads, SettlementStore, StatementQuery, StoreError};
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 async fn database() -> Result<(Sessions, PgSettlements)> {
@@ -140,6 +143,33 @@ async fn a_second_closing_builds_on_the_first() -> Result<()> {
     let closings: i64 = sqlx::query_scalar("SELECT count(DISTINCT until) FROM ledger_closing").fetch_one(&pool).await?;
     assert_eq!((closings, owed(&store, None).await?), (2, 65));
     assert!(store.trial_balance(None).await?.is_balanced());
+    Ok(())
+}
+
+/// The database needs two seconds for what `trigger` is about.
+async fn slowed_down(trigger: &str) -> Result<Sessions> {
+    let (pool, _) = database().await?;
+    sold(&pool, 5, TimeDelta::hours(50)).await?;
+    sqlx::raw_sql(&format!(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(2); RETURN NULL; END$$;
+         CREATE {trigger} EXECUTE FUNCTION slowly()"
+    ))
+    .execute(&pool)
+    .await?;
+    Ok(pool)
+}
+
+#[tokio::test]
+async fn summing_the_books_may_take_long_and_its_commit_may_not() -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let sum = slowed_down("TRIGGER slow BEFORE INSERT ON ledger_closing FOR EACH STATEMENT").await?;
+    let closed = ledger::close(&sum.answering_within(LIMIT)).await;
+    ensure!(closed == Ok(true), "{closed:?}");
+
+    let at_commit = "CONSTRAINT TRIGGER slow AFTER INSERT ON ledger_closing DEFERRABLE INITIALLY DEFERRED FOR EACH ROW";
+    let commit = slowed_down(at_commit).await?;
+    let closed = ledger::close(&commit.answering_within(LIMIT)).await;
+    ensure!(matches!(closed, Err(StoreError::Unavailable(_))), "a commit was waited for: {closed:?}");
     Ok(())
 }
 

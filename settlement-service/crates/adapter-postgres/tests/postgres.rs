@@ -24,8 +24,7 @@ use settlement_domain::{
 };
 use settlement_harness::{contract, fees, terms};
 use settlement_ports::{
-    LedgerReads, ListFilter, Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, SettlementTx, StoreError,
-    Viewer,
+    LedgerReads, ListFilter, Outbox, Receipt, Retries, Seen, SettlementStore, SettlementTx, StoreError, Viewer,
 };
 use uuid::Uuid;
 
@@ -429,25 +428,6 @@ async fn what_is_old_is_removed_at_one_time_however_much_it_is() -> Result<()> {
     .execute(&pool)
     .await?;
     assert_eq!(database::tidy(&pool).await?, 3 * 25_000);
-    Ok(())
-}
-
-#[tokio::test]
-async fn answers_are_kept_for_a_day() -> Result<()> {
-    let (pool, store) = database().await?;
-    for (key, age) in [("old", "25 hours"), ("young", "23 hours")] {
-        let request = RequestKey { principal: "anna".parse()?, key: key.into(), fingerprint: [1; 32] };
-        let mut tx = store.begin().await?;
-        tx.claim(&request).await?;
-        tx.answer(&request, &serde_json::json!(1)).await?;
-        tx.commit().await?;
-        sqlx::query("UPDATE idempotency SET created_at = created_at - $2::text::interval WHERE key = $1")
-            .bind(key)
-            .bind(age)
-            .execute(&pool)
-            .await?;
-    }
-    assert_eq!(database::tidy(&pool).await?, 1);
     Ok(())
 }
 
