@@ -25,7 +25,7 @@ use sqlx::{
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, timeout},
 };
 
 /// More than the server allows a statement: what is not answered by then is not going to be.
@@ -138,17 +138,20 @@ impl Pool {
     }
 
     async fn session(self: &Arc<Self>) -> Result<Session, Error> {
-        let deadline = Instant::now() + HAD_WITHIN;
+        let mut refused = None;
         let had = async {
             let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
-            let (connection, made) = self.connection(deadline).await?;
+            let (connection, made) = self.connection(&mut refused).await?;
             Ok(Session { held: Some(Held { connection, made, place }), pool: Arc::clone(self), has_begun: false })
         };
-        timeout_at(deadline, had).await.unwrap_or(Err(Error::PoolTimedOut))
+        match timeout(HAD_WITHIN, had).await {
+            Ok(had) => had,
+            Err(_) => Err(refused.unwrap_or(Error::PoolTimedOut)),
+        }
     }
 
-    /// One that works, and since when there is it.
-    async fn connection(&self, deadline: Instant) -> Result<(PgConnection, Instant), Error> {
+    /// One that works, and since when there is it. Tells why it was `refused` for as long as it tries again.
+    async fn connection(&self, refused: &mut Option<Error>) -> Result<(PgConnection, Instant), Error> {
         let resting = self.resting().pop_back();
         if let Some(Resting { mut connection, made, since }) = resting
             && (since.elapsed() < DOUBTED_AFTER || works(&mut connection).await)
@@ -158,11 +161,10 @@ impl Pool {
         loop {
             match PgConnection::connect_with(&self.server).await {
                 Ok(connection) => return Ok((connection, Instant::now())),
-                Err(error) if is_starting(&error) && Instant::now() + ASKED_AGAIN_AFTER < deadline => {
-                    sleep(ASKED_AGAIN_AFTER).await;
-                }
+                Err(error) if is_starting(&error) => *refused = Some(error),
                 Err(error) => return Err(error),
             }
+            sleep(ASKED_AGAIN_AFTER).await;
         }
     }
 

@@ -14,7 +14,6 @@ use settlement_adapter_postgres::{
 };
 use settlement_domain::ledger::AccountKind;
 use settlement_ports::{LedgerReads, SettlementStore, StatementQuery, StoreError};
-use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 async fn database() -> Result<(Sessions, PgSettlements)> {
