@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::report::Check;
+use super::promises::Check;
 use super::sample::Sample;
 use crate::bench::tally::Percentiles;
 

@@ -1,8 +1,8 @@
 //! `outcry bench browse`: a whole marketplace under people who browse, bid, sell, buy and settle, and think in between.
 //!
 //! From edge to core: [`crowd`] sends [`user`]s on their way, who do what [`mix`] says with [`goods`]; [`counts`] counts
-//! what they met, [`sample`] looks at the services meanwhile and [`aftermath`] afterwards; [`report`], [`timeline`],
-//! [`flat`] and [`plot`] tell.
+//! what they met, [`sample`] looks at the services meanwhile and [`aftermath`] afterwards; [`promises`] and [`flat`] judge,
+//! and [`report`], [`timeline`] and [`plot`] tell.
 
 mod aftermath;
 mod counts;
@@ -11,6 +11,7 @@ mod flat;
 mod goods;
 mod mix;
 mod plot;
+mod promises;
 mod report;
 mod sample;
 mod seed;

@@ -1,0 +1,154 @@
+//! What was promised beside what was measured: each line of it decides whether a run is sound.
+
+use serde::Serialize;
+
+use super::aftermath::CONVERGES_WITHIN;
+use super::flat;
+use super::report::{Report, Setting};
+use super::sample::{LOOKS_PERCENT, mib};
+use crate::bench::report::MEMORY_MAX_MIB;
+
+/// 95 % of all requests take less.
+pub const P95_MAX_MS: f64 = 500.0;
+/// All instances of a service together.
+const SESSIONS_MAX: i64 = 100;
+/// Of the requests that so many people make if answers take no time, so many have to be made: a load that is not there
+/// proves nothing.
+const LOAD_SHARE: f64 = 0.8;
+/// Of a hundred requests, so many write, about: another mix is another load.
+const WRITES_PERCENT: std::ops::RangeInclusive<f64> = 10.0..=20.0;
+
+/// Something that was promised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What.
+    pub name: String,
+    /// What was measured.
+    pub value: String,
+    /// What was promised.
+    pub must: String,
+    /// Whether it was kept.
+    pub met: bool,
+}
+
+/// The lines, in the order in which they are told.
+#[derive(Default)]
+struct Checks(Vec<Check>);
+
+impl Checks {
+    fn add(&mut self, name: &str, value: String, must: String, met: bool) {
+        self.0.push(Check { name: name.to_owned(), value, must, met });
+    }
+}
+
+/// What was promised for the run of `report`, and whether it was kept.
+pub fn of(report: &Report) -> Vec<Check> {
+    let mut checks = Checks::default();
+    answers(report, &mut checks);
+    load(report, &mut checks);
+    afterwards(report, &mut checks);
+    services(report, &mut checks);
+    if report.setting.flat {
+        checks.0.extend(flat::judge(report.measured(), &report.counts.quarters()));
+    }
+    checks.0
+}
+
+/// What people were answered, and when.
+fn answers(report: &Report, checks: &mut Checks) {
+    let errors: u64 = report.counts.errors.values().sum();
+    checks.add("errors, and refusals for load", errors.to_string(), "none".to_owned(), errors == 0);
+    let p95_ms = report.counts.all.percentiles().p95_ms;
+    checks.add("p95 of all requests", format!("{p95_ms:.1} ms"), format!("< {P95_MAX_MS} ms"), p95_ms < P95_MAX_MS);
+}
+
+/// Whether it was the load that it says it was.
+fn load(report: &Report, checks: &mut Checks) {
+    let Setting { users, think_ms, .. } = report.setting;
+    let (made, least) = (report.per_s(), LOAD_SHARE * f64::from(users) * 1000.0 / f64::from(think_ms.max(1)));
+    checks.add("load", format!("{made:.1} /s"), format!("≥ {least:.1} /s"), made >= least);
+    let (writes, (low, high)) = (report.writes_percent(), WRITES_PERCENT.into_inner());
+    let must = format!("{low} to {high} %");
+    checks.add("share of writes", format!("{writes:.1} %"), must, WRITES_PERCENT.contains(&writes));
+    let connected = report.seen.samples.last().map_or(0, |sample| sample.requests.connected);
+    let must = format!("≥ {users}");
+    checks.add("users connected at the end", connected.to_string(), must, connected >= u64::from(users));
+}
+
+/// What was found when the load had ended.
+fn afterwards(report: &Report, checks: &mut Checks) {
+    let aftermath = &report.aftermath;
+    let after = aftermath.converged_after_s.map_or_else(|| "never".to_owned(), |after| format!("{after:.1} s"));
+    let within = format!("≤ {} s", CONVERGES_WITHIN.as_secs());
+    checks.add("outbox empty and lag 0 after", after, within, aftermath.converged());
+    let balance = if aftermath.balanced { "0" } else { "NOT 0" };
+    checks.add("trial balance", balance.to_owned(), "0".to_owned(), aftermath.balanced);
+}
+
+/// What the services took.
+fn services(report: &Report, checks: &mut Checks) {
+    let (seen, failed) = (report.seen.samples.len(), report.seen.failed.0);
+    let value = format!("{seen} of {}", seen + failed);
+    checks.add("looks at the services", value, format!("≥ {LOOKS_PERCENT} %"), report.seen.is_enough());
+    for (service, parts) in report.parts() {
+        let peak = mib(parts.iter().map(|part| part.memory).max().unwrap_or_default());
+        let (name, must) = (format!("memory of {service}"), format!("< {MEMORY_MAX_MIB} MiB"));
+        checks.add(&name, format!("{peak} MiB"), must, (1..MEMORY_MAX_MIB).contains(&peak));
+    }
+    let sessions = report.seen.samples.iter().flat_map(|sample| sample.parts.values()).map(|part| part.sessions).max();
+    let sessions = sessions.unwrap_or_default();
+    let must = format!("≤ {SESSIONS_MAX}");
+    checks.add("database sessions of a service", sessions.to_string(), must, (1..=SESSIONS_MAX).contains(&sessions));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+    use tokio::time::Instant;
+
+    use super::super::counts::Outcome;
+    use super::super::mix::Operation;
+    use super::*;
+
+    fn unmet(report: &Report) -> Vec<String> {
+        of(report).into_iter().filter(|check| !check.met).map(|check| check.name).collect()
+    }
+
+    #[test]
+    fn each_broken_promise_makes_the_run_unsound() {
+        type Break = fn(&mut Report);
+        let breaks: [(&str, Break); 11] = [
+            ("errors, and refusals for load", |report| {
+                _ = report.counts.errors.insert("bid: status 500".to_owned(), 1);
+            }),
+            ("trial balance", |report| report.aftermath.balanced = false),
+            ("outbox empty and lag 0 after", |report| report.aftermath.converged_after_s = Some(5.1)),
+            ("outbox empty and lag 0 after", |report| report.aftermath.converged_after_s = None),
+            ("memory of bidding", |report| report.seen.samples[2].parts.get_mut("bidding").unwrap().memory = 300 << 20),
+            ("database sessions of a service", |report| {
+                report.seen.samples[1].parts.get_mut("bidding").unwrap().sessions = 101;
+            }),
+            ("load", |report| report.setting.users = 26),
+            ("share of writes", |report| report.counts.operations.get_mut(&Operation::Bid).unwrap().requests = 50),
+            ("users connected at the end", |report| report.seen.samples[2].requests.connected = 19),
+            ("looks at the services", |report| report.seen.failed = (1, None)),
+            ("flat: samples to compare", |report| report.setting.flat = true),
+        ];
+        for (name, break_it) in breaks {
+            let mut report = Report::in_order();
+            break_it(&mut report);
+            assert_eq!(unmet(&report), [name]);
+            assert_eq!(report.json()["sound"], json!(false));
+            assert!(report.to_string().lines().any(|line| line.contains(name) && line.ends_with("NOT MET")));
+        }
+        let mut slow = Report::in_order();
+        for number in 0..50 {
+            let operation = if number % 5 == 0 { Operation::Bid } else { Operation::Auction };
+            let sent = Instant::now();
+            slow.counts.add(operation, sent, sent + Duration::from_secs(2), &Outcome::Done);
+        }
+        assert_eq!(unmet(&slow), ["p95 of all requests"]);
+    }
+}
