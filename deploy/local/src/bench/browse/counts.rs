@@ -70,6 +70,11 @@ impl Count {
         self.latency.record(took);
     }
 
+    /// Requests that had their way.
+    pub fn done(&self) -> u64 {
+        self.requests - self.refused - self.overloaded - self.errors
+    }
+
     /// How long the answers took.
     pub fn percentiles(&self) -> Percentiles {
         self.latency.percentiles()
@@ -252,6 +257,7 @@ mod tests {
             counts.add(Operation::Bid, sent, sent, &outcome);
         }
         assert_eq!((counts.all.refused, counts.all.overloaded, counts.all.errors), (1, 1, 0));
+        assert_eq!((counts.all.requests, counts.all.done()), (3, 1));
         assert_eq!(counts.errors, [("bid: refused for load, 503".to_owned(), 1)].into());
         assert_eq!(counts.refusals, [((Operation::Bid, "bid-too-low".to_owned()), 1)].into());
     }

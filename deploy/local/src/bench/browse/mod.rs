@@ -34,6 +34,7 @@ use crate::cli::BrowseArgs;
 use crate::dev_key::DevKey;
 use crate::files;
 use crate::layout::Service;
+use aftermath::Books;
 use counts::Counts;
 use report::{Report, Setting};
 
@@ -42,6 +43,7 @@ pub async fn run(bench: &Bench<'_>, args: &BrowseArgs, stop: CancellationToken) 
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let (warm_up, duration) = (seconds(args.warm_up), seconds(args.duration));
     let people = people(bench, args.users).await?;
+    let books = Books::read(bench).await?;
     let opening = async {
         let sellers: Vec<&str> = people.iter().map(|(sub, _)| sub.as_str()).collect();
         seed::lots(bench, &sellers, args.auctions, 2 * (warm_up + duration)).await?;
@@ -72,7 +74,7 @@ pub async fn run(bench: &Bench<'_>, args: &BrowseArgs, stop: CancellationToken) 
     loaded?;
 
     let spinner = bench.console.spinner("Looking whether everything arrives and adds up");
-    let aftermath = aftermath::look(bench, ended).await;
+    let aftermath = aftermath::look(bench, books, ended).await;
     spinner.finish_and_clear();
     let seen = looks.await??;
     let counts = Arc::into_inner(counts).context("a task outlived its run")?;

@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::aftermath::CONVERGES_WITHIN;
+use super::counts::Count;
 use super::flat;
-use super::report::{Report, Setting};
+use super::mix::Operation;
+use super::report::{Report, Setting, percent};
 use super::sample::{LOOKS_PERCENT, mib};
 use crate::bench::report::MEMORY_MAX_MIB;
 
@@ -15,6 +17,8 @@ const SESSIONS_MAX: i64 = 100;
 /// Of the requests that so many people make if answers take no time, so many have to be made: a load that is not there
 /// proves nothing.
 const LOAD_SHARE: f64 = 0.8;
+/// Where few write, chance decides how many are refused: so many more of each kind may be.
+const BY_CHANCE: f64 = 3.0;
 /// Of a hundred requests, so many write, about: another mix is another load.
 const WRITES_PERCENT: std::ops::RangeInclusive<f64> = 10.0..=20.0;
 
@@ -46,6 +50,7 @@ pub fn of(report: &Report) -> Vec<Check> {
     let mut checks = Checks::default();
     answers(report, &mut checks);
     load(report, &mut checks);
+    trade(report, &mut checks);
     afterwards(report, &mut checks);
     services(report, &mut checks);
     if report.setting.flat {
@@ -75,14 +80,46 @@ fn load(report: &Report, checks: &mut Checks) {
     checks.add("users connected at the end", connected.to_string(), must, connected >= u64::from(users));
 }
 
+/// Whether people could do what they came for: one who refuses everything answers quickly, too.
+fn trade(report: &Report, checks: &mut Checks) {
+    let name = "refused writes, of the worst kind";
+    let writes = report.counts.operations.iter().filter(|(operation, count)| operation.writes() && count.requests > 0);
+    let worst = writes
+        .map(|(&operation, count)| (of_what_may_be_refused(operation, count), operation, count))
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    if let Some((share, operation, count)) = worst {
+        let value = format!("{} {:.1} %", operation.name(), percent(count.refused, count.requests));
+        checks.add(name, value, format!("≤ {} %", operation.refused_max_percent()), share <= 1.0);
+    } else {
+        checks.add(name, "no write".to_owned(), "some".to_owned(), false);
+    }
+    let bids = report.counts.operations.get(&Operation::Bid).map_or(0, Count::done);
+    checks.add("accepted bids", bids.to_string(), "≥ 1".to_owned(), bids > 0);
+    let completed = report.aftermath.completed;
+    checks.add("sales completed", completed.to_string(), "≥ 1".to_owned(), completed > 0);
+}
+
+/// How many requests of an operation were refused, to how many may be.
+#[allow(clippy::cast_precision_loss)] // Counts of one run.
+fn of_what_may_be_refused(operation: Operation, count: &Count) -> f64 {
+    let may_be = operation.refused_max_percent() / 100.0 * count.requests as f64;
+    count.refused as f64 / (may_be + BY_CHANCE)
+}
+
 /// What was found when the load had ended.
 fn afterwards(report: &Report, checks: &mut Checks) {
     let aftermath = &report.aftermath;
     let after = aftermath.converged_after_s.map_or_else(|| "never".to_owned(), |after| format!("{after:.1} s"));
     let within = format!("≤ {} s", CONVERGES_WITHIN.as_secs());
     checks.add("outbox empty and lag 0 after", after, within, aftermath.converged());
-    let balance = if aftermath.balanced { "0" } else { "NOT 0" };
-    checks.add("trial balance", balance.to_owned(), "0".to_owned(), aftermath.balanced);
+    let balance = match (aftermath.currencies, aftermath.balanced) {
+        (0, _) => "no currency",
+        (_, true) => "0",
+        (_, false) => "NOT 0",
+    };
+    checks.add("trial balance", balance.to_owned(), "0".to_owned(), aftermath.balanced && aftermath.currencies > 0);
+    let debits = aftermath.debits;
+    checks.add("debited while it ran", format!("{debits} minor units"), "> 0".to_owned(), debits > 0);
 }
 
 /// What the services took.
@@ -108,8 +145,8 @@ mod tests {
     use serde_json::json;
     use tokio::time::Instant;
 
+    use super::super::aftermath::Aftermath;
     use super::super::counts::Outcome;
-    use super::super::mix::Operation;
     use super::*;
 
     fn unmet(report: &Report) -> Vec<String> {
@@ -119,11 +156,21 @@ mod tests {
     #[test]
     fn each_broken_promise_makes_the_run_unsound() {
         type Break = fn(&mut Report);
-        let breaks: [(&str, Break); 11] = [
+        let breaks: [(&str, Break); 17] = [
             ("errors, and refusals for load", |report| {
                 _ = report.counts.errors.insert("bid: status 500".to_owned(), 1);
             }),
+            ("refused writes, of the worst kind", |report| {
+                report.counts.operations.get_mut(&Operation::Bid).unwrap().refused = 10;
+            }),
+            ("refused writes, of the worst kind", |report| {
+                report.counts.operations.get_mut(&Operation::Pay).unwrap().refused = 4;
+                report.counts.operations.get_mut(&Operation::Pay).unwrap().requests = 4;
+            }),
+            ("sales completed", |report| report.aftermath.completed = 0),
+            ("debited while it ran", |report| report.aftermath.debits = 0),
             ("trial balance", |report| report.aftermath.balanced = false),
+            ("trial balance", |report| report.aftermath.currencies = 0),
             ("outbox empty and lag 0 after", |report| report.aftermath.converged_after_s = Some(5.1)),
             ("outbox empty and lag 0 after", |report| report.aftermath.converged_after_s = None),
             ("memory of bidding", |report| report.seen.samples[2].parts.get_mut("bidding").unwrap().memory = 300 << 20),
@@ -143,6 +190,31 @@ mod tests {
             assert_eq!(report.json()["sound"], json!(false));
             assert!(report.to_string().lines().any(|line| line.contains(name) && line.ends_with("NOT MET")));
         }
+    }
+
+    #[test]
+    fn a_marketplace_that_refuses_every_write_is_not_sound_however_quick_it_is() {
+        let mut report = Report::in_order();
+        for (_, count) in report.counts.operations.iter_mut().filter(|(operation, _)| operation.writes()) {
+            count.refused = count.requests;
+        }
+        report.aftermath = Aftermath { currencies: 0, debits: 0, completed: 0, ..report.aftermath };
+        let found = unmet(&report);
+        let expected = ["refused writes, of the worst kind", "accepted bids", "sales completed", "trial balance"];
+        assert!(expected.iter().all(|name| found.iter().any(|unmet| unmet == name)), "{found:?}");
+        assert!(report.to_string().contains("bid 100.0 %"), "{report}");
+    }
+
+    #[test]
+    fn who_has_no_luck_once_or_twice_is_no_fault_of_the_marketplace() {
+        let mut report = Report::in_order();
+        let buys = report.counts.operations.get_mut(&Operation::BuyNow).unwrap();
+        (buys.requests, buys.refused) = (2, 2);
+        assert!(unmet(&report).is_empty(), "{report}");
+    }
+
+    #[test]
+    fn answers_that_come_late_are_no_promise_kept() {
         let mut slow = Report::in_order();
         for number in 0..50 {
             let operation = if number % 5 == 0 { Operation::Bid } else { Operation::Auction };

@@ -305,8 +305,9 @@ fn in_mib(bytes: i64) -> f64 {
     count(bytes) / MIB
 }
 
+/// Of a hundred, so many.
 #[allow(clippy::cast_precision_loss)] // Counts of one run.
-fn percent(part: u64, of: u64) -> f64 {
+pub fn percent(part: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { 100.0 * part as f64 / of as f64 }
 }
 
@@ -325,8 +326,9 @@ impl Report {
         let mut counts = Counts::new(start, start + Duration::from_secs(10)).unwrap();
         for number in 0..200 {
             let sent = start + Duration::from_millis(50 * number);
-            let (operation, outcome) = match number % 20 {
-                0..=2 => (Operation::Bid, Outcome::Refused("bid-too-low".to_owned())),
+            let (operation, outcome) = match (number % 20, number % 60) {
+                (_, 0) => (Operation::Bid, Outcome::Refused("bid-too-low".to_owned())),
+                (0..=2, _) => (Operation::Bid, Outcome::Done),
                 _ => (Operation::Auction, Outcome::Done),
             };
             counts.add(operation, sent, sent + Duration::from_millis(9), &outcome);
@@ -337,7 +339,14 @@ impl Report {
         let requests = Interval { connected: 40, ..Interval::default() };
         let sample = |at_s, rows| Sample { at_s, requests, parts: [("bidding", part(rows))].into() };
         let seen = Seen { samples: vec![sample(0.0, 1), sample(5.0, 2), sample(10.0, 12)], failed: (0, None) };
-        let aftermath = Aftermath { converged_after_s: Some(0.4), balanced: true, ..Aftermath::default() };
+        let aftermath = Aftermath {
+            converged_after_s: Some(0.4),
+            balanced: true,
+            currencies: 1,
+            debits: 12_050,
+            completed: 2,
+            ..Aftermath::default()
+        };
         let setting = Setting { users: 20, think_ms: 1_000, auctions: 1, warm_up_s: 0, duration_s: 10, flat: false };
         Self { setting, interrupted: false, counts, seen, aftermath }
     }
@@ -354,7 +363,7 @@ mod tests {
         let report = Report::in_order();
         assert!(report.is_sound(), "{report}");
         let text = report.to_string();
-        assert!(text.contains("refused, as documented: bid × 30, bid-too-low"), "{text}");
+        assert!(text.contains("refused, as documented: bid × 4, bid-too-low"), "{text}");
         assert!(text.contains("20.0 requests/s, 15.0 % of them writes"), "{text}");
         let grown = text.lines().find(|line| line.contains("bidding.bid")).unwrap();
         assert!(

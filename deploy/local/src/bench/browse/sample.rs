@@ -144,6 +144,19 @@ impl Looker {
         }
         Ok(waiting)
     }
+
+    /// Completed sales of all sellers whose names begin like this.
+    pub async fn completed(&mut self, sellers: &str) -> Result<i64> {
+        let settlement = self.watched.iter_mut().find(|watched| watched.service == Service::Settlement);
+        let database = &mut settlement.context("settlement is not looked at")?.database;
+        let (completed,): (i64,) =
+            sqlx::query_as("SELECT count(*) FROM settlement WHERE status = 'completed' AND starts_with(seller_id, $1)")
+                .bind(sellers)
+                .fetch_one(database)
+                .await
+                .context("cannot count the completed sales")?;
+        Ok(completed)
+    }
 }
 
 /// What `look` finds, if it does not take too long.
