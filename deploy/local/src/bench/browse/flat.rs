@@ -7,6 +7,10 @@ use super::promises::Check;
 use super::sample::Sample;
 use crate::bench::tally::Percentiles;
 
+/// In a day a service may grow by so much, MiB: one that begins it within its 256 MiB ends it within the 512 MiB that its
+/// container gets. A straight line through all looks finds what two quarters hide.
+const DAY_MIB: f64 = 256.0;
+const DAY_H: f64 = 24.0;
 /// Memory may be so much more in the last quarter …
 const MEMORY_FACTOR: f64 = 1.10;
 /// … and so much besides, MiB.
@@ -33,6 +37,7 @@ pub fn judge(samples: &[Sample], quarters: &[Percentiles]) -> Vec<Check> {
     }
     let (first, last) = (&samples[..part], &samples[samples.len() - part..]);
     let mut checks = memory(first, last);
+    checks.extend(growth(samples));
     checks.extend(tables(first, last));
     let (before, after) = (quarters[0].p95_ms, quarters[quarters.len() - 1].p95_ms);
     let limit = before * P95_FACTOR + P95_MS;
@@ -63,6 +68,35 @@ fn memory(first: &[Sample], last: &[Sample]) -> Vec<Check> {
         }
     };
     services.into_iter().map(check).collect()
+}
+
+/// What each service would have grown by in a day, had it gone on as it did.
+fn growth(samples: &[Sample]) -> Vec<Check> {
+    let mut looks = BTreeMap::<&str, Vec<(f64, f64)>>::new();
+    for sample in samples {
+        for (&name, part) in &sample.parts {
+            #[allow(clippy::cast_precision_loss)] // Bytes of memory.
+            let mib = part.memory as f64 / MIB;
+            looks.entry(name).or_default().push((sample.at_s / 3600.0, mib));
+        }
+    }
+    let check = |(name, looks): (&str, Vec<(f64, f64)>)| {
+        let in_a_day = slope(&looks) * DAY_H;
+        Check {
+            name: format!("flat: memory of {name} in a day"),
+            value: format!("{in_a_day:+.0} MiB"),
+            must: format!("≤ +{DAY_MIB:.0} MiB"),
+            met: in_a_day <= DAY_MIB,
+        }
+    };
+    looks.into_iter().map(check).collect()
+}
+
+/// By how much y grows with each x, by least squares; not a number if there is but one x.
+fn slope(points: &[(f64, f64)]) -> f64 {
+    let (x_mean, y_mean) = (mean(points.iter().map(|of| of.0)), mean(points.iter().map(|of| of.1)));
+    let sum = |of: fn(f64, f64) -> f64| points.iter().map(|(x, y)| of(x - x_mean, y - y_mean)).sum::<f64>();
+    sum(|x, y| x * y) / sum(|x, _| x * x)
 }
 
 /// One check for all tables, or one for each that grew.
@@ -117,9 +151,11 @@ mod tests {
     use super::super::sample::{Part, Table};
     use super::*;
 
-    /// Forty samples with what `at` says of each.
+    /// Forty samples of an hour with what `at` says of each.
     fn samples(at: impl Fn(u32) -> Part) -> Vec<Sample> {
-        (0..40).map(|n| Sample { parts: [("bidding", at(n))].into(), ..Sample::default() }).collect()
+        let sample =
+            |n: u32| Sample { at_s: 90.0 * f64::from(n), parts: [("bidding", at(n))].into(), ..Sample::default() };
+        (0..40).map(sample).collect()
     }
 
     fn table(rows: i64, bytes: i64) -> Vec<Table> {
@@ -137,9 +173,27 @@ mod tests {
     #[test]
     fn a_service_that_leaks_is_not_flat_and_one_that_settles_is() {
         let leaks = samples(|n| Part { memory: (100 << 20) + u64::from(n) * (1 << 20), ..Part::default() });
-        assert_eq!(unmet(&leaks, &p95(10.0, 10.0)), ["flat: memory of bidding"]);
+        assert_eq!(unmet(&leaks, &p95(10.0, 10.0)), ["flat: memory of bidding", "flat: memory of bidding in a day"]);
         let settles = samples(|n| Part { memory: (100 << 20) + u64::from(n.min(8)) * (1 << 20), ..Part::default() });
         assert!(unmet(&settles, &p95(10.0, 10.0)).is_empty());
+    }
+
+    #[test]
+    fn a_slow_leak_that_the_quarters_hide_is_seen_by_what_it_comes_to_in_a_day() {
+        let leaks = |kib_a_look: u64| {
+            samples(move |n| Part { memory: (100 << 20) + u64::from(n) * (kib_a_look << 10), ..Part::default() })
+        };
+        // Twelve MiB in an hour, from a hundred: the quarters differ by nine, and they may by eighteen.
+        assert_eq!(unmet(&leaks(307), &p95(10.0, 10.0)), ["flat: memory of bidding in a day"]);
+        assert!(unmet(&leaks(256), &p95(10.0, 10.0)).is_empty());
+    }
+
+    #[test]
+    fn a_slope_is_that_of_the_line_through_the_points() {
+        let on_a_line: Vec<(f64, f64)> = (0..9).map(|n| (f64::from(n), 3.0 - 2.0 * f64::from(n))).collect();
+        assert!((slope(&on_a_line) + 2.0).abs() < 1e-9);
+        assert!((slope(&[(0.0, 0.0), (1.0, 3.0), (2.0, 0.0), (3.0, 3.0)]) - 0.6).abs() < 1e-9);
+        assert!(slope(&[(1.0, 5.0)]).is_nan(), "nothing can be said of one look");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What was promised beside what was measured: each line of it decides whether a run is sound.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use super::aftermath::CONVERGES_WITHIN;
@@ -7,7 +9,7 @@ use super::counts::Count;
 use super::flat;
 use super::mix::Operation;
 use super::report::{Report, Setting, percent};
-use super::sample::{LOOKS_PERCENT, mib};
+use super::sample::{LOOKS_PERCENT, Sample, mib};
 use crate::bench::report::MEMORY_MAX_MIB;
 use crate::bench::tally::Percentiles;
 
@@ -142,6 +144,9 @@ fn services(report: &Report, checks: &mut Checks) {
     let (seen, failed) = (report.seen.samples.len(), report.seen.failed.0);
     let value = format!("{seen} of {}", seen + failed);
     checks.add("looks at the services", value, format!("≥ {LOOKS_PERCENT} %"), report.seen.is_enough());
+    let restarts = restarts(&report.seen.samples);
+    let value = if restarts.is_empty() { "yes".to_owned() } else { restarts.join("; ") };
+    checks.add("the same processes throughout", value, "yes".to_owned(), restarts.is_empty());
     for (service, parts) in report.parts() {
         let peak = mib(parts.iter().map(|part| part.memory).max().unwrap_or_default());
         let (name, must) = (format!("memory of {service}"), format!("< {MEMORY_MAX_MIB} MiB"));
@@ -151,6 +156,26 @@ fn services(report: &Report, checks: &mut Checks) {
     let sessions = sessions.unwrap_or_default();
     let must = format!("≤ {SESSIONS_MAX}");
     checks.add("database sessions of a service", sessions.to_string(), must, (1..=SESSIONS_MAX).contains(&sessions));
+}
+
+/// Which services were started again, or not there at a look: what a process had gathered is gone with it, and whoever
+/// looked at its memory alone would be glad.
+fn restarts(samples: &[Sample]) -> Vec<String> {
+    let mut seen = BTreeMap::<&str, (BTreeSet<i32>, usize)>::new();
+    for (&service, part) in samples.iter().flat_map(|sample| &sample.parts) {
+        let (processes, absent) = seen.entry(service).or_default();
+        if part.memory == 0 {
+            *absent += 1;
+        } else {
+            processes.insert(part.pid);
+        }
+    }
+    let broken = seen.into_iter().filter(|(_, (processes, absent))| processes.len() != 1 || *absent > 0);
+    broken
+        .map(|(service, (processes, absent))| {
+            format!("{service}: {} processes, absent at {absent} looks", processes.len())
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -171,7 +196,7 @@ mod tests {
     #[test]
     fn each_broken_promise_makes_the_run_unsound() {
         type Break = fn(&mut Report);
-        let breaks: [(&str, Break); 18] = [
+        let breaks: [(&str, Break); 20] = [
             ("errors, and refusals for load", |report| {
                 _ = report.counts.errors.insert("bid: status 500".to_owned(), 1);
             }),
@@ -196,6 +221,12 @@ mod tests {
             ("load", |report| report.setting.users = 30),
             ("share of writes", |report| report.counts.operations.get_mut(&Operation::Bid).unwrap().requests = 50),
             ("users connected at the end", |report| report.seen.samples[2].requests.connected = 19),
+            ("the same processes throughout", |report| {
+                report.seen.samples[2].parts.get_mut("bidding").unwrap().pid = 8;
+            }),
+            ("the same processes throughout", |report| {
+                report.seen.samples[1].parts.get_mut("bidding").unwrap().memory = 0;
+            }),
             ("looks at the services", |report| report.seen.failed = (1, None)),
             ("flat: samples to compare", |report| report.setting.flat = true),
         ];

@@ -335,7 +335,7 @@ impl Report {
         }
         let tables =
             |rows| vec![Table { name: "bid".to_owned(), rows, dead: 5, bytes: rows << 20, index_bytes: 0, vacuums: 1 }];
-        let part = |rows| Part { memory: 50 << 20, sessions: 20, outbox: 3, lag: 4, tables: tables(rows) };
+        let part = |rows| Part { pid: 7, memory: 50 << 20, sessions: 20, outbox: 3, lag: 4, tables: tables(rows) };
         let requests = Interval { connected: 40, ..Interval::default() };
         let sample = |at_s, rows| Sample { at_s, requests, parts: [("bidding", part(rows))].into() };
         let seen = Seen { samples: vec![sample(0.0, 1), sample(5.0, 2), sample(10.0, 12)], failed: (0, None) };
