@@ -233,7 +233,7 @@ pub struct BrowseArgs {
     /// How many seconds pass between two looks at memory, database and Kafka.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub sample: u32,
-    /// The last quarter must be like the first one: memory, room that a row takes, p95.
+    /// Memory, the room that a row takes, p95 and p99 must stay as they were in the first quarter of the measured time.
     #[arg(long)]
     pub flat: bool,
     /// Draws the curves of the run into this file.

@@ -1,4 +1,4 @@
-//! Whether a long run was flat: its last quarter is compared with its first. A marketplace that keeps what it is told
+//! Whether a long run was flat: its later quarters are compared with its first. A marketplace that keeps what it is told
 //! grows; so tables are compared by what a row takes, and those that only hold what is under way by their size.
 
 use std::collections::BTreeMap;
@@ -22,10 +22,10 @@ const ROW_BYTES: f64 = 8_192.0;
 /// Tables of fewer rows are judged by their size, MiB.
 const FEW_ROWS: f64 = 1_000.0;
 const FEW_ROWS_MIB: f64 = 16.0;
-/// The p95 may be so much longer …
-const P95_FACTOR: f64 = 1.5;
-/// … and so much besides, ms: what a neighbour on the machine takes.
-const P95_MS: f64 = 10.0;
+/// Answers may take so much longer in any later quarter than in the first …
+const LATENCY_FACTOR: f64 = 1.25;
+/// … or so much, ms, which is what a neighbour on the machine takes.
+const LATENCY_MS: f64 = 5.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Judges the samples of the measured time, and the latencies of its quarters.
@@ -41,15 +41,25 @@ pub fn judge(samples: &[Sample], quarters: &[Percentiles]) -> Vec<Check> {
     let mut checks = memory(first, last);
     checks.extend(growth(samples));
     checks.extend(tables(first, last));
-    let (before, after) = (quarters[0].p95_ms, quarters[quarters.len() - 1].p95_ms);
-    let limit = before * P95_FACTOR + P95_MS;
-    checks.push(Check {
-        name: "flat: p95".to_owned(),
-        value: format!("{before:.1} → {after:.1} ms"),
-        must: format!("≤ {limit:.1} ms"),
-        met: after <= limit,
-    });
+    checks.push(latency("p95", quarters, |quarter| quarter.p95_ms));
+    checks.push(latency("p99", quarters, |quarter| quarter.p99_ms));
     checks
+}
+
+/// Every quarter against the first.
+fn latency(name: &str, quarters: &[Percentiles], of: fn(&Percentiles) -> f64) -> Check {
+    let each: Vec<f64> = quarters.iter().map(of).collect();
+    let first = each.first().copied().unwrap_or_default();
+    let limit = (first * LATENCY_FACTOR).max(first + LATENCY_MS);
+    let told: Vec<String> = each.iter().map(|ms| format!("{ms:.1}")).collect();
+    // A quarter in which nobody was answered is no quick one.
+    let answered = quarters.iter().all(|quarter| quarter.count > 0);
+    Check {
+        name: format!("flat: {name} of each quarter"),
+        value: format!("{} ms", told.join(" → ")),
+        must: format!("≤ {limit:.1} ms"),
+        met: answered && each.iter().all(|ms| *ms <= limit),
+    }
 }
 
 fn memory(first: &[Sample], last: &[Sample]) -> Vec<Check> {
@@ -185,8 +195,14 @@ mod tests {
         vec![Table { name: "inbox".to_owned(), rows, bytes, ..Table::default() }]
     }
 
-    fn p95(before: f64, after: f64) -> Vec<Percentiles> {
-        [before, 0.0, 0.0, after].map(|p95_ms| Percentiles { p95_ms, ..Percentiles::default() }).into()
+    fn quarters(p95: [f64; 4], p99: [f64; 4]) -> Vec<Percentiles> {
+        let quarter = |(p95_ms, p99_ms)| Percentiles { count: 9, p95_ms, p99_ms, ..Percentiles::default() };
+        p95.into_iter().zip(p99).map(quarter).collect()
+    }
+
+    /// Quarters like each other.
+    fn calm() -> Vec<Percentiles> {
+        quarters([10.0; 4], [20.0; 4])
     }
 
     fn unmet(samples: &[Sample], quarters: &[Percentiles]) -> Vec<String> {
@@ -196,9 +212,9 @@ mod tests {
     #[test]
     fn a_service_that_leaks_is_not_flat_and_one_that_settles_is() {
         let leaks = samples(|n| Part { memory: (100 << 20) + u64::from(n) * (1 << 20), ..Part::default() });
-        assert_eq!(unmet(&leaks, &p95(10.0, 10.0)), ["flat: memory of bidding", "flat: memory of bidding in a day"]);
+        assert_eq!(unmet(&leaks, &calm()), ["flat: memory of bidding", "flat: memory of bidding in a day"]);
         let settles = samples(|n| Part { memory: (100 << 20) + u64::from(n.min(8)) * (1 << 20), ..Part::default() });
-        assert!(unmet(&settles, &p95(10.0, 10.0)).is_empty());
+        assert!(unmet(&settles, &calm()).is_empty());
     }
 
     #[test]
@@ -207,8 +223,8 @@ mod tests {
             samples(move |n| Part { memory: (100 << 20) + u64::from(n) * (kib_a_look << 10), ..Part::default() })
         };
         // Twelve MiB in an hour, from a hundred: the quarters differ by nine, and they may by eighteen.
-        assert_eq!(unmet(&leaks(307), &p95(10.0, 10.0)), ["flat: memory of bidding in a day"]);
-        assert!(unmet(&leaks(256), &p95(10.0, 10.0)).is_empty());
+        assert_eq!(unmet(&leaks(307), &calm()), ["flat: memory of bidding in a day"]);
+        assert!(unmet(&leaks(256), &calm()).is_empty());
     }
 
     #[test]
@@ -225,9 +241,9 @@ mod tests {
             tables: table(10_000 + 1_000 * i64::from(n), 100 * (10_000 + 1_000 * i64::from(n))),
             ..Part::default()
         });
-        assert!(unmet(&grows, &p95(1.0, 1.0)).is_empty());
+        assert!(unmet(&grows, &calm()).is_empty());
         let bloats = samples(|n| Part { tables: table(10_000, 1_000_000 + 20_000 * i64::from(n)), ..Part::default() });
-        assert_eq!(unmet(&bloats, &p95(1.0, 1.0)), BLOATED);
+        assert_eq!(unmet(&bloats, &calm()), BLOATED);
     }
 
     #[test]
@@ -238,8 +254,8 @@ mod tests {
                 Part { tables: table(rows, row_bytes * rows), ..Part::default() }
             })
         };
-        assert!(unmet(&fills(700), &p95(1.0, 1.0)).is_empty());
-        assert_eq!(unmet(&fills(9_000), &p95(1.0, 1.0)), BLOATED);
+        assert!(unmet(&fills(700), &calm()).is_empty());
+        assert_eq!(unmet(&fills(9_000), &calm()), BLOATED);
     }
 
     #[test]
@@ -251,7 +267,7 @@ mod tests {
             tables.extend((n < 10).then(|| named("gone", 5_000)));
             Part { tables, ..Part::default() }
         });
-        let judged = judge(&of_each_kind, &p95(1.0, 1.0));
+        let judged = judge(&of_each_kind, &calm());
         let told = judged.iter().find(|check| check.name == "flat: tables without bloat").unwrap();
         assert_eq!((told.value.as_str(), told.met), ("3 of 3", true));
         for part in ["1 by a row", "1 filled meanwhile", "1 of few rows", "1 skipped because they are gone"] {
@@ -265,26 +281,37 @@ mod tests {
         for sample in &mut blind {
             sample.parts.get_mut("bidding").unwrap().tables.clear();
         }
-        assert_eq!(unmet(&blind, &p95(1.0, 1.0)), ["flat: tables without bloat"]);
+        assert_eq!(unmet(&blind, &calm()), ["flat: tables without bloat"]);
     }
 
     #[test]
     fn a_table_that_holds_what_is_under_way_stays_small() {
         let small = samples(|n| Part { tables: table(i64::from(n), 64_000 * i64::from(n)), ..Part::default() });
-        assert!(unmet(&small, &p95(1.0, 1.0)).is_empty());
+        assert!(unmet(&small, &calm()).is_empty());
         let large = samples(|n| Part { tables: table(3, (1 << 20) * i64::from(n)), ..Part::default() });
-        assert_eq!(unmet(&large, &p95(1.0, 1.0)), BLOATED);
+        assert_eq!(unmet(&large, &calm()), BLOATED);
     }
 
     #[test]
     fn people_who_wait_longer_and_longer_are_noticed() {
-        let calm = samples(|_| Part::default());
-        assert!(unmet(&calm, &p95(20.0, 39.0)).is_empty());
-        assert_eq!(unmet(&calm, &p95(20.0, 41.0)), ["flat: p95"]);
+        let still = samples(|_| Part::default());
+        let unmet_with = |p95, p99| unmet(&still, &quarters(p95, p99));
+        assert!(unmet_with([8.0, 13.0, 3.0, 12.9], [80.0, 100.0, 99.0, 20.0]).is_empty());
+        assert_eq!(unmet_with([8.0, 8.0, 8.0, 13.1], [80.0; 4]), ["flat: p95 of each quarter"]);
+        assert_eq!(unmet_with([8.0, 22.0, 8.0, 8.0], [80.0; 4]), ["flat: p95 of each quarter"], "between, too");
+        assert_eq!(unmet_with([8.0; 4], [80.0, 80.0, 101.0, 80.0]), ["flat: p99 of each quarter"]);
+    }
+
+    #[test]
+    fn a_quarter_in_which_nobody_was_answered_is_not_flat() {
+        let mut silent = calm();
+        silent[2] = Percentiles::default();
+        let expected = ["flat: p95 of each quarter", "flat: p99 of each quarter"];
+        assert_eq!(unmet(&samples(|_| Part::default()), &silent), expected);
     }
 
     #[test]
     fn a_run_too_short_to_be_judged_is_not_flat() {
-        assert_eq!(unmet(&samples(|_| Part::default())[..3], &p95(1.0, 1.0)), ["flat: samples to compare"]);
+        assert_eq!(unmet(&samples(|_| Part::default())[..3], &calm()), ["flat: samples to compare"]);
     }
 }
