@@ -25,6 +25,9 @@ const SESSIONS_MAX: i64 = 100;
 const LOAD_SHARE: f64 = 0.95;
 /// People click by chance. So many standard deviations below the mean a run without fault may be.
 const DEVIATIONS: f64 = 3.0;
+/// Of a hundred requests, so many may be sent again because their connection broke: to open one anew costs people time,
+/// and who is asked closed it while somebody was using it.
+const REPEATED_MAX_PERCENT: f64 = 0.1;
 /// Where few write, chance decides how many are refused: so many more of each kind may be.
 const BY_CHANCE: f64 = 3.0;
 /// Of a hundred requests, so many write, about: another mix is another load.
@@ -80,6 +83,9 @@ fn answers(report: &Report, checks: &mut Checks) {
     below("the longest of all", max_ms, LONGEST_MAX_MS);
     let unsent = report.counts.unsent;
     checks.add("due and never sent", unsent.to_string(), "none".to_owned(), unsent == 0);
+    let again = percent(report.counts.repeated, report.counts.all.requests);
+    let (value, must) = (format!("{again:.2} %"), format!("≤ {REPEATED_MAX_PERCENT} %"));
+    checks.add("sent again on a new connection", value, must, again <= REPEATED_MAX_PERCENT);
 }
 
 /// Whether it was the load that it says it was.
@@ -196,7 +202,7 @@ mod tests {
     #[test]
     fn each_broken_promise_makes_the_run_unsound() {
         type Break = fn(&mut Report);
-        let breaks: [(&str, Break); 20] = [
+        let breaks: [(&str, Break); 21] = [
             ("errors, and refusals for load", |report| {
                 _ = report.counts.errors.insert("bid: status 500".to_owned(), 1);
             }),
@@ -217,6 +223,7 @@ mod tests {
             ("database sessions of a service", |report| {
                 report.seen.samples[1].parts.get_mut("bidding").unwrap().sessions = 101;
             }),
+            ("sent again on a new connection", |report| report.counts.repeated = 1),
             ("due and never sent", |report| report.counts.unsent = 1),
             ("load", |report| report.setting.users = 30),
             ("share of writes", |report| report.counts.operations.get_mut(&Operation::Bid).unwrap().requests = 50),
