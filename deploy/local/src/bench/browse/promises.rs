@@ -13,8 +13,12 @@ use super::sample::{LOOKS_PERCENT, Sample, mib};
 use crate::bench::report::MEMORY_MAX_MIB;
 use crate::bench::tally::Percentiles;
 
-/// 95 % of all requests take less.
+/// 95 % of all requests take less: requirement P1 (docs/requirements.md).
 pub const P95_MAX_MS: f64 = 500.0;
+/// So it must be by our own, sharper budget (docs/performance.md) …
+const P95_BUDGET_MS: f64 = 50.0;
+/// … which is for so many users.
+const BUDGET_USERS: u16 = 1_000;
 /// 99 % of them take less: a second is what a flow of thought survives (Nielsen, Usability Engineering, 1993).
 const P99_MAX_MS: f64 = 1_000.0;
 /// None takes so long. When everything stands still for some seconds, it shows here.
@@ -78,9 +82,12 @@ fn answers(report: &Report, checks: &mut Checks) {
     let mut below = |name: &str, is: f64, limit: f64| {
         checks.add(name, format!("{is:.1} ms"), format!("< {limit:.0} ms"), is < limit);
     };
-    below("p95 of all requests", p95_ms, P95_MAX_MS);
-    below("p99 of all requests", p99_ms, P99_MAX_MS);
-    below("the longest of all", max_ms, LONGEST_MAX_MS);
+    below("p95 by requirement P1", p95_ms, P95_MAX_MS);
+    if report.setting.users <= BUDGET_USERS {
+        below("p95 by the budget for 1,000 users", p95_ms, P95_BUDGET_MS);
+    }
+    below("p99", p99_ms, P99_MAX_MS);
+    below("the longest answer", max_ms, LONGEST_MAX_MS);
     let unsent = report.counts.unsent;
     checks.add("due and never sent", unsent.to_string(), "none".to_owned(), unsent == 0);
     let again = percent(report.counts.repeated, report.counts.all.requests);
@@ -279,8 +286,23 @@ mod tests {
             }
             unmet(&report)
         };
-        assert_eq!(unmet_with(50, Duration::from_millis(600)), ["p95 of all requests"]);
-        assert_eq!(unmet_with(5, Duration::from_millis(1_200)), ["p99 of all requests"]);
-        assert_eq!(unmet_with(1, Duration::from_secs(6)), ["the longest of all"]);
+        let budget = "p95 by the budget for 1,000 users";
+        assert_eq!(unmet_with(50, Duration::from_millis(600)), ["p95 by requirement P1", budget]);
+        assert_eq!(unmet_with(50, Duration::from_millis(60)), [budget]);
+        assert_eq!(unmet_with(5, Duration::from_millis(1_200)), ["p99"]);
+        assert_eq!(unmet_with(1, Duration::from_secs(6)), ["the longest answer"]);
+    }
+
+    #[test]
+    fn the_budget_is_for_a_thousand_users_and_the_requirement_for_any_number() {
+        let mut report = Report::in_order();
+        let judged = |report: &Report| {
+            let names: Vec<String> = of(report).into_iter().map(|check| check.name).collect();
+            ["requirement P1", "budget"].map(|source| names.iter().any(|name| name.contains(source)))
+        };
+        report.setting.users = 1_000;
+        assert_eq!(judged(&report), [true, true]);
+        report.setting.users = 1_001;
+        assert_eq!(judged(&report), [true, false]);
     }
 }
