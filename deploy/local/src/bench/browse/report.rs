@@ -139,6 +139,7 @@ impl Report {
             "errors": counts.errors.values().sum::<u64>(),
             "errors_by_kind": counts.errors,
             "repeated": counts.repeated,
+            "unsent": counts.unsent,
             "samples": samples.collect::<Vec<_>>(),
             "looks_failed": self.seen.failed.0,
             "tables": tables.collect::<Vec<_>>(),
