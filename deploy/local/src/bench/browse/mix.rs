@@ -103,7 +103,8 @@ impl Operation {
         )
     }
 
-    /// Of a hundred requests that write, so many may be refused: no more than the mix itself brings about.
+    /// Of a hundred requests that write, so many may be refused: somewhat more than the mix itself brings about when it
+    /// is played without any service.
     pub const fn refused_max_percent(self) -> f64 {
         match self {
             // Who bids saw the price a thought ago. Meanwhile others bid more, or the lot ended: some 15 of a hundred.
