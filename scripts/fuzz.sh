@@ -4,7 +4,8 @@
 # target/fuzz, and the next run goes on from there. A stable toolchain will do: inputs are chosen by what they reach
 # (-Cpasses=sancov-module, which cargo-fuzz asks of the compiler), and only a sanitizer would need another one.
 #
-# A finding is a file. `cargo fuzz run --sanitizer none NAME FILE` in CRATE shows it again. Put it into
+# A finding is a file. `cargo fuzz run --sanitizer none NAME FILE` in CRATE shows it again: an input of requests or events
+# has all that led to it (a line `---` is between two), and finds the service as it begins. Put it into
 # CRATE/fuzz/findings/NAME, mend what it broke, and `make test` keeps it mended.
 set -u
 cd "$(dirname "$0")/.." || exit 1

@@ -14,10 +14,14 @@ tools=${OUTCRY_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/outcry/tools}
 folder=$tools/$name-$version
 if [ ! -x "$folder/bin/$name" ]; then
     echo "compiling $name $version into $folder: once, and it takes some minutes" >&2
+    # A place of its own: another call may be compiling, too, and must not find its work removed. Both bring the same.
+    mkdir -p "$tools"
+    build=$(mktemp -d "$tools/build.XXXXXX")
+    trap 'rm -rf "$build"' EXIT
+    trap 'exit 130' INT TERM
     # They run for moments: compiling them quickly saves more than optimising them.
     CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_LTO=off \
-        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_TARGET_DIR=$tools/build \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_TARGET_DIR=$build \
         cargo install --quiet --locked --root "$folder" "$name@$version" >&2
-    rm -rf "$tools/build"
 fi
 echo "$folder/bin"

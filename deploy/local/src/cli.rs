@@ -218,7 +218,7 @@ pub struct BrowseArgs {
     /// How many people there are.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(2..=4_000))]
     pub users: u16,
-    /// How many milliseconds each thinks on average before the next step; exponential, at most ten times that.
+    /// How many milliseconds each thinks on average from one click to the next; exponential, at most ten times that.
     #[arg(long, value_name = "MS", default_value_t = 7000, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
     pub think: u32,
     /// How many lots are listed before it begins; about half of them end while it runs.
@@ -233,7 +233,7 @@ pub struct BrowseArgs {
     /// How many seconds pass between two looks at memory, database and Kafka.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub sample: u32,
-    /// The last quarter must be like the first one: memory, room that a row takes, p95.
+    /// Memory, the room that a row takes, p95 and p99 must stay as they were in the first quarter of the measured time.
     #[arg(long)]
     pub flat: bool,
     /// Draws the curves of the run into this file.

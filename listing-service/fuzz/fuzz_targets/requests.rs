@@ -1,5 +1,5 @@
-//! Any request to the service, as text: paths, queries with their cursors, headers and bodies. It is answered by what was
-//! asked for or by a problem that is the request's fault, and nothing panics.
+//! Any requests to the service, one after the other, as text: paths, queries with their cursors, headers and bodies. Each
+//! is answered by what was asked for or by a problem that is the request's fault, and nothing panics.
 #![no_main]
 
 use std::cell::RefCell;

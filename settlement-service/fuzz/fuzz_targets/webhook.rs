@@ -1,4 +1,4 @@
-//! Any event of the payment gateway, well signed: it is taken in or cannot be read, and the ledger sums to zero.
+//! Any events of the payment gateway, well signed: each is taken in or cannot be read, and the ledger sums to zero.
 #![no_main]
 
 use std::cell::RefCell;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{openapi::shape, world::Service};
 
-/// Most faults that are kept of each kind.
+/// Most faults that are kept of each kind in a topic.
 const MOST_FAULTS: usize = 50;
 
 /// What an event may have against it.
@@ -65,7 +65,7 @@ pub struct Checker {
     seen: HashMap<(Service, String), BTreeMap<u64, Uuid>>,
     counts: BTreeMap<&'static str, u64>,
     repeated: u64,
-    faults: BTreeMap<Kind, Vec<String>>,
+    faults: BTreeMap<(Kind, Service), Vec<String>>,
 }
 
 impl Checker {
@@ -88,7 +88,7 @@ impl Checker {
     /// Judges the next record.
     pub fn take(&mut self, record: &Record<'_>) {
         for (kind, fault) in self.judged(record) {
-            let known = self.faults.entry(kind).or_default();
+            let known = self.faults.entry((kind, record.service)).or_default();
             if known.len() < MOST_FAULTS {
                 let key = String::from_utf8_lossy(record.key);
                 let event_type = record.headers.get("ce_type").unwrap_or(&"no type");
@@ -161,17 +161,23 @@ impl Checker {
         seen.last_key_value().map(|(number, _)| *number)
     }
 
-    /// Tells the faults of these kinds and forgets them: whoever asks next hears of later ones only.
-    pub fn take_faults(&mut self, kinds: &[Kind]) -> Vec<String> {
-        kinds.iter().filter_map(|kind| self.faults.remove(kind)).flatten().collect()
+    /// Tells the faults of these kinds in the topics of these services and forgets them: whoever asks next hears of later
+    /// ones only.
+    pub fn take_faults(&mut self, kinds: &[Kind], services: &[Service]) -> Vec<String> {
+        places(kinds, services).filter_map(|place| self.faults.remove(&place)).flatten().collect()
     }
 
     /// No event so far has a fault of these kinds.
     pub fn holds(&self, kinds: &[Kind]) -> Result<()> {
+        self.holds_of(kinds, &Service::ALL)
+    }
+
+    /// The same of the topics of these services.
+    pub fn holds_of(&self, kinds: &[Kind], services: &[Service]) -> Result<()> {
         let total: u64 = self.counts.values().sum();
         ensure!(total > 0, "no event was seen");
-        let faults: Vec<&str> =
-            kinds.iter().filter_map(|kind| self.faults.get(kind)).flatten().map(String::as_str).collect();
+        let found = places(kinds, services).filter_map(|place| self.faults.get(&place));
+        let faults: Vec<&str> = found.flatten().map(String::as_str).collect();
         ensure!(faults.is_empty(), "of {total} events, these do not hold:\n{}", faults.join("\n"));
         Ok(())
     }
@@ -195,6 +201,11 @@ impl Checker {
         }
         Ok(table)
     }
+}
+
+/// Where faults of these kinds in the topics of these services are kept.
+fn places(kinds: &[Kind], services: &[Service]) -> impl Iterator<Item = (Kind, Service)> {
+    kinds.iter().flat_map(move |kind| services.iter().map(move |service| (*kind, *service)))
 }
 
 /// Without the alternative that lets readers take values of later versions: whoever sends now knows all values of now.

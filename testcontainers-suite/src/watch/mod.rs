@@ -73,10 +73,10 @@ impl Watch {
         read.context("the watch has ended: nobody reads the events")?.map_err(|fault| anyhow!(fault))
     }
 
-    /// What is wrong by these kinds with the events that were read since somebody asked last.
+    /// What is wrong by these kinds with the events of these services that were read since somebody asked last.
     #[must_use]
-    pub fn faults(&self, kinds: &[Kind]) -> Vec<String> {
-        locked(&self.checker).take_faults(kinds)
+    pub fn faults(&self, kinds: &[Kind], services: &[Service]) -> Vec<String> {
+        locked(&self.checker).take_faults(kinds, services)
     }
 
     /// The number of a key's last event of those that were read.

@@ -22,6 +22,10 @@ pub struct Contract {
     pub smooth: bool,
     /// A whole sale begins and ends meanwhile.
     pub sells: bool,
+    /// Settlement forgets what it has done since some moment, see [`Self::doing_again`].
+    pub again: bool,
+    /// So many movements of money the gateway has, and the books do not.
+    pub unbooked: u64,
 }
 
 impl Contract {
@@ -31,7 +35,15 @@ impl Contract {
     pub const NONE_SERVES: Self = Self::serving(&[]);
 
     const fn serving(serves: &'static [Service]) -> Self {
-        Self { serves, agrees_within: CONVERGES_WITHIN, letters: 0, smooth: false, sells: false }
+        Self {
+            serves,
+            agrees_within: CONVERGES_WITHIN,
+            letters: 0,
+            smooth: false,
+            sells: false,
+            again: false,
+            unbooked: 0,
+        }
     }
 
     /// One service is hurt; users of the others are served.
@@ -61,6 +73,15 @@ impl Contract {
     /// A whole sale begins and ends meanwhile.
     pub const fn selling(self) -> Self {
         Self { sells: true, ..self }
+    }
+
+    /// Settlement forgets what it has done since some moment. People do again what it asks of them, and only in the end is it
+    /// certain that what was paid is in the books. What it tells anew gets the numbers of what it has forgotten, so nobody asks
+    /// how its events are numbered; then it counts them on from where nobody has heard of any, so the others hear of them, and
+    /// have to find that numbers are missing: what they miss was never told. So many movements of money have to be left that
+    /// only the gateway knows, of what nobody does again.
+    pub const fn doing_again(self, unbooked: u64) -> Self {
+        Self { again: true, unbooked, ..self }
     }
 }
 

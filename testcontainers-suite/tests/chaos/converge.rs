@@ -41,7 +41,7 @@ const fn overdue(service: Service) -> Option<&'static str> {
 }
 
 /// Whose events a service consumes.
-const fn followed(service: Service) -> [Service; 2] {
+pub const fn followed(service: Service) -> [Service; 2] {
     match service {
         Service::Listing => [Service::Bidding, Service::Settlement],
         Service::Bidding => [Service::Listing, Service::Settlement],

@@ -42,7 +42,11 @@ impl<'a> Round<'a> {
     /// is not as it has to be.
     pub async fn run(self, stage: &mut Stage, fault: impl AsyncFnOnce(&mut Stage) -> Result<Mended>) -> Result<()> {
         let before = Before::of(stage).await?;
-        let mut crew = Crew::begin(stage, WARM_UP + self.lasts + AFTERWARDS).await.context("before the fault")?;
+        if self.contract.again {
+            stage.forgets_events(Service::Settlement);
+        }
+        let lasts = WARM_UP + self.lasts + AFTERWARDS;
+        let mut crew = Crew::begin(stage, lasts, self.contract.again).await.context("before the fault")?;
         let crowd = Arc::clone(&crew.crowd);
         let record = &crowd.record;
         let sessions = Count::begin(stage.witness());

@@ -57,6 +57,15 @@ async fn a_wrong_method_is_a_405_problem_with_allow(world: Arc<World>, service: 
             ensure!(answer.header("allow").is_some_and(|allow| !allow.is_empty()), "{method} {path}: no Allow");
         }
     }
+    let admin = world.endpoints.admin.get(service.context()).context("no operator's port")?;
+    for path in ["/metrics", "/healthz/live", "/healthz/ready"] {
+        for method in [Method::DELETE, Method::POST] {
+            let answer = world.ask(world.http.request(method.clone(), format!("{admin}{path}"))).await?;
+            let what = format!("{method} {path} on the operator's port");
+            answer.is_problem(405, "method-not-allowed").with_context(|| what.clone())?;
+            ensure!(answer.header("allow").is_some_and(|allow| allow.contains("GET")), "{what}: no Allow");
+        }
+    }
     Ok(())
 }
 

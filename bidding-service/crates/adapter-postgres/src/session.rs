@@ -2,55 +2,62 @@
 //!
 //! The server bounds its statements itself, but a server that has gone, or a network in between that forgot the
 //! connection, says nothing at all: without a bound on this side whoever waits would wait for ever, and the session with
-//! it. So every answer has a limit here, and a session that was left in the midst of something goes back to the pool only
-//! if it still works. There is no way to the pool round this.
+//! it. So every answer has a limit here, and a session that was left in the midst of something is used again only if it
+//! still works. The pool is this one and not sqlx's, which greets a session that comes back and sees off one that is old,
+//! and waits for both answers without a limit.
 
-use std::{io::ErrorKind, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::ErrorKind,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures::{
     FutureExt, StreamExt, TryFutureExt, TryStreamExt,
-    future::BoxFuture,
+    future::{BoxFuture, join_all},
     stream::{self, BoxStream},
 };
 use sqlx::{
-    Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+    Connection, Describe, Either, Error, Execute, Executor, PgConnection, Postgres,
+    postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
-use tokio::time::timeout;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep, timeout},
+};
 
 /// More than the server allows a statement: what is not answered by then is not going to be.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(12);
+/// How long one waits for a session.
+const HAD_WITHIN: Duration = Duration::from_secs(2);
 /// A session in doubt has so long to show that it works. It leaves time for a new one to whoever waits for it.
 const WORKS_WITHIN: Duration = Duration::from_secs(1);
 /// A session that rested longer is in doubt.
 const DOUBTED_AFTER: Duration = Duration::from_secs(1);
+/// A session that rested longer, or is older, is ended: its server keeps memory for it.
+const RESTS_FOR: Duration = Duration::from_secs(10 * 60);
+const LIVES_FOR: Duration = Duration::from_secs(30 * 60);
+/// A server that is starting, or has no place free, is asked again so often.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// "too many connections", "cannot connect now".
+const STARTING: [&str; 2] = ["53300", "57P03"];
 /// "cannot execute … in a read-only transaction": the server was demoted.
 const READ_ONLY: &str = "25006";
 
 /// The pool of sessions: single statements go to it directly.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    pool: PgPool,
+    pool: Arc<Pool>,
     answers_within: Duration,
 }
 
 impl Sessions {
-    /// Sessions by `options`, made when first needed.
-    pub(crate) fn new(options: PgPoolOptions, server: PgConnectOptions) -> Self {
-        let again = Arc::new(server.clone());
-        // Nothing but this closes a session: sqlx says farewell first, and waits for an answer that may never come.
-        let options = options.idle_timeout(None).max_lifetime(None).test_before_acquire(false);
-        let options = options.before_acquire(move |connection, rested| {
-            let server = Arc::clone(&again);
-            Box::pin(async move {
-                if rested.idle_for >= DOUBTED_AFTER && !works(connection).await {
-                    *connection = PgConnection::connect_with(&server).await?;
-                }
-                Ok(true)
-            })
-        });
-        Self { pool: options.connect_lazy_with(server), answers_within: ANSWERS_WITHIN }
+    /// At most so many sessions with a server, made when first needed.
+    pub(crate) fn new(server: PgConnectOptions, at_most: usize) -> Self {
+        let (places, resting) = (Arc::new(Semaphore::new(at_most)), Mutex::default());
+        Self { pool: Arc::new(Pool { server, at_most, places, resting }), answers_within: ANSWERS_WITHIN }
     }
 
     /// The same sessions with another limit for an answer.
@@ -64,7 +71,7 @@ impl Sessions {
     /// # Errors
     /// No session is to be had.
     pub async fn begin(&self) -> Result<Work, Error> {
-        let mut session = self.session().await?;
+        let mut session = self.pool.session().await?;
         session.has_begun = true;
         answered(self.answers_within, session.connection()?.execute("BEGIN")).await?;
         Ok(Work { session, answers_within: self.answers_within })
@@ -73,16 +80,14 @@ impl Sessions {
     /// How many sessions are in use, or being brought in order after it.
     #[must_use]
     pub fn in_use(&self) -> usize {
-        (self.pool.size() as usize).saturating_sub(self.pool.num_idle())
+        self.pool.at_most.saturating_sub(self.pool.places.available_permits())
     }
 
-    /// Ends all sessions, and says farewell to each: bound it, for one that says nothing takes for ever.
+    /// Ends the sessions that rest, and each of the others when it comes back.
     pub async fn close(&self) {
-        self.pool.close().await;
-    }
-
-    async fn session(&self) -> Result<Session, Error> {
-        Ok(Session { connection: Some(self.pool.acquire().await?), has_begun: false })
+        self.pool.places.close();
+        let resting = std::mem::take(&mut *self.pool.resting());
+        join_all(resting.into_iter().map(|resting| farewell(resting.connection))).await;
     }
 }
 
@@ -105,21 +110,117 @@ async fn is_rolled_back(connection: &mut PgConnection) -> bool {
     matches!(timeout(WORKS_WITHIN, connection.execute("ROLLBACK")).await, Ok(Ok(_)))
 }
 
+/// Tells the server that a session ends. One that says nothing to it is left.
+async fn farewell(connection: PgConnection) {
+    let _ = timeout(WORKS_WITHIN, connection.close()).await;
+}
+
+/// Places for sessions, and the sessions that nobody uses.
+#[derive(Debug)]
+struct Pool {
+    server: PgConnectOptions,
+    at_most: usize,
+    places: Arc<Semaphore>,
+    /// The one that was used last is at the end, and is used next.
+    resting: Mutex<VecDeque<Resting>>,
+}
+
+#[derive(Debug)]
+struct Resting {
+    connection: PgConnection,
+    made: Instant,
+    since: Instant,
+}
+
+impl Pool {
+    fn resting(&self) -> MutexGuard<'_, VecDeque<Resting>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn session(self: &Arc<Self>) -> Result<Session, Error> {
+        let mut refused = None;
+        let had = async {
+            let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
+            let (connection, made) = self.connection(&mut refused).await?;
+            Ok(Session { held: Some(Held { connection, made, place }), pool: Arc::clone(self), has_begun: false })
+        };
+        match timeout(HAD_WITHIN, had).await {
+            Ok(had) => had,
+            Err(_) => Err(refused.unwrap_or(Error::PoolTimedOut)),
+        }
+    }
+
+    /// One that works, and since when there is it. Tells why it was `refused` for as long as it tries again.
+    async fn connection(&self, refused: &mut Option<Error>) -> Result<(PgConnection, Instant), Error> {
+        let resting = self.resting().pop_back();
+        if let Some(Resting { mut connection, made, since }) = resting
+            && (since.elapsed() < DOUBTED_AFTER || works(&mut connection).await)
+        {
+            return Ok((connection, made));
+        }
+        loop {
+            match PgConnection::connect_with(&self.server).await {
+                Ok(connection) => return Ok((connection, Instant::now())),
+                Err(error) if is_starting(&error) => *refused = Some(error),
+                Err(error) => return Err(error),
+            }
+            sleep(ASKED_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Takes a session back that is in order; its place is free afterwards.
+    fn rests(&self, held: Held) {
+        let Held { connection, made, place } = held;
+        let now = Instant::now();
+        let ended = if self.places.is_closed() || made.elapsed() > LIVES_FOR {
+            Some(connection)
+        } else {
+            let mut resting = self.resting();
+            resting.push_back(Resting { connection, made, since: now });
+            let is_old = resting.front().is_some_and(|oldest| now.duration_since(oldest.since) > RESTS_FOR);
+            is_old.then(|| resting.pop_front()).flatten().map(|oldest| oldest.connection)
+        };
+        drop(place);
+        if let (Some(connection), Ok(runtime)) = (ended, Handle::try_current()) {
+            runtime.spawn(farewell(connection));
+        }
+    }
+}
+
+fn is_starting(error: &Error) -> bool {
+    match error {
+        Error::Io(error) => error.kind() == ErrorKind::ConnectionRefused,
+        Error::Database(error) => error.code().is_some_and(|code| STARTING.contains(&&*code)),
+        _ => false,
+    }
+}
+
+/// A session and its place.
+#[derive(Debug)]
+struct Held {
+    connection: PgConnection,
+    made: Instant,
+    place: OwnedSemaphorePermit,
+}
+
 /// A session in use. Dropped in the midst of something it is brought in order, or given up.
 #[derive(Debug)]
 struct Session {
-    connection: Option<PoolConnection<Postgres>>,
+    held: Option<Held>,
+    pool: Arc<Pool>,
     /// Whether there may be something to roll back.
     has_begun: bool,
 }
 
 impl Session {
     fn connection(&mut self) -> Result<&mut PgConnection, Error> {
-        self.connection.as_deref_mut().ok_or(Error::WorkerCrashed)
+        self.held.as_mut().map(|held| &mut held.connection).ok_or(Error::WorkerCrashed)
     }
 
     fn give_back(mut self) {
-        self.connection = None;
+        if let Some(held) = self.held.take() {
+            self.pool.rests(held);
+        }
     }
 
     /// Goes back after an answer that leaves it in order.
@@ -138,13 +239,12 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
-        let has_begun = self.has_begun;
-        tokio::spawn(async move {
-            let in_order = (!has_begun || is_rolled_back(&mut connection).await) && works(&mut connection).await;
-            if !in_order {
-                // Its place in the pool is free at once; waiting for a farewell could last for ever.
-                drop(connection.detach());
+        let (Some(mut held), Ok(runtime)) = (self.held.take(), Handle::try_current()) else { return };
+        let (pool, has_begun) = (Arc::clone(&self.pool), self.has_begun);
+        runtime.spawn(async move {
+            let connection = &mut held.connection;
+            if (!has_begun || is_rolled_back(connection).await) && works(connection).await {
+                pool.rests(held);
             }
         });
     }
@@ -158,6 +258,11 @@ pub struct Work {
 }
 
 impl Work {
+    /// From now on an answer may take so long. Gives the limit of before.
+    pub const fn answering_within(&mut self, answers_within: Duration) -> Duration {
+        std::mem::replace(&mut self.answers_within, answers_within)
+    }
+
     /// Makes it last.
     ///
     /// # Errors
@@ -180,7 +285,7 @@ impl Executor<'_> for &Sessions {
     {
         let sessions = self.clone();
         let all = async move {
-            let mut session = sessions.session().await?;
+            let mut session = sessions.pool.session().await?;
             let asked = session.connection()?.fetch_many(query).try_collect::<Vec<_>>();
             let rows = answered(sessions.answers_within, asked).await;
             session.done(rows)
@@ -194,7 +299,7 @@ impl Executor<'_> for &Sessions {
     {
         let sessions = self.clone();
         async move {
-            let mut session = sessions.session().await?;
+            let mut session = sessions.pool.session().await?;
             let row = answered(sessions.answers_within, session.connection()?.fetch_optional(query)).await;
             session.done(row)
         }
@@ -208,7 +313,7 @@ impl Executor<'_> for &Sessions {
     ) -> BoxFuture<'e, Result<PgStatement<'q>, Error>> {
         let sessions = self.clone();
         async move {
-            let mut session = sessions.session().await?;
+            let mut session = sessions.pool.session().await?;
             let statement =
                 answered(sessions.answers_within, session.connection()?.prepare_with(sql, parameters)).await;
             session.done(statement)
@@ -219,7 +324,7 @@ impl Executor<'_> for &Sessions {
     fn describe<'e, 'q: 'e>(self, sql: &'q str) -> BoxFuture<'e, Result<Describe<Postgres>, Error>> {
         let sessions = self.clone();
         async move {
-            let mut session = sessions.session().await?;
+            let mut session = sessions.pool.session().await?;
             let described = answered(sessions.answers_within, session.connection()?.describe(sql)).await;
             session.done(described)
         }

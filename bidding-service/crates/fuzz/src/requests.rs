@@ -1,4 +1,4 @@
-//! Any request, to a bidding service in memory behind its own HTTP door.
+//! Any requests, to a bidding service in memory behind its own HTTP door.
 
 use std::sync::Arc;
 
@@ -22,12 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::{self, Answer, People};
 
-/// After so many requests the service begins anew: what they have made would make it slower and slower.
-const REQUESTS: u32 = 500;
-
 /// The service, and who may come in: `anna`, `bert`, who has a bid on an open lot, and `root`.
 pub struct Door {
     people: People,
+    /// One that is as it begins, if there is one: to make it takes longer than most inputs do.
     service: Option<Service>,
 }
 
@@ -35,7 +33,8 @@ struct Service {
     runtime: Runtime,
     router: Router,
     places: Vec<(String, String)>,
-    requests: u32,
+    /// Whether it is as it began.
+    untouched: bool,
 }
 
 impl Default for Door {
@@ -45,17 +44,16 @@ impl Default for Door {
 }
 
 impl Door {
-    /// Sends a request that is given as text: method and target, headers, an empty line, the body. `as: NAME` is that
-    /// person's token, `{open}` the lot with the bid `{bid}`, `{lot0}` to `{lot4}` are a lot of each format. None if no
-    /// client could send it.
-    pub fn takes(&mut self, text: &[u8]) -> Option<Answer> {
-        if self.service.as_ref().is_some_and(|service| service.requests >= REQUESTS) {
-            self.service = None;
-        }
-        let service = self.service.get_or_insert_with(|| Service::new(&self.people));
-        let request = http::request(text, &self.people, &service.places)?;
-        service.requests += 1;
-        Some(service.runtime.block_on(http::ask(&service.router, request)))
+    /// Sends the requests of an input, one after the other, to a service that is as it begins: so an input that breaks it
+    /// breaks it again. They are given as text, a line `---` between two: method and target, headers, an empty line, the
+    /// body. `as: NAME` is that person's token, `{open}` the lot with the bid `{bid}`, `{lot0}` to `{lot4}` are a lot of
+    /// each format. The answers; what no client could send has none.
+    pub fn takes(&mut self, input: &[u8]) -> Vec<Answer> {
+        let mut service = self.service.take().unwrap_or_else(|| Service::new(&self.people));
+        let requests = http::parts(input);
+        let answers = requests.into_iter().filter_map(|text| service.ask(text, &self.people)).collect();
+        self.service = Some(service).filter(|service| service.untouched);
+        answers
     }
 }
 
@@ -63,7 +61,15 @@ impl Service {
     fn new(people: &People) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (router, places) = runtime.block_on(begin(people));
-        Self { runtime, router, places, requests: 0 }
+        Self { runtime, router, places, untouched: true }
+    }
+
+    fn ask(&mut self, text: &[u8], people: &People) -> Option<Answer> {
+        let request = http::request(text, people, &self.places)?;
+        let method = request.method().clone();
+        let answer = self.runtime.block_on(http::ask(&self.router, request));
+        self.untouched &= http::left_no_trace(&method, &answer);
+        Some(answer)
     }
 }
 

@@ -12,6 +12,15 @@ use crate::layout::{DataDir, Service};
 /// The largest resident set of each service so far, in bytes by context.
 pub type Peaks = BTreeMap<String, u64>;
 
+/// The process of a service at one look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Its id; a service that was started again has another one.
+    pub pid: i32,
+    /// Its resident set, in bytes; 0 if it is not there.
+    pub bytes: u64,
+}
+
 /// Looks at the services' processes again and again.
 #[derive(Default)]
 pub struct Memory {
@@ -19,18 +28,19 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The resident set of each service now, in bytes by context; 0 for one that is not there.
-    pub fn now(&mut self, endpoints: &Endpoints) -> BTreeMap<String, u64> {
+    /// The process of each service now, by context.
+    pub fn now(&mut self, endpoints: &Endpoints) -> BTreeMap<&'static str, Process> {
         let named = Service::ALL.into_iter().filter_map(|service| {
-            let pid = endpoints.pids.get(service.context())?;
-            Some((service.context(), Pid::from_u32(pid.unsigned_abs())))
+            let &pid = endpoints.pids.get(service.context())?;
+            Some((service.context(), pid))
         });
-        let named: Vec<_> = named.collect();
-        let pids: Vec<Pid> = named.iter().map(|(_, pid)| *pid).collect();
+        let named: Vec<(&'static str, i32)> = named.collect();
+        let system_id = |pid: i32| Pid::from_u32(pid.unsigned_abs());
+        let looked_at: Vec<Pid> = named.iter().map(|(_, pid)| system_id(*pid)).collect();
         let memory = ProcessRefreshKind::nothing().with_memory();
-        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, memory);
-        let bytes = |pid| self.system.process(pid).map_or(0, sysinfo::Process::memory);
-        named.into_iter().map(|(name, pid)| (name.to_owned(), bytes(pid))).collect()
+        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&looked_at), true, memory);
+        let bytes = |pid| self.system.process(system_id(pid)).map_or(0, sysinfo::Process::memory);
+        named.into_iter().map(|(name, pid)| (name, Process { pid, bytes: bytes(pid) })).collect()
     }
 }
 
@@ -39,9 +49,9 @@ pub async fn watch(data_dir: DataDir, stop: CancellationToken) -> Peaks {
     let (mut memory, mut peaks) = (Memory::default(), Peaks::new());
     loop {
         if let Ok(endpoints) = Endpoints::read(&data_dir) {
-            for (name, bytes) in memory.now(&endpoints) {
-                let peak = peaks.entry(name).or_default();
-                *peak = (*peak).max(bytes);
+            for (name, process) in memory.now(&endpoints) {
+                let peak = peaks.entry(name.to_owned()).or_default();
+                *peak = (*peak).max(process.bytes);
             }
         }
         tokio::select! {

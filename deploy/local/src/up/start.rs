@@ -18,7 +18,7 @@ use crate::maven::{Cache, parse_lock};
 use crate::postgres::{self, Instance};
 use crate::process::{Spec, run_to_end};
 use crate::ready::Ready;
-use crate::services::Wiring;
+use crate::services::{self, GATEWAY, Wiring};
 use crate::supervise::{Keeper, Layer, poll};
 use crate::{api, files, preflight, unprivileged};
 
@@ -207,6 +207,7 @@ impl Up {
             kafka_ca: std::path::absolute(self.kafka_ca())?,
             rate_limit: !self.args.no_rate_limit,
             quick: self.args.quick,
+            gateway: services::gateway(std::env::var_os(GATEWAY)),
         };
         let binaries = self.service_binaries()?.into_iter();
         binaries.map(|(service, binary)| Ok((service, wiring.spec(service, binary, &urls[service.index()])?))).collect()
@@ -251,6 +252,7 @@ impl Up {
             pids: BTreeMap::new(),
             tls_dir: self.data_dir.tls_dir(),
             logs_dir: self.data_dir.logs_dir(),
+            gateway: services::gateway(std::env::var_os(GATEWAY)),
         }
     }
 }

@@ -52,13 +52,15 @@ impl KafkaConfig {
     }
 
     /// A producer that keeps the order and writes each record once (KIP-98). A record never times out:
-    /// one that did could be overtaken by those after it.
+    /// one that did could be overtaken by those after it. A broker whose replicas are slow says so before this side gives
+    /// the connection up, and all that is under way on it.
     pub(crate) fn producer(&self, role: &str) -> ClientConfig {
         let mut config = self.client(role);
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", "0")
+            .set("request.timeout.ms", "8000")
             .set("linger.ms", "2")
             .set("queue.buffering.max.kbytes", "16384");
         config
@@ -77,7 +79,10 @@ impl Probe {
     /// # Errors
     /// [`KafkaFault`].
     pub fn new(config: &KafkaConfig) -> Result<Self, KafkaFault> {
-        Ok(Self(Arc::new(config.client("probe").create()?)))
+        let mut client = config.client("probe");
+        // A connection that has not answered one probe is not asked again.
+        client.set("socket.timeout.ms", ANSWER_WITHIN.as_millis().to_string());
+        Ok(Self(Arc::new(client.create()?)))
     }
 
     /// Asks for the metadata of the service's own topic.
@@ -90,5 +95,27 @@ impl Probe {
             client.client().fetch_metadata(Some(ListingEvent::TOPIC), ANSWER_WITHIN).map(|_| ())
         });
         asked.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_says_that_its_replicas_are_slow_before_it_is_given_up() {
+        let config = KafkaConfig {
+            brokers: "nowhere:1".to_owned(),
+            ca_file: PathBuf::new(),
+            cert_file: PathBuf::new(),
+            key_file: PathBuf::new(),
+        };
+        let producer = config.producer("test");
+        let ms = |setting| producer.get(setting).and_then(|value| value.parse::<u32>().ok());
+        let (broker, ours) = (ms("request.timeout.ms"), ms("socket.timeout.ms"));
+        assert!(
+            broker.is_some() && broker < ours,
+            "the broker answers after {broker:?} ms, and is given up after {ours:?}"
+        );
     }
 }

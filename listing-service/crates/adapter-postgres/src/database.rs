@@ -1,11 +1,11 @@
 //! Connecting, migrating, and whether the database can be worked with.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use sqlx::{
     Connection,
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult},
+    postgres::{PgConnectOptions, PgQueryResult},
 };
 
 use crate::session::Sessions;
@@ -13,10 +13,6 @@ use crate::session::Sessions;
 /// The schema's versions, applied by `migrate` and only checked by a serving process.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
-/// Kept open while idle: a first request need not wait for a handshake.
-const MIN_CONNECTIONS: u32 = 4;
-/// How long a request waits for a connection before it is answered 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Old rows are removed in steps of so many, as the statements say, and so many steps of one kind at a time.
 const STEP: u64 = 10_000;
 const STEPS_MAX: u32 = 200;
@@ -55,11 +51,7 @@ pub fn connect(url: &str, max_connections: u32) -> Result<Sessions, DatabaseErro
         .map_err(|_| DatabaseError::Url)?
         .application_name("listing-service")
         .options(SERVER_LIMITS);
-    let pool = PgPoolOptions::new()
-        .max_connections(max_connections)
-        .min_connections(MIN_CONNECTIONS.min(max_connections))
-        .acquire_timeout(ACQUIRE_TIMEOUT);
-    Ok(Sessions::new(pool, options))
+    Ok(Sessions::new(options, max_connections as usize))
 }
 
 /// Applies what is missing.
@@ -92,31 +84,31 @@ pub async fn check(pool: &Sessions) -> Result<(), DatabaseError> {
 }
 
 /// Removes answers that were kept for a day and failures that nobody replayed in 90 days, in steps of at most 10,000 rows,
-/// so that it never holds others up; at most 2 million of each in one call.
+/// so that it never holds others up; at most 2 million of each in one call. What another instance removes is left to it.
 ///
 /// # Errors
-/// [`DatabaseError::Unavailable`].
+/// [`DatabaseError::Unavailable`], the first: each kind is tried, whatever became of the one before.
 pub async fn tidy(pool: &Sessions) -> Result<u64, DatabaseError> {
     // A time that stands still while the statement runs: an index can be searched for it.
     let answers = in_steps(|| {
         let old = sqlx::query!(
-            "DELETE FROM idempotency WHERE (principal, key) IN
-                 (SELECT principal, key FROM idempotency
-                  WHERE created_at < statement_timestamp() - interval '24 hours' ORDER BY created_at LIMIT 10000)"
+            "DELETE FROM idempotency WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM idempotency WHERE created_at < statement_timestamp() - interval '24 hours'
+                  ORDER BY created_at LIMIT 10000 FOR UPDATE SKIP LOCKED))"
         );
         old.execute(pool)
-    });
-    let answers = answers.await?;
+    })
+    .await;
     let failures = in_steps(|| {
         let old = sqlx::query!(
-            "DELETE FROM inbox_failure WHERE event_id IN
-                 (SELECT event_id FROM inbox_failure
-                  WHERE failed_at < statement_timestamp() - interval '90 days' LIMIT 10000)"
+            "DELETE FROM inbox_failure WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM inbox_failure WHERE failed_at < statement_timestamp() - interval '90 days'
+                  LIMIT 10000 FOR UPDATE SKIP LOCKED))"
         );
         old.execute(pool)
-    });
-    let failures = failures.await?;
-    Ok(answers + failures)
+    })
+    .await;
+    Ok(answers? + failures?)
 }
 
 /// Removes by `step`, which gives how many rows it removed, until there are no more; at most two million rows, each step

@@ -1,7 +1,8 @@
 //! Listings in PostgreSQL. All SQL of the service stands here.
 //!
 //! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`]); [`outbox`] is the
-//! relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
+//! relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks,
+//! [`start`] waits for it.
 //! All of it goes over sessions that answer or are given up ([`session`]).
 
 mod browse;
@@ -14,5 +15,6 @@ pub mod outbox;
 mod row;
 pub mod session;
 mod standing;
+pub mod start;
 pub mod store;
 mod tx;

@@ -49,6 +49,16 @@ impl Outbox for PgOutbox {
         Ok(epoch.map(Epoch))
     }
 
+    async fn release(&self, holder: Uuid) -> Result<(), StoreError> {
+        let back = sqlx::query!(
+            "UPDATE relay_lease SET expires_at = '-infinity' WHERE name = $1 AND holder = $2",
+            LEASE,
+            holder
+        );
+        back.execute(&self.pool).await.map_err(store_error)?;
+        Ok(())
+    }
+
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
         let rows = sqlx::query!(
             "SELECT id, event_id, event_type, topic, key, sequence, time, traceparent, data

@@ -88,6 +88,39 @@ async fn a_second_migration_changes_nothing_and_the_check_needs_the_first() -> R
 }
 
 #[tokio::test]
+async fn lots_are_written_while_an_index_of_theirs_is_made() -> Result<()> {
+    const WRITE: &str = "UPDATE listing SET title = title";
+    const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                             AND wait_event_type = 'Lock' AND query LIKE '%listing_status_ending%')";
+    let url = new_database().await?;
+    let (pool, _) = connected(&url, 3)?;
+    let undone = "DROP INDEX listing_status_ending; DELETE FROM _sqlx_migrations WHERE version = 4";
+    sqlx::raw_sql(undone).execute(&pool).await?;
+    let mut begun = pool.begin().await?;
+    sqlx::query(WRITE).execute(&mut begun).await?;
+    let meanwhile = async {
+        let waits = async {
+            while !sqlx::query_scalar::<_, bool>(WAITS).fetch_one(&pool).await? {
+                tokio::task::yield_now().await;
+            }
+            anyhow::Ok(())
+        };
+        // Sooner than the server ends a transaction that idles.
+        let waits = tokio::time::timeout(Duration::from_secs(5), waits).await;
+        waits.context("the index does not wait for what has begun")??;
+        sqlx::query(WRITE).execute(&pool).await.context("a write waits for the index")?;
+        begun.commit().await?;
+        anyhow::Ok(())
+    };
+    let (migrated, written) = tokio::join!(database::migrate(&url), meanwhile);
+    written?;
+    migrated?;
+    let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'listing_status_ending'::regclass";
+    assert!(sqlx::query_scalar::<_, bool>(valid).fetch_one(&pool).await?);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_time_of_a_lock_is_read_after_the_wait_for_it() -> Result<()> {
     let (_, store) = database().await?;
     let listing = draft(&store).await?;
@@ -201,6 +234,27 @@ async fn a_relay_that_lost_its_lease_deletes_nothing() -> Result<()> {
     assert_eq!(outbox.batch(10).await?.len(), 1);
     outbox.delete(new, &ids).await?;
     assert_eq!((outbox.batch(10).await?.len(), outbox.age_s().await?), (0, 0.0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lease_is_given_back_by_its_holder_only() -> Result<()> {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let (pool, _) = database().await?;
+    let outbox = PgOutbox::new(pool);
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+    let held = outbox.lease(first, MINUTE).await?.context("free")?;
+    outbox.release(second).await?;
+    assert_eq!(outbox.lease(second, MINUTE).await?, None, "another's is not given back");
+    outbox.lease(first, Duration::ZERO).await?;
+    outbox.release(second).await?;
+    assert_eq!(outbox.lease(first, MINUTE).await?, Some(held), "one that has run out is not taken by giving it back");
+
+    outbox.release(first).await?;
+    let taken = outbox.lease(second, MINUTE).await?.context("it was given back")?;
+    assert!(taken > held);
+    outbox.release(first).await?;
+    assert_eq!(outbox.lease(first, MINUTE).await?, None, "it is not the former holder's any more");
     Ok(())
 }
 
@@ -412,39 +466,6 @@ async fn what_ends_next_is_found_without_reading_what_has_ended() -> Result<()> 
     assert_eq!(page.listings.len(), PAGE as usize);
     assert!(page.listings.iter().all(|listing| listing.status() == "live"));
     assert!(read <= 2 * i64::from(PAGE), "{read} rows were read for a page of {PAGE}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn answers_of_a_busy_day_are_removed_at_one_time() -> Result<()> {
-    let (pool, _) = database().await?;
-    sqlx::query(
-        "INSERT INTO idempotency (principal, key, fingerprint, answer, created_at)
-         SELECT 'anna', number::text, '\\x01', '1', clock_timestamp() - interval '25 hours'
-         FROM generate_series(1, 25000) AS number",
-    )
-    .execute(&pool)
-    .await?;
-    assert_eq!(database::tidy(&pool).await?, 25_000);
-    Ok(())
-}
-
-#[tokio::test]
-async fn answers_are_kept_for_a_day() -> Result<()> {
-    let (pool, store) = database().await?;
-    for (key, age) in [("old", "25 hours"), ("young", "23 hours")] {
-        let request = RequestKey { principal: UserId("anna".into()), key: key.into(), fingerprint: [1; 32] };
-        let mut tx = store.begin().await?;
-        tx.claim(&request).await?;
-        tx.answer(&request, &serde_json::json!(1)).await?;
-        tx.commit().await?;
-        sqlx::query("UPDATE idempotency SET created_at = created_at - $2::text::interval WHERE key = $1")
-            .bind(key)
-            .bind(age)
-            .execute(&pool)
-            .await?;
-    }
-    assert_eq!(database::tidy(&pool).await?, 1);
     Ok(())
 }
 

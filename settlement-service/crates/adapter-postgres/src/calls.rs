@@ -7,6 +7,7 @@ use settlement_ports::{PendingCall, StoreError};
 use uuid::Uuid;
 
 use crate::{
+    aside,
     error::{corrupt, store_error},
     row::Row,
     session::Work,
@@ -14,6 +15,7 @@ use crate::{
 
 /// A due call beside its settlement's row.
 struct Due {
+    key: String,
     call: Value,
     id: Uuid,
     auction_id: Uuid,
@@ -37,7 +39,7 @@ struct Due {
 pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<PendingCall>, StoreError> {
     let due = sqlx::query_as!(
         Due,
-        "SELECT c.call, s.id, s.auction_id, s.seller_id, s.buyer_id, s.amount, s.currency, s.quote, s.terms,
+        "SELECT c.key, c.call, s.id, s.auction_id, s.seller_id, s.buyer_id, s.amount, s.currency, s.quote, s.terms,
                 s.started_at, s.payment_due_at, s.sequence, s.attempts, s.state, s.rest, s.due_at AS timer
          FROM gateway_call AS c JOIN settlement AS s ON s.id = c.settlement_id
          WHERE c.due_at <= statement_timestamp()
@@ -48,7 +50,23 @@ pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<PendingCal
     .fetch_all(&mut *tx)
     .await
     .map_err(store_error)?;
-    due.into_iter().map(pending).collect()
+    let due = due.into_iter().map(|due| (due.key.clone(), pending(due)));
+    let (pending, unreadable) = aside::readable("gateway_call", due);
+    put_aside(tx, &unreadable).await?;
+    Ok(pending)
+}
+
+/// So that those behind them are taken up.
+pub(crate) async fn put_aside(tx: &mut Work, keys: &[String]) -> Result<(), StoreError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let later = sqlx::query!(
+        "UPDATE gateway_call SET due_at = clock_timestamp() + interval '5 minutes' WHERE key = ANY($1)",
+        keys
+    );
+    later.execute(&mut *tx).await.map_err(store_error)?;
+    Ok(())
 }
 
 fn pending(due: Due) -> Result<PendingCall, StoreError> {

@@ -126,8 +126,7 @@ pub(crate) async fn post(tx: &mut Work, entries: &[Entry]) -> Result<HashSet<Str
 /// # Errors
 /// When the database cannot do it; it may be tried again at any time.
 pub async fn close(pool: &Sessions) -> Result<bool, StoreError> {
-    // The first time there may be much to sum.
-    let mut tx = pool.clone().answering_within(CLOSES_WITHIN).begin().await.map_err(store_error)?;
+    let mut tx = pool.begin().await.map_err(store_error)?;
     sqlx::query!("SET LOCAL statement_timeout = '5min'").execute(&mut tx).await.map_err(store_error)?;
     let closed = sqlx::query!(
         "WITH span AS MATERIALIZED (
@@ -145,7 +144,10 @@ pub async fn close(pool: &Sessions) -> Result<bool, StoreError> {
          GROUP BY span.until, sums.account, sums.currency
          ON CONFLICT DO NOTHING"
     );
+    // The first time there may be much to sum. Only this is waited for so long.
+    let usual = tx.answering_within(CLOSES_WITHIN);
     let rows = closed.execute(&mut tx).await.map_err(store_error)?.rows_affected();
+    tx.answering_within(usual);
     tx.commit().await.map_err(store_error)?;
     Ok(rows > 0)
 }

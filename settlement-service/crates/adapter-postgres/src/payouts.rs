@@ -10,6 +10,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::{
+    aside, calls,
     error::{corrupt, store_error},
     row::Row,
     session::Work,
@@ -80,7 +81,9 @@ pub(crate) async fn lock_owed(
         i64::from(limit)
     );
     let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
-    let settlements = rows.into_iter().map(Settlement::try_from).collect::<Result<Vec<_>, _>>()?;
+    // What cannot be read is owed still, and paid once it can.
+    let rows = rows.into_iter().map(|row| (row.id, Settlement::try_from(row)));
+    let (settlements, _) = aside::readable("settlement", rows);
     let whose = |settlement: &Settlement| (settlement.seller_id().clone(), settlement.price().currency());
     Ok(settlements.chunk_by(|one, next| whose(one) == whose(next)).map(<[_]>::to_vec).collect())
 }
@@ -88,7 +91,7 @@ pub(crate) async fn lock_owed(
 /// As for the calls of settlements: both rows are locked, and looked at again if they changed.
 pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<PendingPayout>, StoreError> {
     let due = sqlx::query!(
-        "SELECT c.call, p.id, p.seller_id, p.amount, p.currency, p.items, p.attempts, p.made_at, p.state
+        "SELECT c.key, c.call, p.id, p.seller_id, p.amount, p.currency, p.items, p.attempts, p.made_at, p.state
          FROM gateway_call AS c JOIN payout AS p ON p.id = c.payout_id
          WHERE c.due_at <= statement_timestamp()
          ORDER BY c.due_at, c.key LIMIT $1
@@ -96,21 +99,26 @@ pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<PendingPay
         i64::from(limit)
     );
     let due = due.fetch_all(&mut *tx).await.map_err(store_error)?;
-    due.into_iter()
-        .map(|due| {
-            let row = PayoutRow {
-                id: due.id,
-                seller_id: due.seller_id,
-                amount: due.amount,
-                currency: due.currency,
-                items: due.items,
-                attempts: due.attempts,
-                made_at: due.made_at,
-                state: due.state,
-            };
-            Ok(PendingPayout { payout: row.try_into()?, call: serde_json::from_value(due.call).map_err(corrupt)? })
-        })
-        .collect()
+    let due = due.into_iter().map(|due| {
+        let row = PayoutRow {
+            id: due.id,
+            seller_id: due.seller_id,
+            amount: due.amount,
+            currency: due.currency,
+            items: due.items,
+            attempts: due.attempts,
+            made_at: due.made_at,
+            state: due.state,
+        };
+        (due.key, pending(row, due.call))
+    });
+    let (pending, unreadable) = aside::readable("gateway_call", due);
+    calls::put_aside(tx, &unreadable).await?;
+    Ok(pending)
+}
+
+fn pending(row: PayoutRow, call: Value) -> Result<PendingPayout, StoreError> {
+    Ok(PendingPayout { payout: row.try_into()?, call: serde_json::from_value(call).map_err(corrupt)? })
 }
 
 /// The payouts first, then what they pay for: nobody locks them in another order.

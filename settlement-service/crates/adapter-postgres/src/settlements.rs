@@ -9,6 +9,7 @@ use settlement_ports::{Inserted, StoreError};
 use uuid::Uuid;
 
 use crate::{
+    aside,
     error::{corrupt, store_error},
     row::Row,
     session::Work,
@@ -110,6 +111,30 @@ pub(crate) async fn lock(tx: &mut Work, ids: &[SettlementId]) -> Result<Vec<Sett
     rows.into_iter().map(Settlement::try_from).collect()
 }
 
+/// The settlements that nobody had, and the ids of those that somebody has.
+pub(crate) async fn lock_free(
+    tx: &mut Work,
+    ids: &[SettlementId],
+) -> Result<(Vec<Settlement>, Vec<SettlementId>), StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at, sequence,
+                attempts, state, rest, due_at
+         FROM settlement WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED",
+        &ids
+    );
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
+    let others: Vec<Uuid> = ids.into_iter().filter(|id| rows.iter().all(|row| row.id != *id)).collect();
+    let free = rows.into_iter().map(Settlement::try_from).collect::<Result<Vec<_>, _>>()?;
+    if others.is_empty() {
+        return Ok((free, Vec::new()));
+    }
+    let held = sqlx::query_scalar!("SELECT id FROM settlement WHERE id = ANY($1)", &others);
+    let held = held.fetch_all(&mut *tx).await.map_err(store_error)?;
+    Ok((free, held.into_iter().map(SettlementId::from).collect()))
+}
+
 pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<Settlement>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
@@ -121,7 +146,16 @@ pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<Settlement
         i64::from(limit)
     );
     let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
-    rows.into_iter().map(Settlement::try_from).collect()
+    let rows = rows.into_iter().map(|row| (row.id, Settlement::try_from(row)));
+    let (due, unreadable) = aside::readable("settlement", rows);
+    if !unreadable.is_empty() {
+        let later = sqlx::query!(
+            "UPDATE settlement SET due_at = clock_timestamp() + interval '5 minutes' WHERE id = ANY($1)",
+            &unreadable
+        );
+        later.execute(&mut *tx).await.map_err(store_error)?;
+    }
+    Ok(due)
 }
 
 /// What changes of a settlement, by column.

@@ -6,6 +6,7 @@ use settlement_domain::{Standing, UserId};
 use settlement_ports::StoreError;
 
 use crate::{
+    aside,
     error::{corrupt, store_error},
     row::number,
     session::{Sessions, Work},
@@ -52,7 +53,17 @@ pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<Standing>,
          FOR UPDATE SKIP LOCKED",
         i64::from(limit)
     );
-    rows.fetch_all(&mut *tx).await.map_err(store_error)?.into_iter().map(Standing::try_from).collect()
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
+    let rows = rows.into_iter().map(|row| (row.user_id.clone(), Standing::try_from(row)));
+    let (due, unreadable) = aside::readable("standing", rows);
+    if !unreadable.is_empty() {
+        let later = sqlx::query!(
+            "UPDATE standing SET due_at = clock_timestamp() + interval '5 minutes' WHERE user_id = ANY($1)",
+            &unreadable
+        );
+        later.execute(&mut *tx).await.map_err(store_error)?;
+    }
+    Ok(due)
 }
 
 pub(crate) async fn save(tx: &mut Work, standing: &Standing) -> Result<(), StoreError> {

@@ -1,7 +1,11 @@
 //! The books over time, on a real PostgreSQL: what an older schema held, closings, and what reads cost. Needs
 //! `OUTCRY_TEST_DATABASE_URL`: a server on which it may create databases; `make test` starts one.
 
-use anyhow::{Context, Result};
+mod support;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_adapter_postgres::{
     database, ledger,
@@ -9,25 +13,11 @@ use settlement_adapter_postgres::{
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::ledger::AccountKind;
-use settlement_ports::{LedgerReads, SettlementStore, StatementQuery};
-use sqlx::{Connection, PgConnection};
+use settlement_ports::{LedgerReads, SettlementStore, StatementQuery, StoreError};
 use uuid::Uuid;
 
-async fn empty() -> Result<String> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("settlement_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let host = base.rsplit_once('/').context("the URL names no database")?.0;
-    Ok(format!("{host}/{name}?{parameters}"))
-}
-
 async fn database() -> Result<(Sessions, PgSettlements)> {
-    let url = empty().await?;
-    database::migrate(&url).await?;
-    let pool = database::connect(&url, 5)?;
+    let pool = database::connect(&support::migrated().await?, 5)?;
     Ok((pool.clone(), PgSettlements::new(pool, Wakers::default())))
 }
 
@@ -49,8 +39,7 @@ fn of_the_first_schema(id: Uuid, price: i64, commission: u16) -> String {
 
 #[tokio::test]
 async fn what_began_before_there_were_fees_keeps_its_commission_and_its_ledger() -> Result<()> {
-    let url = empty().await?;
-    let pool = database::connect(&url, 5)?;
+    let pool = database::connect(&support::empty().await?, 5)?;
     sqlx::raw_sql(include_str!("../../../migrations/0001_settlement.sql")).execute(&pool).await?;
     let cases =
         [(12_050, 1_000, 1_205), (25, 1_000, 2), (35, 1_000, 4), (9_007_199_254_740_991, 9_999, 9_006_298_534_815_517)];
@@ -153,6 +142,33 @@ async fn a_second_closing_builds_on_the_first() -> Result<()> {
     let closings: i64 = sqlx::query_scalar("SELECT count(DISTINCT until) FROM ledger_closing").fetch_one(&pool).await?;
     assert_eq!((closings, owed(&store, None).await?), (2, 65));
     assert!(store.trial_balance(None).await?.is_balanced());
+    Ok(())
+}
+
+/// The database needs two seconds for what `trigger` is about.
+async fn slowed_down(trigger: &str) -> Result<Sessions> {
+    let (pool, _) = database().await?;
+    sold(&pool, 5, TimeDelta::hours(50)).await?;
+    sqlx::raw_sql(&format!(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(2); RETURN NULL; END$$;
+         CREATE {trigger} EXECUTE FUNCTION slowly()"
+    ))
+    .execute(&pool)
+    .await?;
+    Ok(pool)
+}
+
+#[tokio::test]
+async fn summing_the_books_may_take_long_and_its_commit_may_not() -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let sum = slowed_down("TRIGGER slow BEFORE INSERT ON ledger_closing FOR EACH STATEMENT").await?;
+    let closed = ledger::close(&sum.answering_within(LIMIT)).await;
+    ensure!(closed == Ok(true), "{closed:?}");
+
+    let at_commit = "CONSTRAINT TRIGGER slow AFTER INSERT ON ledger_closing DEFERRABLE INITIALLY DEFERRED FOR EACH ROW";
+    let commit = slowed_down(at_commit).await?;
+    let closed = ledger::close(&commit.answering_within(LIMIT)).await;
+    ensure!(matches!(closed, Err(StoreError::Unavailable(_))), "a commit was waited for: {closed:?}");
     Ok(())
 }
 

@@ -1,20 +1,18 @@
-//! Any event of the payment gateway. It is signed, or nothing of it would be read.
+//! Any events of the payment gateway. They are signed, or nothing of them would be read.
 
 use axum::http::StatusCode;
 use settlement_domain::ledger::TrialBalance;
 
 use crate::{
-    http::{Answer, People},
+    http::{self, Answer, People},
     service::Service,
 };
-
-/// After so many events the service begins anew: after a few there is nothing left that one could move.
-const EVENTS: u32 = 20;
 
 /// A gateway that says anything, to a service that waits for its answer to a payment. The worker is not there: it would
 /// ask the harness's own gateway, which knows nothing of what is told here.
 pub struct Gateway {
     people: People,
+    /// One that waits, if there is one: to make it takes longer than most inputs do.
     service: Option<Service>,
 }
 
@@ -25,27 +23,31 @@ impl Default for Gateway {
 }
 
 impl Gateway {
-    /// Tells an event by its body, in which `{id}` is the settlement. The answer is the same whatever it meant, and the
-    /// ledger sums to zero.
-    pub fn tells(&mut self, body: &str) -> Answer {
-        if self.service.as_ref().is_some_and(|service| service.requests >= EVENTS) {
-            self.service = None;
-        }
-        let service = self.service.get_or_insert_with(|| {
+    /// Tells the events of an input, one after the other, to a service that waits and has heard nothing: so an input that
+    /// breaks it breaks it again. They are bodies, in which `{id}` is the settlement, a line `---` between two. Each
+    /// answer is the same whatever was meant, and the ledger sums to zero.
+    pub fn tells(&mut self, input: &str) -> Vec<Answer> {
+        let mut service = self.service.take().unwrap_or_else(|| {
             let mut service = Service::new(&self.people);
             service.scene.buyer_pays("pm_card_visa");
             service
         });
-        let answer = service.hear(body, &self.people);
-        let same = match &answer {
-            Ok(status) => *status == StatusCode::NO_CONTENT,
-            Err(problem) => problem == "malformed-body",
-        };
-        assert!(same, "{answer:?}: {body}");
-        assert!(
-            TrialBalance::of(&service.scene.store.ledger()).is_balanced(),
-            "the ledger does not sum to zero: {body}"
-        );
-        answer
+        let bodies = http::parts(input.as_bytes());
+        let answers = bodies.into_iter().map(|body| heard(&mut service, body, &self.people)).collect();
+        self.service = Some(service).filter(|service| service.untouched);
+        answers
     }
+}
+
+fn heard(service: &mut Service, body: &[u8], people: &People) -> Answer {
+    let body = String::from_utf8_lossy(body);
+    let answer = service.hear(&body, people);
+    let same = match &answer {
+        Ok(status) => *status == StatusCode::NO_CONTENT,
+        Err(problem) => problem == "malformed-body",
+    };
+    assert!(same, "{answer:?}: {body}");
+    let balance = TrialBalance::of(&service.scene.store.ledger());
+    assert!(balance.is_balanced(), "the ledger does not sum to zero: {body}");
+    answer
 }

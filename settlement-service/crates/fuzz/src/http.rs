@@ -22,6 +22,21 @@ pub const AUDIENCE: &str = "outcry";
 const EXPIRES_S: u64 = 4_102_444_800;
 /// Longest answer that is read, bytes.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Between two requests of an input: a line of its own.
+const BETWEEN: &[u8] = b"\n---\n";
+/// Most requests of an input; what is left is the last one.
+const MAX_REQUESTS: usize = 8;
+/// Problems of requests that were refused before anything was asked of the core.
+const NOTHING_ASKED: [&str; 8] = [
+    "idempotency-key",
+    "malformed-body",
+    "malformed-header",
+    "malformed-json",
+    "method-not-allowed",
+    "unauthenticated",
+    "unsupported-media-type",
+    "webhook-signature",
+];
 
 /// What a request came to: the status of its answer, or the problem it was refused by.
 pub type Answer = Result<StatusCode, String>;
@@ -67,6 +82,23 @@ pub fn place(name: &str, id: impl Display) -> (String, String) {
 /// The text with the ids of what is there.
 pub fn filled(text: &str, places: &[(String, String)]) -> String {
     places.iter().fold(text.to_owned(), |text, (name, id)| text.replace(name, id))
+}
+
+/// The requests of an input, one after the other.
+pub fn parts(input: &[u8]) -> Vec<&[u8]> {
+    let (mut parts, mut rest) = (Vec::new(), input);
+    for _ in 1..MAX_REQUESTS {
+        let Some(at) = rest.windows(BETWEEN.len()).position(|here| here == BETWEEN) else { break };
+        parts.push(&rest[..at]);
+        rest = &rest[at + BETWEEN.len()..];
+    }
+    parts.push(rest);
+    parts
+}
+
+/// Whether a request left the service as it was: it only read, or was refused before anything was decided.
+pub fn left_no_trace(method: &Method, answer: &Answer) -> bool {
+    method.is_safe() || answer.as_ref().is_err_and(|problem| NOTHING_ASKED.contains(&problem.as_str()))
 }
 
 /// A request as text: method and target; headers; an empty line; the body. `as: NAME` stands for that person's token. What

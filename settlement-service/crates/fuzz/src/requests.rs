@@ -1,16 +1,14 @@
-//! Any request, of people who come with a token and of those who do not.
+//! Any requests, of people who come with a token and of those who do not.
 
 use crate::{
-    http::{Answer, People},
+    http::{self, Answer, People},
     service::Service,
 };
-
-/// After so many requests the service begins anew: what they have made would make it slower and slower.
-const REQUESTS: u32 = 500;
 
 /// The service, and who may come in: `buyer`, `seller` and `root`.
 pub struct Door {
     people: People,
+    /// One that is as it begins, if there is one: to make it takes longer than most inputs do.
     service: Option<Service>,
 }
 
@@ -21,19 +19,22 @@ impl Default for Door {
 }
 
 impl Door {
-    /// Sends a request that is given as text: method and target, headers, an empty line, the body. `as: NAME` is that
-    /// person's token, `{id}` the settlement. None if no client could send it.
-    pub fn takes(&mut self, text: &[u8]) -> Option<Answer> {
-        if self.service.as_ref().is_some_and(|service| service.requests >= REQUESTS) {
-            self.service = None;
+    /// Sends the requests of an input, one after the other, to a service that is as it begins: so an input that breaks it
+    /// breaks it again. They are given as text, a line `---` between two: method and target, headers, an empty line, the
+    /// body. `as: NAME` is that person's token, `{id}` the settlement. The answers; what no client could send has none.
+    pub fn takes(&mut self, input: &[u8]) -> Vec<Answer> {
+        let mut service = self.service.take().unwrap_or_else(|| Service::new(&self.people));
+        let mut answers = Vec::new();
+        for text in http::parts(input) {
+            let Some(answer) = service.ask(text, &self.people) else { continue };
+            if answer.is_ok() && !service.untouched {
+                // What follows from it follows at once, so that later requests meet every state; and no money is lost.
+                service.scene.worker_works();
+                service.scene.books_are_sound();
+            }
+            answers.push(answer);
         }
-        let service = self.service.get_or_insert_with(|| Service::new(&self.people));
-        let answer = service.ask(text, &self.people)?;
-        if answer.is_ok() {
-            // What follows from it follows at once, so that later requests meet every state; and no money is lost.
-            service.scene.worker_works();
-            service.scene.books_are_sound();
-        }
-        Some(answer)
+        self.service = Some(service).filter(|service| service.untouched);
+        answers
     }
 }

@@ -25,8 +25,8 @@ const SECRET: &str = "whsec_of_the_fuzzer";
 pub struct Service {
     /// The lot, its parties and the gateway.
     pub scene: Scene,
-    /// How often it was asked.
-    pub requests: u32,
+    /// Whether nothing was asked of it that could have changed it.
+    pub untouched: bool,
     runtime: Runtime,
     router: Router,
     places: [(String, String); 1],
@@ -39,14 +39,16 @@ impl Service {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let router = runtime.block_on(begin(&scene, people));
         let places = [http::place("id", scene.id())];
-        Self { scene, requests: 0, runtime, router, places }
+        Self { scene, untouched: true, runtime, router, places }
     }
 
     /// Sends a request that is given as text, if any client could send it.
     pub fn ask(&mut self, text: &[u8], people: &People) -> Option<Answer> {
         let request = http::request(text, people, &self.places)?;
-        self.requests += 1;
-        Some(self.runtime.block_on(http::ask(&self.router, request)))
+        let method = request.method().clone();
+        let answer = self.runtime.block_on(http::ask(&self.router, request));
+        self.untouched &= http::left_no_trace(&method, &answer);
+        Some(answer)
     }
 
     /// Sends a body to where the gateway tells, signed by it.

@@ -24,7 +24,11 @@ fn judged(checker: &mut Checker, event_type: &str, change: impl FnOnce(&mut Hash
 fn faults(event_type: &str, change: impl FnOnce(&mut HashMap<String, String>, &mut Value)) -> Vec<Kind> {
     let mut checker = Checker::new().expect("the committed schemas");
     judged(&mut checker, event_type, change);
-    checker.faults.into_keys().collect()
+    kinds(checker)
+}
+
+fn kinds(checker: Checker) -> Vec<Kind> {
+    checker.faults.into_keys().map(|(kind, _)| kind).collect()
 }
 
 #[test]
@@ -74,7 +78,7 @@ fn in_this_order(numbers: &[(&str, u128)]) -> Vec<Kind> {
             headers.insert("ce_id".to_owned(), Uuid::from_u128(*id).to_string());
         });
     }
-    checker.faults.into_keys().collect()
+    kinds(checker)
 }
 
 #[test]
@@ -97,6 +101,18 @@ fn what_is_published_once_more_from_some_place_on_is_told_apart_from_what_is_mis
 }
 
 #[test]
+fn a_fault_in_the_topic_of_one_service_is_none_of_the_others() {
+    let mut checker = Checker::new().expect("the committed schemas");
+    judged(&mut checker, BID, |headers, _| drop(headers.insert("ce_sequence".to_owned(), "2".to_owned())));
+    let others = [Service::Listing, Service::Settlement];
+    assert!(checker.holds_of(&[Kind::Sequence], &[Service::Bidding]).is_err());
+    assert!(checker.holds_of(&[Kind::Sequence], &others).is_ok());
+    assert!(checker.holds(&[Kind::Sequence]).is_err());
+    assert!(checker.take_faults(&[Kind::Sequence], &others).is_empty());
+    assert_eq!(checker.take_faults(&[Kind::Sequence], &[Service::Bidding]).len(), 1);
+}
+
+#[test]
 fn a_run_without_events_shows_nothing() {
     let checker = Checker::new().expect("the committed schemas");
     assert!(checker.holds(&[Kind::Schema]).is_err() && checker.every_type_was_seen(&[]).is_err());
@@ -113,11 +129,11 @@ fn a_fault_is_told_once_and_later_ones_are_told_then() {
     };
     comes(&mut checker, "1", 1);
     comes(&mut checker, "3", 3);
-    assert!(checker.take_faults(&[Kind::Schema]).is_empty(), "of another kind");
-    assert_eq!(checker.take_faults(&[Kind::Schema, Kind::Sequence]).len(), 1);
-    assert!(checker.take_faults(&[Kind::Sequence]).is_empty(), "it was told");
+    assert!(checker.take_faults(&[Kind::Schema], &Service::ALL).is_empty(), "of another kind");
+    assert_eq!(checker.take_faults(&[Kind::Schema, Kind::Sequence], &Service::ALL).len(), 1);
+    assert!(checker.take_faults(&[Kind::Sequence], &Service::ALL).is_empty(), "it was told");
     comes(&mut checker, "7", 7);
-    assert_eq!(checker.take_faults(&[Kind::Sequence]).len(), 1);
+    assert_eq!(checker.take_faults(&[Kind::Sequence], &Service::ALL).len(), 1);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::{
     faults::SILENCE,
     last_trial, report,
     round::Round,
-    stage::{Stage, cluster::Cluster, here},
+    stage::{Stage, cluster::Cluster},
 };
 
 const IN_STEP_WITHIN: Duration = Duration::from_secs(30);
@@ -69,9 +69,7 @@ async fn replica(stage: &Stage, primary: &Cluster, service: Service) -> Result<C
 async fn promote(stage: &Stage, replica: &Cluster, service: Service) -> Result<()> {
     let promoted = replica.ask("SELECT pg_promote(true, 30)::text").await?;
     ensure!(promoted == "true", "it was not promoted");
-    stage.witness().moved(service, &replica.url()?)?;
-    stage.links(service).database.leads_to(&[here(replica.port())]);
-    Ok(())
+    stage.database_is_at(service, replica)
 }
 
 async fn died(stage: &mut Stage, service: Service) -> Result<()> {

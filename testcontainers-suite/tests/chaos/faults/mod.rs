@@ -7,6 +7,7 @@ mod failover;
 mod messages;
 mod network;
 mod processes;
+mod recovery;
 mod scale;
 mod servers;
 mod storm;
@@ -39,6 +40,7 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
         clock::trials(extent),
         scale::trials(extent),
         failover::trials(extent),
+        recovery::trials(extent),
         disk::trials(extent),
     ]
     .into_iter()

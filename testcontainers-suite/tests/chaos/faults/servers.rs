@@ -65,7 +65,7 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
 }
 
 /// Ends a server, and waits until there is another process in its place. Until that answers the server is away.
-async fn ended_and_started(stage: &Stage, name: &str, signal: Signal) -> Result<String> {
+pub async fn ended_and_started(stage: &Stage, name: &str, signal: Signal) -> Result<String> {
     let pid = stage.world.pid(name)?;
     kill(Pid::from_raw(pid), signal)?;
     within(BACK_WITHIN, &format!("{name} runs again"), || async {

@@ -64,8 +64,8 @@ pub struct Ended {
 }
 
 impl Crew {
-    /// They begin; hot lots last so long.
-    pub async fn begin(stage: &Stage, lasts: Duration) -> Result<Self> {
+    /// They begin; hot lots last so long. Where settlement may forget, people do `again` what it asks of them.
+    pub async fn begin(stage: &Stage, lasts: Duration, again: bool) -> Result<Self> {
         let crowd = Arc::new(Crowd { world: Arc::clone(&stage.world), gate: Gate::new(), record: Record::new() });
         let mut lots = Vec::new();
         for _ in 0..HOT_LOTS {
@@ -78,8 +78,11 @@ impl Crew {
         let watchers =
             lots.iter().map(|lot| (lot.clone(), tokio::spawn(watcher::watches(Arc::clone(&crowd), lot.clone()))));
         let watchers = watchers.collect();
-        let sellers = (0..SELLERS).map(|_| tokio::spawn(sales::sells(Arc::clone(&crowd), stop_sales.subscribe())));
-        let sellers = sellers.collect();
+        let seller = |_| {
+            let (crowd, stop) = (Arc::clone(&crowd), stop_sales.subscribe());
+            if again { tokio::spawn(sales::sells_again(crowd, stop)) } else { tokio::spawn(sales::sells(crowd, stop)) }
+        };
+        let sellers = (0..SELLERS).map(seller).collect();
         let visitors = vec![
             tokio::spawn(visitors::draft(Arc::clone(&crowd), stop_observers.subscribe())),
             tokio::spawn(visitors::look_after_settlements(Arc::clone(&crowd), stop_observers.subscribe())),

@@ -98,7 +98,7 @@ pub struct Record {
     lots: Mutex<Vec<Lot>>,
     /// Sales that were paid out, from the draft to the money.
     sales: Mutex<Vec<Interval>>,
-    /// Since when somebody has seen money in escrow.
+    /// Since when somebody knows of money in the books that stays there.
     paid: Mutex<Option<Duration>>,
     findings: Mutex<Vec<String>>,
 }
@@ -163,13 +163,13 @@ impl Record {
         locked(&self.sales).iter().filter(|sale| sale.began >= from && sale.ended <= to).count()
     }
 
-    /// Money is in escrow.
+    /// There is money in the books, and it stays there.
     pub fn paid(&self) {
         let now = self.now();
         locked(&self.paid).get_or_insert(now);
     }
 
-    /// Whether money was in escrow at a time.
+    /// Whether there was money in the books at a time.
     pub fn was_paid(&self, at: Duration) -> bool {
         locked(&self.paid).is_some_and(|paid| paid < at)
     }

@@ -1,5 +1,5 @@
 //! PostgreSQL as an operator works on it: its process, its superuser, a base backup of its files, and a second server
-//! started on such a backup. What is told of a process comes from `/proc`, so this is for Linux.
+//! started on such a backup, to which the service is led. What is told of a process comes from `/proc`, so this is for Linux.
 
 use std::{
     ffi::OsString,
@@ -18,7 +18,7 @@ use sqlx::{Connection, PgConnection, Row};
 use testcontainers_suite::{wait::within, world::Service};
 use tokio::process::{Child, Command};
 
-use super::Stage;
+use super::{Stage, here};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -29,6 +29,8 @@ pub struct Cluster {
     arguments: Vec<OsString>,
     /// Its files.
     pub data: PathBuf,
+    /// Who runs it: user and group.
+    owner: (u32, u32),
     port: u16,
     url: String,
     password: String,
@@ -49,10 +51,12 @@ impl Cluster {
             place.and_then(|place| arguments.get(place + 1)).with_context(|| format!("no {flag} in {arguments:?}"))
         };
         let (data, port) = (PathBuf::from(after("-D")?), after("-p")?.to_string_lossy().parse()?);
+        let about = fs::metadata(&data)?;
+        let owner = (about.uid(), about.gid());
         let secret = stage.local().data_dir().join(format!("secrets/postgres-{service}-superuser"));
         let url = stage.world.endpoints.postgres[service.context()].clone();
         let password = fs::read_to_string(secret)?.trim().to_owned();
-        Ok(Self { service, program, arguments, data, port, url, password, _process: None })
+        Ok(Self { service, program, arguments, data, owner, port, url, password, _process: None })
     }
 
     /// The service's own URL of this server.
@@ -74,7 +78,12 @@ impl Cluster {
 
     /// A session of the superuser.
     pub async fn superuser(&self) -> Result<PgConnection> {
-        Ok(PgConnection::connect(&self.url_as("outcry", Some(&self.password), "postgres")?).await?)
+        self.superuser_in("postgres").await
+    }
+
+    /// The same in another database.
+    pub async fn superuser_in(&self, database: &str) -> Result<PgConnection> {
+        Ok(PgConnection::connect(&self.url_as("outcry", Some(&self.password), database)?).await?)
     }
 
     /// Changes a setting for good; some need a restart.
@@ -110,9 +119,8 @@ impl Cluster {
 
     /// Gives a file to whoever runs PostgreSQL.
     pub fn hand_over(&self, path: &Path) -> Result<()> {
-        let owner = fs::metadata(&self.data)?;
-        chown(path, Some(owner.uid()), Some(owner.gid()))
-            .with_context(|| format!("cannot hand over {}", path.display()))
+        let (user, group) = self.owner;
+        chown(path, Some(user), Some(group)).with_context(|| format!("cannot hand over {}", path.display()))
     }
 
     /// Adds to a backup's settings, and makes a file that says what it is for.
@@ -138,19 +146,19 @@ impl Cluster {
             let place = arguments.iter().position(|argument| argument == flag).context("a flag is missing")?;
             arguments[place + 1] = value;
         }
-        let owner = fs::metadata(&self.data)?;
         let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(&self.program);
         command.args(&arguments).env("LC_ALL", "C").env("TZ", "UTC").current_dir("/").kill_on_drop(true);
         command.stdin(std::process::Stdio::null()).stdout(log.try_clone()?).stderr(log);
         if nix::unistd::geteuid().is_root() {
-            command.uid(owner.uid()).gid(owner.gid());
+            command.uid(self.owner.0).gid(self.owner.1);
         }
         let started = Self {
             service: self.service,
             program: self.program.clone(),
             arguments,
             data: backup.to_owned(),
+            owner: self.owner,
             port,
             url: self.url.clone(),
             password: self.password.clone(),
@@ -167,6 +175,15 @@ impl Cluster {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+}
+
+impl Stage {
+    /// A service's database is this one from now on: new connections lead there.
+    pub fn database_is_at(&self, service: Service, cluster: &Cluster) -> Result<()> {
+        self.witness().moved(service, &cluster.url()?)?;
+        self.links(service).database.leads_to(&[here(cluster.port())]);
+        Ok(())
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Stage {
     missed: f64,
     /// What was not to be learnt of instances that have ended.
     silent: Vec<String>,
+    /// Services whose events follow one another by their numbers: those that have forgotten none.
+    mindful: Vec<Service>,
 }
 
 /// What a service is started with besides the usual.
@@ -98,8 +100,18 @@ impl Stage {
         let world = Arc::new(World::new(endpoints, signer, Some(local.data_dir()))?);
         settings::make_secrets(&local.data_dir())?;
         let (witness, watch) = (Arc::new(Witness::of(&world.endpoints)?), Watch::start(&world.endpoints)?);
-        let (instances, missed, silent) = (BTreeMap::new(), 0.0, Vec::new());
-        let mut stage = Self { local, world, links, fronts, instances, witness, watch, missed, silent };
+        let mut stage = Self {
+            local,
+            world,
+            links,
+            fronts,
+            instances: BTreeMap::new(),
+            witness,
+            watch,
+            missed: 0.0,
+            silent: Vec::new(),
+            mindful: Service::ALL.to_vec(),
+        };
         try_join_all(Service::ALL.map(|service| stage.migrate(service))).await?;
         for service in Service::ALL {
             stage.start_instance(service, 0, &Extra::new())?;

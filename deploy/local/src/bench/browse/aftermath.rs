@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::sample::{Looker, in_time};
@@ -30,10 +31,14 @@ pub struct Aftermath {
     pub converged_after_s: Option<f64>,
     /// Where events still were when the time for that was over: outbox and lag by context.
     pub still_there: BTreeMap<&'static str, (i64, u64)>,
-    /// Whether debits and credits of the ledger are equal in each currency.
+    /// Whether there is money in the ledger, and debits and credits are equal in each currency.
     pub balanced: bool,
-    /// Debits of all currencies, minor units.
+    /// Currencies of the ledger.
+    pub currencies: usize,
+    /// What was debited since the run began, all currencies, minor units.
     pub debits: i64,
+    /// Sales of the run that came to their good end.
+    pub completed: i64,
     /// Why it could not be looked at to the end; what was not seen counts as not kept.
     pub fault: Option<String>,
 }
@@ -42,6 +47,32 @@ impl Aftermath {
     /// Whether the events arrived in time.
     pub fn converged(&self) -> bool {
         self.converged_after_s.is_some_and(|after| after <= CONVERGES_WITHIN.as_secs_f64())
+    }
+}
+
+/// What the ledger says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Books {
+    balanced: bool,
+    currencies: usize,
+    debits: i64,
+}
+
+impl Books {
+    /// Reads the trial balance.
+    pub async fn read(bench: &Bench<'_>) -> Result<Self> {
+        Self::of(&bench.api.get(Service::Settlement, "/v1/ledger/trial-balance", OPERATOR).await?.success()?)
+    }
+
+    fn of(balance: &Value) -> Result<Self> {
+        let currencies = balance["currencies"].as_array().context("the trial balance has no currencies")?;
+        // Nothing at all is always in balance.
+        let balanced = !currencies.is_empty() && currencies.iter().all(|sum| sum["balance"] == 0);
+        Ok(Self {
+            balanced: balanced && balance["balanced"] == true,
+            currencies: currencies.len(),
+            debits: currencies.iter().filter_map(|sum| sum["debits"].as_i64()).sum(),
+        })
     }
 }
 
@@ -65,16 +96,16 @@ pub async fn settles(
     }
 }
 
-/// Looks after a load that ended at `ended`.
-pub async fn look(bench: &Bench<'_>, ended: Instant) -> Aftermath {
+/// Looks after a load that ended at `ended`, and before which the ledger was as `before` says.
+pub async fn look(bench: &Bench<'_>, before: Books, ended: Instant) -> Aftermath {
     let mut aftermath = Aftermath::default();
-    if let Err(fault) = look_into(&mut aftermath, bench, ended).await {
+    if let Err(fault) = look_into(&mut aftermath, bench, before, ended).await {
         aftermath.fault = Some(format!("{fault:#}"));
     }
     aftermath
 }
 
-async fn look_into(aftermath: &mut Aftermath, bench: &Bench<'_>, ended: Instant) -> Result<()> {
+async fn look_into(aftermath: &mut Aftermath, bench: &Bench<'_>, before: Books, ended: Instant) -> Result<()> {
     // A broker has long closed a connection that rested as long as the load ran.
     let mut looker = in_time(Looker::open(bench.data_dir, &bench.endpoints)).await?;
     let mut first = true;
@@ -91,9 +122,29 @@ async fn look_into(aftermath: &mut Aftermath, bench: &Bench<'_>, ended: Instant)
     if settled.await? {
         aftermath.converged_after_s = Some(ended.elapsed().as_secs_f64());
     }
-    let balance = bench.api.get(Service::Settlement, "/v1/ledger/trial-balance", OPERATOR).await?.success()?;
-    let currencies = balance["currencies"].as_array().context("the trial balance has no currencies")?;
-    aftermath.balanced = balance["balanced"] == true && currencies.iter().all(|sum| sum["balance"] == 0);
-    aftermath.debits = currencies.iter().filter_map(|sum| sum["debits"].as_i64()).sum();
+    let Books { balanced, currencies, debits } = Books::read(bench).await?;
+    (aftermath.balanced, aftermath.currencies) = (balanced, currencies);
+    aftermath.debits = debits - before.debits;
+    aftermath.completed = in_time(looker.completed(&format!("bench-{}-", bench.run))).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_ledger_balances_when_each_currency_does_and_not_when_there_is_none() {
+        let usd =
+            |balance: i64| json!({"currency": "USD", "debits": 500, "credits": 500 - balance, "balance": balance});
+        let books = |balanced: bool, currencies: Value| {
+            Books::of(&json!({"balanced": balanced, "currencies": currencies, "accounts": []})).unwrap()
+        };
+        assert_eq!(books(true, json!([usd(0), usd(0)])), Books { balanced: true, currencies: 2, debits: 1_000 });
+        assert!(!books(true, json!([])).balanced);
+        assert!(!books(true, json!([usd(0), usd(1)])).balanced && !books(false, json!([usd(0)])).balanced);
+        assert!(Books::of(&json!({})).is_err());
+    }
 }

@@ -70,7 +70,12 @@ impl Count {
         self.latency.record(took);
     }
 
-    /// How long the answers took.
+    /// Requests that had their way.
+    pub fn done(&self) -> u64 {
+        self.requests - self.refused - self.overloaded - self.errors
+    }
+
+    /// How long the answers took, from when the requests were due.
     pub fn percentiles(&self) -> Percentiles {
         self.latency.percentiles()
     }
@@ -106,13 +111,15 @@ pub struct Counts {
     pub errors: BTreeMap<String, u64>,
     /// Requests that were sent again because their connection broke.
     pub repeated: u64,
+    /// Requests that were due and never sent, because what was asked before was not answered.
+    pub unsent: u64,
     connected: u64,
     interval: Count,
     interval_began: Instant,
 }
 
 impl Counts {
-    /// Measures what is sent from `from` until `until`.
+    /// Measures what is due from `from` until `until`.
     pub fn new(from: Instant, until: Instant) -> Result<Self> {
         let each = Operation::ALL.into_iter().map(|operation| Ok((operation, Count::new()?)));
         Ok(Self {
@@ -124,22 +131,23 @@ impl Counts {
             refusals: BTreeMap::new(),
             errors: BTreeMap::new(),
             repeated: 0,
+            unsent: 0,
             connected: 0,
             interval: Count::new()?,
             interval_began: Instant::now(),
         })
     }
 
-    /// A request was answered.
-    pub fn add(&mut self, operation: Operation, sent: Instant, answered: Instant, outcome: &Outcome) {
-        let took = answered - sent;
+    /// A request that was due at `due` was answered.
+    pub fn add(&mut self, operation: Operation, due: Instant, answered: Instant, outcome: &Outcome) {
+        let took = answered - due;
         self.interval.add(took, outcome);
         match outcome {
             Outcome::Done | Outcome::Refused(_) => {}
             Outcome::Overloaded(status) => self.fault(format!("{}: refused for load, {status}", operation.name())),
             Outcome::Fault(kind) => self.fault(format!("{}: {kind}", operation.name())),
         }
-        let Some(quarter) = self.quarter(sent) else { return };
+        let Some(quarter) = self.quarter(due) else { return };
         self.quarters[quarter].record(took);
         self.all.add(took, outcome);
         if let Some(count) = self.operations.get_mut(&operation) {
@@ -252,6 +260,7 @@ mod tests {
             counts.add(Operation::Bid, sent, sent, &outcome);
         }
         assert_eq!((counts.all.refused, counts.all.overloaded, counts.all.errors), (1, 1, 0));
+        assert_eq!((counts.all.requests, counts.all.done()), (3, 1));
         assert_eq!(counts.errors, [("bid: refused for load, 503".to_owned(), 1)].into());
         assert_eq!(counts.refusals, [((Operation::Bid, "bid-too-low".to_owned()), 1)].into());
     }

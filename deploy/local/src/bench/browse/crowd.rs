@@ -1,6 +1,6 @@
 //! The load: one task a person, all on one thread, each with connections of their own that stay open.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use hyper::header::HeaderValue;
@@ -13,7 +13,7 @@ use super::user::User;
 use crate::bench::answer::Answer;
 use crate::bench::client::{Connection, Reply, Request, Target};
 use crate::bench::on_one_thread;
-use crate::bench::pace::Thinking;
+use crate::bench::pace::{Clicks, Thinking};
 use crate::layout::Service;
 
 /// What load to make.
@@ -66,25 +66,26 @@ struct Person {
 
 impl Person {
     async fn lives(mut self, plan: Plan, stop: CancellationToken) -> Result<()> {
-        let mut thinks = plan.thinking.first();
-        loop {
-            let due = Instant::now() + thinks;
-            tokio::select! {
-                // Whoever would do nothing any more stays connected to the end.
-                () = sleep_until(due.min(plan.until)) => {}
-                () = stop.cancelled() => return Ok(()),
-            }
-            if due >= plan.until {
+        let mut clicks = Clicks::new(plan.thinking, Instant::now(), plan.until);
+        while let Some(due) = clicks.next(Instant::now()) {
+            if stopped_before(due, &stop).await {
                 return Ok(());
             }
-            self.step().await?;
-            thinks = plan.thinking.next();
+            self.step(due).await?;
         }
+        self.counts().unsent += clicks.unsent();
+        // Whoever would do nothing any more stays connected to the end.
+        stopped_before(plan.until, &stop).await;
+        Ok(())
     }
 
-    async fn step(&mut self) -> Result<()> {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The click that is due since `due`.
+    async fn step(&mut self, due: Instant) -> Result<()> {
         let (operation, request) = self.user.next()?;
-        let sent = Instant::now();
         let (answer, repeated) = self.ask(operation.service(), &request).await;
         let answered = Instant::now();
         let outcome = match answer {
@@ -96,10 +97,11 @@ impl Person {
             Err(kind) => Outcome::Fault(kind.to_owned()),
         };
         let connected = self.connections.iter().any(|connection| !connection.is_closed());
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.connects(std::mem::replace(&mut self.connected, connected), connected);
+        let before = std::mem::replace(&mut self.connected, connected);
+        let mut counts = self.counts();
+        counts.connects(before, connected);
         counts.repeated += u64::from(repeated);
-        counts.add(operation, sent, answered, &outcome);
+        counts.add(operation, due, answered, &outcome);
         Ok(())
     }
 
@@ -111,5 +113,15 @@ impl Person {
             Err("lost connection") => (target.attempt(connection, request).await, true),
             answer => (answer, false),
         }
+    }
+}
+
+/// Waits until `at`; true if `stop` comes before.
+async fn stopped_before(at: Instant, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        // Even if many clicks are overdue.
+        biased;
+        () = stop.cancelled() => true,
+        () = sleep_until(at) => false,
     }
 }

@@ -102,6 +102,19 @@ impl Operation {
                 | Self::Settlements
         )
     }
+
+    /// Of a hundred requests that write, so many may be refused: somewhat more than the mix itself brings about when it
+    /// is played without any service.
+    pub const fn refused_max_percent(self) -> f64 {
+        match self {
+            // Who bids saw the price a thought ago. Meanwhile others bid more, or the lot ended: some 15 of a hundred.
+            Self::Bid => 20.0,
+            // The offer is gone with the first bid of anybody, and a thought lies in between here, too: up to 30.
+            Self::BuyNow => 50.0,
+            // There is nobody who could be quicker.
+            _ => 1.0,
+        }
+    }
 }
 
 /// How often each step is drawn, in tenths of a per cent.

@@ -1,8 +1,8 @@
 //! `outcry bench browse`: a whole marketplace under people who browse, bid, sell, buy and settle, and think in between.
 //!
 //! From edge to core: [`crowd`] sends [`user`]s on their way, who do what [`mix`] says with [`goods`]; [`counts`] counts
-//! what they met, [`sample`] looks at the services meanwhile and [`aftermath`] afterwards; [`report`], [`timeline`],
-//! [`flat`] and [`plot`] tell.
+//! what they met, [`sample`] looks at the services meanwhile and [`aftermath`] afterwards; [`promises`] and [`flat`] judge,
+//! and [`report`], [`timeline`] and [`plot`] tell.
 
 mod aftermath;
 mod counts;
@@ -11,6 +11,7 @@ mod flat;
 mod goods;
 mod mix;
 mod plot;
+mod promises;
 mod report;
 mod sample;
 mod seed;
@@ -33,6 +34,7 @@ use crate::cli::BrowseArgs;
 use crate::dev_key::DevKey;
 use crate::files;
 use crate::layout::Service;
+use aftermath::Books;
 use counts::Counts;
 use report::{Report, Setting};
 
@@ -41,6 +43,7 @@ pub async fn run(bench: &Bench<'_>, args: &BrowseArgs, stop: CancellationToken) 
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let (warm_up, duration) = (seconds(args.warm_up), seconds(args.duration));
     let people = people(bench, args.users).await?;
+    let books = Books::read(bench).await?;
     let opening = async {
         let sellers: Vec<&str> = people.iter().map(|(sub, _)| sub.as_str()).collect();
         seed::lots(bench, &sellers, args.auctions, 2 * (warm_up + duration)).await?;
@@ -71,7 +74,7 @@ pub async fn run(bench: &Bench<'_>, args: &BrowseArgs, stop: CancellationToken) 
     loaded?;
 
     let spinner = bench.console.spinner("Looking whether everything arrives and adds up");
-    let aftermath = aftermath::look(bench, ended).await;
+    let aftermath = aftermath::look(bench, books, ended).await;
     spinner.finish_and_clear();
     let seen = looks.await??;
     let counts = Arc::into_inner(counts).context("a task outlived its run")?;

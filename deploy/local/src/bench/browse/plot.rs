@@ -1,6 +1,7 @@
 //! The curves of a run.
 
-use super::report::{P95_MAX_MS, Report};
+use super::promises::P95_MAX_MS;
+use super::report::Report;
 use super::sample::{Part, Sample};
 use super::svg::{Curve, Grouping, Panel, Plot};
 use crate::layout::Service;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::counts::{Counts, Interval};
-use crate::bench::memory::Memory;
+use crate::bench::memory::{Memory, Process};
 use crate::bench::seed::connect;
 use crate::console::Console;
 use crate::endpoints::Endpoints;
@@ -45,7 +45,9 @@ pub struct Table {
 /// One service with its database and its place in Kafka.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Part {
-    /// Resident memory, in bytes.
+    /// The process; another one after a restart.
+    pub pid: i32,
+    /// Its resident memory, in bytes; 0 if it was not there.
     pub memory: u64,
     /// Sessions with the database.
     pub sessions: i64,
@@ -123,14 +125,15 @@ impl Looker {
     pub async fn look(&mut self) -> Result<BTreeMap<&'static str, Part>> {
         // A service that was started again has another process.
         self.endpoints = Endpoints::read(&self.data_dir)?;
-        let memory = self.memory.now(&self.endpoints);
+        let processes = self.memory.now(&self.endpoints);
         let mut parts = BTreeMap::new();
         for Watched { service, database, lag } in &mut self.watched {
             let name = service.context();
             let (sessions, outbox) = sessions_and_outbox(database, *service).await?;
             let tables = tables(database).await?;
-            let memory = memory.get(name).copied().unwrap_or_default();
-            parts.insert(name, Part { memory, sessions, outbox, lag: lag.now().await?, tables });
+            let Process { pid, bytes } = processes.get(name).copied().unwrap_or_default();
+            let lag = lag.now().await?;
+            parts.insert(name, Part { pid, memory: bytes, sessions, outbox, lag, tables });
         }
         Ok(parts)
     }
@@ -143,6 +146,19 @@ impl Looker {
             waiting.insert(service.context(), (outbox, lag.now().await?));
         }
         Ok(waiting)
+    }
+
+    /// Completed sales of all sellers whose names begin like this.
+    pub async fn completed(&mut self, sellers: &str) -> Result<i64> {
+        let settlement = self.watched.iter_mut().find(|watched| watched.service == Service::Settlement);
+        let database = &mut settlement.context("settlement is not looked at")?.database;
+        let (completed,): (i64,) =
+            sqlx::query_as("SELECT count(*) FROM settlement WHERE status = 'completed' AND starts_with(seller_id, $1)")
+                .bind(sellers)
+                .fetch_one(database)
+                .await
+                .context("cannot count the completed sales")?;
+        Ok(completed)
     }
 }
 
@@ -276,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_line_tells_how_far_the_run_is_and_names_failures() {
-        let part = Part { memory: 5 << 20, sessions: 7, outbox: 2, lag: 3, tables: Vec::new() };
+        let part = Part { memory: 5 << 20, sessions: 7, outbox: 2, lag: 3, ..Part::default() };
         let requests = Interval { requests_per_s: 141.4, p95_ms: 12.34, p99_ms: 56.78, failed: 0, connected: 1_000 };
         let parts = [("bidding", part.clone()), ("listing", part)].into();
         let mut sample = Sample { at_s: 65.0, requests, parts };

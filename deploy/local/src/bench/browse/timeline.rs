@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn sample(at_s: f64, failed: u64, p95_ms: f64) -> Sample {
-        let part = Part { memory: 5 << 20, sessions: 7, outbox: 2, lag: 3, tables: Vec::new() };
+        let part = Part { memory: 5 << 20, sessions: 7, outbox: 2, lag: 3, ..Part::default() };
         let requests = Interval { requests_per_s: 100.0, p95_ms, p99_ms: 2.0 * p95_ms, failed, connected: 20 };
         Sample { at_s, requests, parts: [("bidding", part.clone()), ("listing", part)].into() }
     }

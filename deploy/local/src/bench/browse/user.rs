@@ -13,8 +13,9 @@ use super::goods;
 use super::mix::{self, Operation};
 use crate::bench::client::{Post, Request};
 
-/// A lot that somebody lists while the load runs ends between so many seconds later.
-const LASTS_S: (u64, u64) = (60, 300);
+/// A lot that somebody lists while the load runs ends between so many seconds later. It is published a thought after it
+/// was drafted, in 70 s at most (unless told otherwise), and has to last some seconds more, or it is refused.
+const LASTS_S: (u64, u64) = (90, 300);
 /// Nobody bids on what costs more; amounts end at 2^53.
 const TOO_DEAR: i64 = 1 << 48;
 /// Somebody has at most so many things to do before anything else.

@@ -1,140 +1,30 @@
 //! What comes at the same time is decided in one unit of work, and each as if it had come alone.
 
-use std::sync::Arc;
+mod calls;
+mod market;
+
+use std::task::Poll;
 
 use chrono::DateTime;
 use futures::executor::block_on;
 use futures::future::join_all;
-use futures::{join, poll};
-use settlement_application::{Answered, Facts, Outcome, Settlements, UseError, Worker};
+use futures::poll;
+use settlement_application::{Answered, Outcome, UseError};
 use settlement_domain::call::CallStatus;
 use settlement_domain::saga::Act;
-use settlement_domain::settlement::{Lot, Parcel, Sale};
-use settlement_domain::{
-    AuctionId, GatewayCall, Instruction, Money, PayoutRules, Settlement, SettlementId, Status, UserId,
-};
-use settlement_harness::{Faults, HandClock, MemoryGateway, MemoryStore, When, fees, terms};
-use settlement_ports::{
-    Fact, FactHandler, HandleError, Handled, Incoming, Receipt, RequestKey, SettlementStore, Viewer,
-};
+use settlement_domain::settlement::Parcel;
+use settlement_domain::{AuctionId, GatewayCall, Instruction, Money, Settlement, Status, UserId};
+use settlement_harness::When;
+use settlement_ports::{Fact, FactHandler, HandleError, Handled, RequestKey, SettlementStore};
 use uuid::Uuid;
 
-/// A market in which many sales are under way.
-struct Market {
-    faults: Faults,
-    store: MemoryStore,
-    settlements: Settlements,
-    facts: Facts,
-    worker: Worker,
-}
-
-impl Market {
-    fn new() -> Self {
-        let faults = Faults::default();
-        let store = MemoryStore::new(HandClock::default(), faults.clone());
-        let gateway = MemoryGateway::new(Faults::default(), Box::new(|_| {}));
-        let settlements = Settlements::new(Arc::new(store.clone()));
-        let facts = Facts::new(Arc::new(store.clone()), terms(), fees());
-        let worker = Worker::new(Arc::new(store.clone()), Arc::new(gateway), PayoutRules::default());
-        Self { faults, store, settlements, facts, worker }
-    }
-
-    /// So many lots are sold.
-    fn sells(count: usize) -> (Self, Vec<Settlement>) {
-        let market = Self::new();
-        let events: Vec<_> = (0..count).map(|lot| sold(AuctionId::from(Uuid::now_v7()), lot)).collect();
-        assert_eq!(block_on(market.facts.handle_all(&events)), Ok(vec![Handled::Applied; count]));
-        let mut settlements = market.store.all_settlements();
-        settlements.sort_by_key(Settlement::id);
-        (market, settlements)
-    }
-
-    /// Somebody is kept waiting, and meanwhile others come.
-    fn act_together(&self, delayed: &Settlement, requests: &[(RequestKey, SettlementId, Act)]) -> Vec<Answer> {
-        block_on(async {
-            let mut elsewhere = self.store.begin().await.unwrap();
-            elsewhere.lock(delayed.id()).await.unwrap();
-            let first = [(key(delayed.buyer_id(), 0), delayed.id(), pay())];
-            let mut first = Box::pin(self.act(&first));
-            assert!(poll!(&mut first).is_pending());
-            let mut others = Box::pin(self.act(requests));
-            assert!(poll!(&mut others).is_pending());
-            drop(elsewhere);
-            let (first, others) = join!(first, others);
-            assert_eq!(status(&first[0]), Some(Status::Authorizing));
-            others
-        })
-    }
-
-    async fn act(&self, requests: &[(RequestKey, SettlementId, Act)]) -> Vec<Answer> {
-        let requests = requests.iter().map(|(key, id, act)| {
-            let actor = Viewer { user: key.principal.clone(), admin: false };
-            async move { self.settlements.act(&actor, key, *id, act.clone()).await }
-        });
-        join_all(requests).await
-    }
-
-    fn status(&self, id: SettlementId) -> Status {
-        self.store.committed_settlement(id).unwrap().status()
-    }
-
-    fn count(&self, port: &str) -> usize {
-        self.faults.log().iter().filter(|name| **name == port).count()
-    }
-
-    /// The worker does what is due.
-    fn works(&self) {
-        while !block_on(self.worker.run_once(10)).unwrap().is_idle() {}
-    }
-}
-
-fn user(name: &str) -> UserId {
-    name.parse().unwrap()
-}
-
-fn sold(auction: AuctionId, lot: usize) -> Incoming {
-    let sale = Sale {
-        auction_id: auction,
-        seller_id: user("seller"),
-        buyer_id: user(&format!("buyer-{lot}")),
-        price: Money::new(1_000, "USD".parse().unwrap()).unwrap(),
-        lot: Lot::Units,
-    };
-    told(auction, 1, Fact::AuctionSold(vec![sale]))
-}
-
-fn told(auction: AuctionId, sequence: u64, fact: Fact) -> Incoming {
-    let source = "/outcry/bidding-service".to_owned();
-    let receipt = Receipt { event_id: Uuid::now_v7(), source, key: auction.to_string(), sequence };
-    Incoming { receipt, fact, span: tracing::Span::none() }
-}
-
-fn key(who: &UserId, number: u32) -> RequestKey {
-    let mut fingerprint = [0; 32];
-    fingerprint[..4].copy_from_slice(&number.to_be_bytes());
-    RequestKey { principal: who.clone(), key: format!("key-{number}"), fingerprint }
-}
-
-fn pay() -> Act {
-    Act::Pay("pm_card_visa".parse().unwrap())
-}
-
-type Answer = Result<Answered<Outcome>, UseError>;
-
-fn status(answer: &Answer) -> Option<Status> {
-    match answer {
-        Ok(Answered { outcome: Outcome::Done { settlement }, .. }) => Some(settlement.status),
-        _ => None,
-    }
-}
+use crate::market::{Market, all_pay, key, pay, sold, status, told, user};
 
 #[test]
 fn requests_that_come_while_one_is_decided_are_decided_in_one_unit_of_work() {
     let (market, sales) = Market::sells(9);
     let before = market.count("tx.commit");
-    let requests: Vec<_> =
-        (1..).zip(&sales[1..]).map(|(n, sale)| (key(sale.buyer_id(), n), sale.id(), pay())).collect();
-    let answers = market.act_together(&sales[0], &requests);
+    let answers = market.act_together(&sales[0], &all_pay(&sales[1..]));
     assert!(answers.iter().all(|answer| status(answer) == Some(Status::Authorizing)), "{answers:?}");
     assert!(sales.iter().all(|sale| market.status(sale.id()) == Status::Authorizing));
     assert_eq!((market.store.all_calls().len(), market.count("tx.commit") - before), (9, 2));
@@ -185,39 +75,87 @@ fn everybody_is_answered_as_if_alone() {
 fn a_unit_of_work_that_is_spoilt_is_done_for_each_request_alone() {
     for when in [When::Before, When::After] {
         let (market, sales) = Market::sells(4);
-        let requests: Vec<_> =
-            (1..).zip(&sales[1..]).map(|(n, sale)| (key(sale.buyer_id(), n), sale.id(), pay())).collect();
-        // The commit of the delayed one comes first.
+        // The commit of the one who came before comes first.
         market.faults.at("tx.commit", market.count("tx.commit") + 1, when);
-        let answers = market.act_together(&sales[0], &requests);
+        let answers = market.act_together(&sales[0], &all_pay(&sales[1..]));
         assert!(answers.iter().all(|answer| status(answer) == Some(Status::Authorizing)), "{when:?}: {answers:?}");
         assert_eq!(market.store.all_calls().len(), 4, "{when:?}: each took effect once");
     }
 }
 
 #[test]
+fn a_bug_that_panics_costs_the_request_that_it_belongs_to_and_no_other() {
+    let (market, sales) = Market::sells(4);
+    // After the one who came before: all of them together, and then the first of them alone.
+    let saved = market.count("tx.save");
+    market.faults.at("tx.save", saved + 1, When::Panics);
+    market.faults.at("tx.save", saved + 2, When::Panics);
+    let answers = market.act_together(&sales[0], &all_pay(&sales[1..]));
+    assert!(matches!(answers[0], Err(UseError::Defect(_))), "{answers:?}");
+    assert!(answers[1..].iter().all(|answer| status(answer) == Some(Status::Authorizing)), "{answers:?}");
+    assert_eq!(market.status(sales[1].id()), Status::AwaitingPayment);
+}
+
+/// Whether it leads the others or is led by one of them.
+#[test]
+fn a_settlement_that_somebody_keeps_locked_delays_only_who_asks_for_it() {
+    for kept in 1..4 {
+        let (market, sales) = Market::sells(5);
+        let requests = all_pay(&sales);
+        block_on(async {
+            let mut elsewhere = market.store.begin().await.unwrap();
+            elsewhere.lock(sales[kept].id()).await.unwrap();
+            let closed = market.store.closed().await;
+            let mut waiting: Vec<_> = requests[..4].chunks(1).map(|request| Box::pin(market.act(request))).collect();
+            for one in &mut waiting {
+                assert!(poll!(one).is_pending());
+            }
+            let mut delayed = waiting.remove(kept);
+            drop(closed);
+            let (mut others, mut answers) = (Box::pin(join_all(waiting)), None);
+            // All of them have their turns, as a runtime would give them.
+            for _ in 0..3 {
+                assert!(poll!(&mut delayed).is_pending());
+                if answers.is_none()
+                    && let Poll::Ready(all) = poll!(&mut others)
+                {
+                    answers = Some(all);
+                }
+            }
+            let answers = answers.unwrap_or_else(|| panic!("{kept}: the others wait, too"));
+            assert!(
+                answers.iter().all(|answer| status(&answer[0]) == Some(Status::Authorizing)),
+                "{kept}: {answers:?}"
+            );
+            let mut late = Box::pin(market.act(&requests[4..]));
+            assert!(poll!(&mut late).is_ready(), "{kept}: nor does anybody wait who comes now");
+            assert!(poll!(&mut delayed).is_pending());
+            drop(elsewhere);
+            assert_eq!(status(&delayed.await[0]), Some(Status::Authorizing), "{kept}");
+        });
+        assert_eq!(market.store.all_calls().len(), 5, "{kept}");
+    }
+}
+
+#[test]
 fn who_shared_a_unit_of_work_with_one_that_went_away_asks_again() {
     let (market, sales) = Market::sells(3);
-    let requests: Vec<_> = (0..).zip(&sales).map(|(n, sale)| [(key(sale.buyer_id(), n), sale.id(), pay())]).collect();
+    let requests = all_pay(&sales);
     block_on(async {
-        let mut elsewhere = Vec::new();
-        for sale in &sales[..2] {
-            let mut tx = market.store.begin().await.unwrap();
-            tx.lock(sale.id()).await.unwrap();
-            elsewhere.push(tx);
-        }
-        let mut waiting: Vec<_> = requests.iter().map(|request| Box::pin(market.act(request))).collect();
+        let closed = market.store.closed().await;
+        let mut waiting: Vec<_> = requests.chunks(1).map(|request| Box::pin(market.act(request))).collect();
         for one in &mut waiting {
             assert!(poll!(one).is_pending());
         }
         let (third, mut second, first) = (waiting.pop().unwrap(), waiting.pop().unwrap(), waiting.pop().unwrap());
-        drop(elsewhere.remove(0));
+        drop(closed);
         assert_eq!(status(&first.await[0]), Some(Status::Authorizing));
+        let closed = market.store.closed().await;
         assert!(poll!(&mut second).is_pending(), "it decides for the third one, too");
         drop(second);
         assert_eq!(third.await[0], Err(UseError::Unknown));
-        drop(elsewhere);
-        for request in &requests[1..] {
+        drop(closed);
+        for request in requests[1..].chunks(1) {
             assert_eq!(status(&market.act(request).await[0]), Some(Status::Authorizing));
         }
     });
@@ -227,9 +165,9 @@ fn who_shared_a_unit_of_work_with_one_that_went_away_asks_again() {
 #[test]
 fn what_follows_from_an_answer_is_taken_up_with_it() {
     let (market, sales) = Market::sells(1);
-    block_on(market.act(&[(key(sales[0].buyer_id(), 1), sales[0].id(), pay())]));
+    block_on(market.act(&all_pay(&sales)));
     let before = market.count("tx.commit");
-    block_on(market.worker.make_calls(10)).unwrap();
+    market.makes_calls();
     let commits = market.count("tx.commit") - before;
     assert_eq!(
         (market.status(sales[0].id()), commits),
@@ -241,10 +179,9 @@ fn what_follows_from_an_answer_is_taken_up_with_it() {
 #[test]
 fn answers_that_cannot_be_taken_in_together_are_taken_in_one_by_one() {
     let (market, sales) = Market::sells(3);
-    let requests: Vec<_> = (0..).zip(&sales).map(|(n, sale)| (key(sale.buyer_id(), n), sale.id(), pay())).collect();
-    block_on(market.act(&requests));
+    block_on(market.act(&all_pay(&sales)));
     market.faults.at("tx.call", market.count("tx.call"), When::Before);
-    block_on(market.worker.make_calls(10)).unwrap();
+    market.makes_calls();
     let escrowed = sales.iter().filter(|sale| market.status(sale.id()) == Status::Escrowed).count();
     assert_eq!(escrowed, 3, "nobody waits until the call is asked for");
 }
@@ -323,7 +260,7 @@ fn two_answers_for_one_settlement_both_count_also_when_one_of_them_is_its_payout
     act(sales[0].buyer_id(), 3, Act::Receive);
     block_on(market.worker.pass_time(10)).unwrap();
     add_stray(2);
-    block_on(market.worker.make_calls(10)).unwrap();
+    market.makes_calls();
     assert_eq!((market.status(id), over(2)), (Status::Completed, true), "both were answered in one round");
     assert!(market.store.all_calls().iter().all(|call| matches!(call.status(), CallStatus::Answered(_))));
 }
