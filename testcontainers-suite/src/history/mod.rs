@@ -9,13 +9,16 @@
 //!   is not known may be in it once or not at all;
 //! - [`Rule::Answer`]: what a client was told is what the log says;
 //! - [`Rule::Time`]: what had ended before something else began comes before it (linearizability), reads included;
-//! - [`Rule::Refusal`]: at some moment during a call that was refused the auction did refuse it, or its time was over;
+//! - [`Rule::Refusal`]: at some moment during a call that was refused the auction did refuse it for this reason, and a
+//!   refusal for a reason that no bid here can meet is wrong whenever it came;
 //! - [`Rule::Price`]: prices and leaders follow from the maxima by the rules of the trade;
-//! - [`Rule::Close`]: the close is one point, and nothing is accepted after it;
+//! - [`Rule::Close`]: the close is one point, nothing is accepted after it, nor once the time is over, and nobody is told
+//!   that it is over before;
 //! - [`Rule::Key`]: an idempotency key has one answer and one effect.
 //!
 //! Pure code: times are durations since the run began.
 
+mod close;
 mod log;
 mod operations;
 mod order;
@@ -84,7 +87,7 @@ pub enum Refusal {
     NotRaised,
     /// The auction is not open.
     NotOpen,
-    /// For a reason that has nothing to do with other bids.
+    /// For a reason that no bid of a history gives: who bids here may bid, and sends what can be read.
     Other(String),
 }
 
@@ -167,6 +170,8 @@ pub struct History {
     pub looks: Vec<Look>,
     /// Its log.
     pub log: Vec<Entry>,
+    /// When its time was over, by the clock that decides that, as exactly as it is known here; none, if it is not.
+    pub ends: Option<Interval>,
 }
 
 /// What a finding contradicts; the module tells each rule.
@@ -225,8 +230,12 @@ impl History {
         let log = log::Log::of(self, &mut findings);
         let operations = operations::of(&self.calls, &mut findings);
         let matched = operations::matched(&operations, &log, &mut findings);
-        order::check(&operations, &matched, &self.looks, &log, &mut findings);
-        price::check(self.terms, &operations, &matched, &log, &mut findings);
+        let standings = price::check(self.terms, &operations, &matched, &log, &mut findings);
+        let seen = order::Seen { operations: &operations, matched: &matched, log: &log, standings: &standings };
+        seen.check(&self.looks, &mut findings);
+        if let Some(ends) = self.ends {
+            close::check(ends, &operations, &mut findings);
+        }
         findings.0
     }
 }

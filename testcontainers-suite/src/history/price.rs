@@ -2,6 +2,8 @@
 //! and never above itself; at equal maxima the earlier leads at that amount. So prices and leaders follow from the order
 //! of the maxima alone, which the clients know and the log does not show.
 
+use std::collections::BTreeMap;
+
 use super::{
     Ascending, Findings, Placed, Rule,
     log::Log,
@@ -10,7 +12,7 @@ use super::{
 
 /// Who leads, as far as it is certain.
 #[derive(Debug, Clone, Copy)]
-enum Standing<'h> {
+pub(super) enum Standing<'h> {
     NoBids,
     Led {
         leader: &'h str,
@@ -21,15 +23,18 @@ enum Standing<'h> {
     Uncertain,
 }
 
-/// Plays the bids again, as far as their maxima are certain.
-pub(super) fn check(
+/// The standing after each bid, by its place in the log.
+pub(super) type Standings<'h> = BTreeMap<u64, Standing<'h>>;
+
+/// Plays the bids again, as far as their maxima are certain, up to the first that cannot be. Tells how they stood.
+pub(super) fn check<'m>(
     terms: Ascending,
     operations: &[Operation<'_>],
-    matched: &[Matched<'_>],
+    matched: &'m [Matched<'_>],
     log: &Log<'_>,
     findings: &mut Findings,
-) {
-    let mut standing = Standing::NoBids;
+) -> Standings<'m> {
+    let (mut standing, mut standings) = (Standing::NoBids, Standings::new());
     for Matched { place, bid, operation } in matched {
         let amount = operation.map(|index| operations[index].amount);
         let next = match amount {
@@ -44,20 +49,22 @@ pub(super) fn check(
                     Rule::Price,
                     format!("after {amount} it has to be {effect}, {leader} at {price}; event {place} is {bid:?}"),
                 );
-                return;
+                return standings;
             }
         }
         standing = match next {
             Some((_, now)) => now,
-            // Whoever takes the lead by a known maximum makes it certain again.
-            None if bid.effect == "leading" => amount.map_or(Standing::Uncertain, |maximum| Standing::Led {
+            // Whoever takes the lead, or raises, by a known maximum makes it certain again.
+            None if bid.effect != "outbid" => amount.map_or(Standing::Uncertain, |maximum| Standing::Led {
                 leader: &bid.leader,
                 maximum,
                 price: bid.price,
             }),
             None => Standing::Uncertain,
         };
+        standings.insert(*place, standing);
     }
+    standings
 }
 
 /// What a bid of a known maximum does; none, if that is not certain.

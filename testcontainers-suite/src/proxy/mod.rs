@@ -2,7 +2,8 @@
 //! connections, or leaves one side believing in a connection that the other has forgotten.
 //!
 //! Bytes that a cut or a delay holds back are kept and go on afterwards, as TCP would send them again; so does the end
-//! of a connection. Everything is bounded: connections, and what waits in each.
+//! of a connection. No new connection gets through a cut of either way: a handshake goes both. Everything is bounded:
+//! connections, and what waits in each.
 
 mod pump;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use tokio::{
+    io::Interest,
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
@@ -30,6 +32,8 @@ use self::pump::Connection;
 const CONNECTIONS: usize = 512;
 /// A server that does not take a connection within this time is away.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether a client that waits for a cut to heal is still there.
+const LOOKS_EVERY: Duration = Duration::from_millis(50);
 
 /// A direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,10 @@ impl Weather {
             Way::ToServer => &mut self.to_server,
             Way::ToClient => &mut self.to_client,
         }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.to_server.cut || self.to_client.cut
     }
 }
 
@@ -141,7 +149,7 @@ impl Proxy {
         *self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner) = servers.to_vec();
     }
 
-    /// Nothing passes this way, and nobody is told.
+    /// Nothing passes this way, and nobody is told. New connections wait, or leave, until both ways are open.
     pub fn cut(&self, way: Way) {
         self.shared.weather.send_modify(|weather| weather.sky_mut(way).cut = true);
     }
@@ -225,10 +233,30 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn carry(client: TcpStream, shared: &Shared) {
     let number = shared.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-    let weather = shared.weather.subscribe();
-    match connect(shared).await {
+    let mut weather = shared.weather.subscribe();
+    let server = if gets_through(&client, number, &mut weather).await { connect(shared).await } else { None };
+    match server {
         Some(server) => Connection { number, weather, shared }.run(client, server).await,
         None => pump::reset(&client),
+    }
+}
+
+/// Waits until neither way is cut. It never is for a client that has gone, or whose connection was reset.
+async fn gets_through(client: &TcpStream, number: u64, weather: &mut watch::Receiver<Weather>) -> bool {
+    let is_open = async {
+        let weather = weather.wait_for(|weather| weather.reset >= number || !weather.is_cut()).await;
+        weather.is_ok_and(|weather| weather.reset < number)
+    };
+    tokio::select! {
+        is_open = is_open => is_open,
+        () = has_gone(client) => false,
+    }
+}
+
+/// Waits until a client has ended its side. What it has sent before stays unread.
+async fn has_gone(client: &TcpStream) {
+    while client.ready(Interest::READABLE).await.is_ok_and(|ready| !ready.is_read_closed()) {
+        tokio::time::sleep(LOOKS_EVERY).await;
     }
 }
 

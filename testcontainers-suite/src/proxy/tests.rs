@@ -44,6 +44,20 @@ async fn hears(to: &mut TcpStream, what: &str) {
     assert_eq!(String::from_utf8(heard).unwrap(), what);
 }
 
+/// Waits until so many connections are open.
+async fn has_open(proxy: &Proxy, connections: usize) {
+    let counted = async {
+        while proxy.open() != connections {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, counted).await.expect("other connections are open");
+}
+
+async fn nobody_comes(listener: &TcpListener) {
+    assert!(timeout(A_WHILE, listener.accept()).await.is_err(), "a connection came through");
+}
+
 async fn hears_nothing(to: &mut TcpStream) {
     let mut heard = [0; 64];
     assert!(timeout(A_WHILE, to.read(&mut heard)).await.is_err(), "{heard:?}");
@@ -94,6 +108,45 @@ async fn a_cut_hides_the_end_of_a_connection() {
     hears_nothing(&mut server).await;
     proxy.heal();
     assert_eq!(timeout(SOON, server.read(&mut [0; 1])).await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn nobody_connects_through_a_cut_of_either_way_before_it_heals() {
+    for way in Way::BOTH {
+        let line = Line::new().await;
+        line.proxy.cut(way);
+        let mut client = TcpStream::connect(line.proxy.address()).await.unwrap();
+        says(&mut client, "let me in").await;
+        nobody_comes(&line.listener).await;
+        line.proxy.heal();
+        let accepted = timeout(SOON, line.listener.accept()).await.expect("the cut is healed");
+        hears(&mut accepted.unwrap().0, "let me in").await;
+    }
+}
+
+#[tokio::test]
+async fn who_gives_up_during_a_cut_never_reaches_the_server() {
+    let line = Line::new().await;
+    line.proxy.cut(Way::ToServer);
+    let mut client = TcpStream::connect(line.proxy.address()).await.unwrap();
+    says(&mut client, "let me in").await;
+    has_open(&line.proxy, 2).await;
+    drop(client);
+    has_open(&line.proxy, 1).await;
+    line.proxy.heal();
+    nobody_comes(&line.listener).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_cut_to_heal_can_be_reset() {
+    let line = Line::new().await;
+    line.proxy.cut(Way::ToClient);
+    let mut client = TcpStream::connect(line.proxy.address()).await.unwrap();
+    has_open(&line.proxy, 2).await;
+    line.proxy.reset();
+    is_reset(&mut client).await;
+    line.proxy.heal();
+    nobody_comes(&line.listener).await;
 }
 
 #[tokio::test]

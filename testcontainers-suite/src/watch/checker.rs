@@ -1,5 +1,8 @@
 //! Judges events, one after the other, without knowing a broker: what an event may have against it, and what was seen.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write,
@@ -17,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{openapi::shape, world::Service};
 
-/// Most faults that are kept of each kind.
+/// Most faults that are kept of each kind in a topic.
 const MOST_FAULTS: usize = 50;
 
 /// What an event may have against it.
@@ -151,6 +154,19 @@ impl Checker {
         }
     }
 
+    /// The number of a key's last event, if there is one.
+    #[must_use]
+    pub fn last(&self, service: Service, key: &str) -> Option<u64> {
+        let seen = self.seen.get(&(service, key.to_owned()))?;
+        seen.last_key_value().map(|(number, _)| *number)
+    }
+
+    /// Tells the faults of these kinds in the topics of these services and forgets them: whoever asks next hears of later
+    /// ones only.
+    pub fn take_faults(&mut self, kinds: &[Kind], services: &[Service]) -> Vec<String> {
+        places(kinds, services).filter_map(|place| self.faults.remove(&place)).flatten().collect()
+    }
+
     /// No event so far has a fault of these kinds.
     pub fn holds(&self, kinds: &[Kind]) -> Result<()> {
         self.holds_of(kinds, &Service::ALL)
@@ -160,9 +176,8 @@ impl Checker {
     pub fn holds_of(&self, kinds: &[Kind], services: &[Service]) -> Result<()> {
         let total: u64 = self.counts.values().sum();
         ensure!(total > 0, "no event was seen");
-        let meant = |kind: &Kind, service: &Service| kinds.contains(kind) && services.contains(service);
-        let found = self.faults.iter().filter(|((kind, service), _)| meant(kind, service));
-        let faults: Vec<&str> = found.flat_map(|(_, faults)| faults).map(String::as_str).collect();
+        let found = places(kinds, services).filter_map(|place| self.faults.get(&place));
+        let faults: Vec<&str> = found.flatten().map(String::as_str).collect();
         ensure!(faults.is_empty(), "of {total} events, these do not hold:\n{}", faults.join("\n"));
         Ok(())
     }
@@ -186,6 +201,11 @@ impl Checker {
         }
         Ok(table)
     }
+}
+
+/// Where faults of these kinds in the topics of these services are kept.
+fn places(kinds: &[Kind], services: &[Service]) -> impl Iterator<Item = (Kind, Service)> {
+    kinds.iter().flat_map(move |kind| services.iter().map(move |service| (*kind, *service)))
 }
 
 /// Without the alternative that lets readers take values of later versions: whoever sends now knows all values of now.
@@ -221,129 +241,4 @@ fn is_traceparent(value: &str) -> bool {
 
 fn schemas() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../event-contracts/schemas")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// The golden example of a type, changed, as the record that follows `before` others of its key.
-    fn judged(checker: &mut Checker, event_type: &str, change: impl FnOnce(&mut HashMap<String, String>, &mut Value)) {
-        let event = catalogue::events().expect("a catalogue").into_iter().find(|event| event.event_type == event_type);
-        let event = event.expect("a known type");
-        let mut headers: HashMap<String, String> =
-            event.example.envelope.to_headers().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        headers.insert("ce_sequence".to_owned(), "1".to_owned());
-        let mut data = event.example.data.clone();
-        let key = event.example.envelope.subject;
-        change(&mut headers, &mut data);
-        let service = Service::ALL.into_iter().find(|service| service.topic() == event.topic).expect("a service");
-        checker.take(&Record {
-            service,
-            key: key.as_bytes(),
-            headers: headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
-            payload: data.to_string().as_bytes(),
-        });
-    }
-
-    fn faults(event_type: &str, change: impl FnOnce(&mut HashMap<String, String>, &mut Value)) -> Vec<Kind> {
-        let mut checker = Checker::new().expect("the committed schemas");
-        judged(&mut checker, event_type, change);
-        kinds(checker)
-    }
-
-    fn kinds(checker: Checker) -> Vec<Kind> {
-        checker.faults.into_keys().map(|(kind, _)| kind).collect()
-    }
-
-    #[test]
-    fn every_golden_example_passes() {
-        for event in catalogue::events().expect("a catalogue") {
-            assert_eq!(faults(event.event_type, |_, _| ()), [], "{}", event.event_type);
-        }
-    }
-
-    const BID: &str = "outcry.bidding.bid.placed.v1";
-    const STARTED: &str = "outcry.settlement.started.v1";
-
-    fn without(member: &str) -> impl FnOnce(&mut HashMap<String, String>, &mut Value) {
-        move |_, data| drop(data.as_object_mut().expect("an object").remove(member).expect("it was there"))
-    }
-
-    #[test]
-    fn what_does_not_fit_its_schema_is_found() {
-        assert_eq!(faults(BID, without("price")), [Kind::Schema], "a member dropped");
-        assert_eq!(faults(BID, |_, data| data["price"] = json!("7")), [Kind::Schema], "another type");
-        assert_eq!(faults(BID, |_, data| data["max_amount"] = json!(7)), [Kind::Schema], "a member too many");
-        assert_eq!(faults(STARTED, |_, data| data["status"] = json!("unknown")), [Kind::Schema], "no value of now");
-    }
-
-    #[test]
-    fn an_envelope_that_is_not_whole_is_found() {
-        for name in ["content-type", "ce_specversion", "ce_id", "ce_source", "ce_subject", "ce_time", "ce_partitionkey"]
-        {
-            assert_eq!(faults(BID, |headers, _| drop(headers.remove(name))), [Kind::Envelope], "without {name}");
-        }
-        let of = |name: &'static str, value: &'static str| {
-            faults(BID, move |headers, _| drop(headers.insert(name.to_owned(), value.to_owned())))
-        };
-        assert_eq!(of("ce_subject", "another"), [Kind::Envelope]);
-        assert_eq!(of("ce_source", "/outcry/listing-service"), [Kind::Envelope]);
-        assert_eq!(of("ce_traceparent", "00-7-7-01"), [Kind::Envelope]);
-        assert_eq!(of("ce_type", "outcry.bidding.bid.placed.v2"), [Kind::Unknown]);
-        assert_eq!(of("ce_type", STARTED), [Kind::Unknown], "in another topic");
-        assert_eq!(
-            faults(BID, |_, data| data["auction_id"] = json!(Uuid::nil())),
-            [Kind::Envelope],
-            "about another key"
-        );
-    }
-
-    /// What is wrong with the numbers of a key's events, each with its id.
-    fn in_this_order(numbers: &[(&str, u128)]) -> Vec<Kind> {
-        let mut checker = Checker::new().expect("the committed schemas");
-        for (sequence, id) in numbers {
-            judged(&mut checker, BID, |headers, _| {
-                headers.insert("ce_sequence".to_owned(), (*sequence).to_owned());
-                headers.insert("ce_id".to_owned(), Uuid::from_u128(*id).to_string());
-            });
-        }
-        kinds(checker)
-    }
-
-    #[test]
-    fn a_gap_and_a_step_back_are_found_and_a_repetition_is_not() {
-        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("3", 3)]), []);
-        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("2", 2), ("3", 3)]), [], "delivery is at least once");
-        assert_eq!(in_this_order(&[("1", 1), ("3", 3)]), [Kind::Sequence], "a gap");
-        assert_eq!(in_this_order(&[("2", 2)]), [Kind::Sequence], "the first is missing");
-        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("2", 9)]), [Kind::Sequence], "two of the same number");
-        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("1", 9)]), [Kind::Sequence], "another first one");
-    }
-
-    #[test]
-    fn what_is_published_once_more_from_some_place_on_is_told_apart_from_what_is_missing() {
-        assert_eq!(in_this_order(&[("1", 1), ("2", 2), ("1", 1)]), [Kind::Again], "a step back");
-        let again = [("1", 1), ("2", 2), ("3", 3), ("2", 2), ("3", 3), ("4", 4)];
-        assert_eq!(in_this_order(&again), [Kind::Again]);
-        let and_a_gap = [("1", 1), ("2", 2), ("1", 1), ("2", 2), ("4", 4)];
-        assert_eq!(in_this_order(&and_a_gap), [Kind::Sequence, Kind::Again]);
-    }
-
-    #[test]
-    fn a_fault_in_the_topic_of_one_service_is_none_of_the_others() {
-        let mut checker = Checker::new().expect("the committed schemas");
-        judged(&mut checker, BID, |headers, _| drop(headers.insert("ce_sequence".to_owned(), "2".to_owned())));
-        assert!(checker.holds_of(&[Kind::Sequence], &[Service::Bidding]).is_err());
-        assert!(checker.holds_of(&[Kind::Sequence], &[Service::Listing, Service::Settlement]).is_ok());
-        assert!(checker.holds(&[Kind::Sequence]).is_err());
-    }
-
-    #[test]
-    fn a_run_without_events_shows_nothing() {
-        let checker = Checker::new().expect("the committed schemas");
-        assert!(checker.holds(&[Kind::Schema]).is_err() && checker.every_type_was_seen(&[]).is_err());
-    }
 }

@@ -1,5 +1,6 @@
 //! Whether the services agree again: all are ready, nothing waits in an outbox, no consumer lags, nothing is overdue, and
-//! listing shows what bidding decided. Databases and broker are asked directly, past the proxies.
+//! listing shows what bidding decided. Databases and broker are asked directly, past the proxies. What has to be alike once
+//! a lot is over is said in [`crate::outcome`].
 
 use std::{
     collections::BTreeMap,
@@ -126,6 +127,16 @@ impl Witness {
         tokio::task::spawn_blocking(count).await?
     }
 
+    /// Messages on the topics of all services, whoever sent them.
+    pub async fn published(&self) -> Result<i64> {
+        let consumers = Arc::clone(&self.consumers);
+        let count = move || {
+            let counts = consumers.iter().map(|(service, consumer)| records(consumer, &service.topic()));
+            counts.sum::<Result<i64>>()
+        };
+        tokio::task::spawn_blocking(count).await?
+    }
+
     /// Whether the broker answers.
     pub async fn reaches_the_broker(&self) -> Result<()> {
         let consumers = Arc::clone(&self.consumers);
@@ -141,7 +152,7 @@ impl Witness {
 }
 
 fn pool(url: &str) -> Result<PgPool> {
-    Ok(PgPoolOptions::new().max_connections(2).acquire_timeout(ANSWERS_WITHIN).connect_lazy(url)?)
+    Ok(PgPoolOptions::new().max_connections(4).acquire_timeout(ANSWERS_WITHIN).connect_lazy(url)?)
 }
 
 /// The numbers of a topic's partitions.

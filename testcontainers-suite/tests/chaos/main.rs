@@ -2,10 +2,13 @@
 //! each of them everything has to be right again, and soon. A few of the faults in `make test`; all of them, and longer,
 //! with `OUTCRY_CHAOS=all`, which is `make chaos`.
 
+mod aftermath;
+mod contract;
 mod converge;
 mod extent;
 mod faults;
 mod load;
+mod outcome;
 mod report;
 mod round;
 mod stage;

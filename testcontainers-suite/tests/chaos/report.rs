@@ -15,16 +15,22 @@ pub struct Line {
     pub what: String,
     /// How long it was wrong.
     pub lasted: Duration,
+    /// What shows that it was.
+    pub proof: String,
     /// What users saw meanwhile.
     pub seen: Seen,
     /// Reads of the books meanwhile.
     pub reads: Reads,
-    /// How long after it was mended everything agreed.
+    /// How long after the cause was gone everything agreed.
     pub converged: Option<Duration>,
+    /// It has to within this time.
+    pub agrees_within: Duration,
     /// Bids in the logs of the hot lots.
     pub bids: usize,
     /// Sales that were paid out.
     pub sales: usize,
+    /// Most sessions of a service with its database.
+    pub sessions: i64,
     /// What is wrong.
     pub findings: usize,
 }
@@ -33,8 +39,8 @@ static LINES: Mutex<Vec<Line>> = Mutex::new(Vec::new());
 static LEFT_OUT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 const HEAD: &str = "\
-| what was wrong | for | ok | refused | come again | lost | no answer | p95 | slowest | books read | agreed after | bids | sales | findings |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+| what was wrong | for | ok | refused | come again | lost | no answer | p95 | slowest | books read | agreed after | bids | sales | sessions | findings |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -43,12 +49,14 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Prints a line and keeps it for the table.
 pub fn print(line: Line) {
-    let Line { what, lasted, seen, reads, converged, bids, sales, findings } = &line;
-    let converged =
-        converged.map_or("did not converge".to_owned(), |time| format!("converged {} later", seconds(time)));
+    let Line { what, lasted, proof, seen, reads, converged, agrees_within, bids, sales, sessions, findings } = &line;
+    let allowed = seconds(*agrees_within);
+    let converged = converged.map_or("did not converge".to_owned(), |time| {
+        format!("converged {} later, of {allowed} that are allowed", seconds(time))
+    });
     println!(
-        "   {what}, {}: users saw {seen}; the books balanced in {} reads ({} not answered); {converged}; \
-         {bids} bids on hot lots, {sales} sales paid out; {findings} findings",
+        "   {what}, {} ({proof}): users saw {seen}; the books balanced in {} reads ({} not answered); {converged}; \
+         {bids} bids on hot lots, {sales} sales paid out; at most {sessions} sessions with a database; {findings} findings",
         seconds(*lasted),
         reads.shown,
         reads.missed,
@@ -71,16 +79,17 @@ pub fn print_table() {
     let (lines, left_out) = (locked(&LINES), locked(&LEFT_OUT));
     let mut table = String::new();
     for line in lines.iter() {
-        let Line { what, lasted, seen, reads, converged, bids, sales, findings } = line;
-        let Seen { ok, refused, busy, lost, unanswered, p95, slowest } = seen;
+        let Line { what, lasted, seen, reads, converged, agrees_within, bids, sales, sessions, findings, .. } = line;
+        let Seen { ok, refused, busy, lost, unanswered, p95, slowest, .. } = seen;
         let _ = writeln!(
             table,
-            "| {what} | {} | {ok} | {refused} | {busy} | {lost} | {unanswered} | {} ms | {} ms | {} | {} | {bids} | {sales} | {findings} |",
+            "| {what} | {} | {ok} | {refused} | {busy} | {lost} | {unanswered} | {} ms | {} ms | {} | {} of {} | {bids} | {sales} | {sessions} | {findings} |",
             seconds(*lasted),
             p95.as_millis(),
             slowest.as_millis(),
             reads.shown,
             converged.map_or("never".to_owned(), seconds),
+            seconds(*agrees_within),
         );
     }
     if !table.is_empty() {

@@ -71,7 +71,7 @@ pub fn played(seed: u64, bids: usize) -> History {
     let mut chance = Chance::of_seed(seed);
     let mut auction = Auction { leader: None, price: None, bid_count: 0, log: Vec::new(), closed: false };
     auction.add(Event::Opened);
-    let (mut calls, mut looks) = (Vec::new(), Vec::new());
+    let (mut calls, mut looks, mut ends) = (Vec::new(), Vec::new(), ms(1_000 + bids * 10));
     for number in 0..bids {
         let moment = 1_000 + number * 10;
         let interval = |chance: &mut Chance| Interval {
@@ -87,7 +87,7 @@ pub fn played(seed: u64, bids: usize) -> History {
         if number * 10 > bids * 9 && !auction.closed {
             let winner = auction.leader.map(|(bidder, _)| alias(bidder));
             let price = auction.price;
-            auction.closed = true;
+            (auction.closed, ends) = (true, ms(moment));
             auction.add(Event::Closed { price, winner });
         } else if chance.below(30) == 0 && !auction.closed {
             auction.add(Event::Other("auction.resumed".to_owned()));
@@ -124,5 +124,6 @@ pub fn played(seed: u64, bids: usize) -> History {
         let (price, winner) = (auction.price, auction.leader.map(|(bidder, _)| alias(bidder)));
         auction.add(Event::Closed { price, winner });
     }
-    History { terms: TERMS, calls, looks, log: auction.log }
+    let ends = Some(Interval { began: ends, ended: ends });
+    History { terms: TERMS, calls, looks, log: auction.log, ends }
 }

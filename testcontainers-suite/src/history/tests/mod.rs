@@ -1,6 +1,8 @@
 //! Right histories are found right, and a violation of every kind is found.
 
 mod auction;
+mod closes;
+mod refusals;
 
 use std::time::Duration;
 
@@ -208,61 +210,6 @@ fn a_read_that_shows_what_never_was_is_found() {
 }
 
 #[test]
-fn a_refusal_without_a_moment_that_justifies_it_is_found() {
-    is_found(Rule::Refusal, |history, _| {
-        let refused = history.calls.iter().find(|call| call.outcome == Outcome::Refused(Refusal::TooLow))?;
-        let key = refused.key.clone();
-        history.calls.iter_mut().filter(|call| call.key == key).for_each(|call| call.amount = 1_000_000);
-        Some(())
-    });
-    is_found(Rule::Refusal, |history, chance| {
-        // When it is certain that it was open.
-        let early: Vec<_> = accepted(history).into_iter().skip(5).take(10).collect();
-        let call = one_of(&early, chance)?;
-        history.calls.push(Call {
-            key: "another".to_owned(),
-            outcome: Outcome::Refused(Refusal::NotOpen),
-            ..history.calls[call].clone()
-        });
-        Some(())
-    });
-}
-
-/// Somebody bids at these times, ms, and another one is told at 20 ms that the auction is not open; a read at 30 ms shows
-/// that it is not closed.
-fn refused_at_20_ms(bids: &[(u64, i64)]) -> History {
-    let at = |time| Interval { began: Duration::from_millis(time), ended: Duration::from_millis(time + 1) };
-    let call = |bidder: &str, key: String, amount, time, outcome| {
-        let bidder = bidder.to_owned();
-        Call { bidder, key, amount, interval: at(time), outcome }
-    };
-    let late = call("bert", "late".to_owned(), 5_000, 20, Outcome::Refused(Refusal::NotOpen));
-    let seen = bids.iter().filter(|(time, _)| *time < 30).count() as u64;
-    let look = Look { interval: at(30), sequence: seen + 1, price: Some(1_000), bid_count: seen };
-    let opened = Entry { sequence: 1, event: Event::Opened };
-    let (mut calls, mut log) = (vec![late], vec![opened]);
-    for (bid_count, (time, amount)) in (1..).zip(bids) {
-        let (bid, sequence, price) = (format!("bid-{bid_count}"), bid_count + 1, 1_000);
-        let effect = if bid_count == 1 { "leading" } else { "max_raised" }.to_owned();
-        let alias = "alias".to_owned();
-        let told = Told { bid: bid.clone(), effect: effect.clone(), sequence, price, bid_count };
-        calls.push(call("anna", format!("key-{bid_count}"), *amount, *time, Outcome::Accepted(told)));
-        let placed = Placed { bid, alias: alias.clone(), effect, price, leader: alias, next_minimum: 1_100, bid_count };
-        log.push(Entry { sequence, event: Event::Bid(placed) });
-    }
-    let closed = Event::Closed { price: Some(1_000), winner: Some("alias".to_owned()) };
-    log.push(Entry { sequence: bids.len() as u64 + 2, event: closed });
-    History { terms: Ascending { start_price: 1_000, increment: 100 }, calls, looks: vec![look], log }
-}
-
-#[test]
-fn the_time_may_be_over_a_moment_before_the_close_and_then_nothing_is_accepted() {
-    assert_eq!(refused_at_20_ms(&[(10, 1_500)]).check(), []);
-    let findings = refused_at_20_ms(&[(10, 1_500), (40, 2_000)]).check();
-    assert!(findings.iter().all(|finding| finding.rule == Rule::Refusal) && !findings.is_empty(), "{findings:?}");
-}
-
-#[test]
 fn a_price_that_does_not_follow_from_the_maxima_is_found() {
     for change in [
         |bid: &mut Placed| bid.price += 1,
@@ -286,38 +233,6 @@ fn a_bid_below_the_minimum_that_counts_is_found() {
         let (_first, second) = (at(1)?, at(2)?);
         let key = history.calls[second].key.clone();
         history.calls.iter_mut().filter(|call| call.key == key).for_each(|call| call.amount = 1);
-        Some(())
-    });
-}
-
-#[test]
-fn a_bid_after_the_close_is_found() {
-    is_found(Rule::Close, |history, _| {
-        let close = history.log.iter().position(|entry| matches!(entry.event, Event::Closed { .. }))?;
-        let last_bid = history.log[..close].iter().rposition(|entry| matches!(entry.event, Event::Bid(_)))?;
-        let close = history.log.remove(close);
-        history.log.insert(last_bid, close);
-        renumber(history);
-        Some(())
-    });
-}
-
-#[test]
-fn an_auction_that_ends_twice_or_never_or_with_another_result_is_found() {
-    let close = |history: &History| history.log.iter().position(|entry| matches!(entry.event, Event::Closed { .. }));
-    is_found(Rule::Close, |history, _| {
-        let copy = history.log[close(history)?].clone();
-        history.log.push(copy);
-        renumber(history);
-        Some(())
-    });
-    is_found(Rule::Close, |history, _| {
-        history.log.remove(close(history)?);
-        Some(())
-    });
-    is_found(Rule::Close, |history, _| {
-        let close = close(history)?;
-        history.log[close].event = Event::Closed { price: Some(1), winner: None };
         Some(())
     });
 }

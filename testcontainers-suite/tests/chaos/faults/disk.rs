@@ -14,7 +14,14 @@ use libtest_mimic::Trial;
 use testcontainers_suite::{target::data_directory, world::Service};
 use tokio::time::{Instant, sleep};
 
-use crate::{extent::Extent, faults::servers::answers, lone_trial, report, round::Round, stage::Stage};
+use crate::{
+    contract::{Contract, Mended, Proof},
+    extent::Extent,
+    faults::servers::answers,
+    lone_trial, report,
+    round::Round,
+    stage::Stage,
+};
 
 const WHAT: &str = "the databases' disk is full";
 const SIZE: &str = "size=768m,mode=0711";
@@ -47,17 +54,31 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
 }
 
 async fn full(stage: &mut Stage, disk: &Disk) -> Result<()> {
-    Round::of(WHAT, LASTS)
+    Round::of(WHAT, LASTS, Contract::NONE_SERVES)
         .run(stage, async |stage| {
+            let since = Instant::now();
             disk.fill()?;
             sleep(LASTS).await;
             disk.free()?;
+            // A server that it ended is away until it was started again.
             for service in Service::ALL {
                 answers(stage, service).await?;
             }
-            Ok(Instant::now())
+            let said = said(stage, "No space left on device")?;
+            let proof = if said == 0 { Proof::Felt } else { Proof::Seen(format!("PostgreSQL said so {said} times")) };
+            Ok(Mended { since, gone: Instant::now(), proof })
         })
         .await
+}
+
+/// How many lines of the databases' logs say this.
+fn said(stage: &Stage, what: &str) -> Result<usize> {
+    let mut lines = 0;
+    for service in Service::ALL {
+        let log = fs::read(stage.world.endpoints.logs_dir.join(format!("postgres-{service}.log")))?;
+        lines += String::from_utf8_lossy(&log).lines().filter(|line| line.contains(what)).count();
+    }
+    Ok(lines)
 }
 
 /// A mounted disk; dropping it takes it away.

@@ -14,6 +14,7 @@ use testcontainers_suite::{wait::within, world::Service};
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    contract::{Contract, Mended},
     extent::Extent,
     faults::SILENCE,
     last_trial, report,
@@ -75,14 +76,15 @@ async fn died(stage: &mut Stage, service: Service) -> Result<()> {
     let primary = Cluster::of(stage, service)?;
     let replica = replica(stage, &primary, service).await?;
     let what = format!("the database of {service} dies, a replica takes over");
-    Round::of(&what, DECIDES_AFTER)
+    Round::of(&what, DECIDES_AFTER, Contract::all_serve_but(service))
         .run(stage, async |stage| {
+            let since = Instant::now();
             // It comes back by and by; nobody goes there any more.
             stage.links(service).database.leads_to(&[]);
             kill(Pid::from_raw(stage.world.pid(&format!("postgres-{service}"))?), Signal::SIGKILL)?;
             sleep(DECIDES_AFTER).await;
             promote(stage, &replica, service).await?;
-            Ok(Instant::now())
+            Ok(Mended::now(since, "the replica was promoted"))
         })
         .await
 }
@@ -92,14 +94,20 @@ async fn not_reached(stage: &mut Stage, service: Service) -> Result<()> {
     let primary = Cluster::of(stage, service)?;
     let replica = replica(stage, &primary, service).await?;
     let what = format!("the database of {service} is not reached any more, a replica takes over");
-    Round::of(&what, SILENCE)
+    let contract = Contract::all_serve_but(service).noticed_within(SILENCE);
+    Round::of(&what, SILENCE, contract)
         .run(stage, async |stage| {
-            stage.links(service).database.leads_to(&[]);
-            stage.links(service).database.forget();
+            let (since, link) = (Instant::now(), &stage.links(service).database);
+            let open = link.open();
+            ensure!(open > 0, "no connection was open");
+            link.leads_to(&[]);
+            link.forget();
             sleep(DECIDES_AFTER).await;
             promote(stage, &replica, service).await?;
-            sleep(SILENCE.saturating_sub(DECIDES_AFTER)).await;
-            Ok(Instant::now())
+            // New connections are well from now on; the others are found out by who uses them.
+            let mended = Mended::now(since, format!("{open} connections were open, the replica was promoted"));
+            sleep(SILENCE.saturating_sub(since.elapsed())).await;
+            Ok(mended)
         })
         .await
 }

@@ -1,8 +1,8 @@
 //! Messages: duplicated, out of order, replayed, and some that nobody can read.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use chrono::Utc;
 use event_contracts::envelope::Envelope;
 use libtest_mimic::Trial;
@@ -22,7 +22,15 @@ use testcontainers_suite::{
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::{converge::partitions, extent::Extent, round::Round, trial};
+use crate::{
+    contract::{Contract, Mended},
+    converge::partitions,
+    extent::Extent,
+    faults::story,
+    round::Round,
+    stage::Stage,
+    trial,
+};
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// Most messages of a partition that are sent again.
@@ -34,6 +42,10 @@ const AT_ONCE: usize = 60;
 const POISONS: i64 = 2;
 /// Each of them is a dead letter of the two services that follow its topic.
 const READERS: i64 = 2;
+/// Between the poisons of two topics.
+const POISONS_EVERY: Duration = Duration::from_secs(1);
+/// How often it is tried to find a moment in which nobody publishes anything.
+const MOMENTS: usize = 5;
 
 pub fn trials(extent: Extent) -> Vec<Trial> {
     let mut trials = vec![again(extent)];
@@ -46,38 +58,89 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
 fn again(extent: Extent) -> Trial {
     trial("messages::duplicated_reordered_and_replayed", async move |stage| {
         let lasts = extent.lasts(5, 20);
-        Round::of("messages come twice, out of order, and are replayed", lasts)
+        // Settlement does what it is told of this, whether there is anything to do or not, and so it counts as done.
+        let listed_again = tokio::spawn(story::lists_again(Arc::clone(&stage.world)));
+        Round::of("messages come twice, out of order, and are replayed", lasts, Contract::ALL_SERVE)
             .run(stage, async |stage| {
-                let begun = Instant::now();
+                let (since, mut sent) = (Instant::now(), 0);
                 let mut chance = Chance::of_seed(2);
-                while begun.elapsed() < lasts {
+                while since.elapsed() < lasts {
                     for service in Service::ALL {
                         let mut messages = latest(&stage.world.endpoints, service).await?;
                         chance.shuffle(&mut messages);
                         messages.truncate(AT_ONCE);
+                        sent += messages.len();
                         send(&stage.world.endpoints, service, messages).await?;
                     }
                     sleep(PAUSE).await;
                 }
-                for service in Service::ALL {
-                    send(&stage.world.endpoints, service, latest(&stage.world.endpoints, service).await?).await?;
-                }
-                Ok(Instant::now())
+                sent += replay(stage).await?.values().sum::<usize>();
+                Ok(Mended::now(since, format!("{sent} messages came again")))
             })
-            .await
+            .await?;
+        listed_again.await??;
+        nothing_is_done_twice(stage).await
     })
+}
+
+/// Sends the last messages of all services once more; how many.
+async fn replay(stage: &Stage) -> Result<BTreeMap<Service, usize>> {
+    let mut sent = BTreeMap::new();
+    for service in Service::ALL {
+        let messages = latest(&stage.world.endpoints, service).await?;
+        sent.insert(service, messages.len());
+        send(&stage.world.endpoints, service, messages).await?;
+    }
+    Ok(sent)
+}
+
+/// Whether services know all that comes again for what it is. Most of it would change nothing if they did it once more, and
+/// nobody would see: but they would count it as done.
+async fn nothing_is_done_twice(stage: &Stage) -> Result<()> {
+    for _ in 0..MOMENTS {
+        let (before, published) = (consumed(stage).await?, stage.witness().published().await?);
+        let sent = replay(stage).await?;
+        let after = consumed(stage).await?;
+        let new = stage.witness().published().await? - published - i64::try_from(sent.values().sum::<usize>())?;
+        // Somebody's time was over in this moment.
+        if new > 0 {
+            continue;
+        }
+        for service in Service::ALL {
+            let [done, duplicates] = [0, 1].map(|figure| after[&service][figure] - before[&service][figure]);
+            ensure!(done <= 0.0, "{service} did {done} things again that it had done, of {sent:?} messages");
+            ensure!(duplicates > 0.0, "{service} found nothing that it had done among {sent:?} messages");
+        }
+        return Ok(());
+    }
+    bail!("in {MOMENTS} moments somebody published something");
+}
+
+/// What each service has done of what it consumed, and what it took for duplicates, once it has consumed everything.
+async fn consumed(stage: &Stage) -> Result<BTreeMap<Service, [f64; 2]>> {
+    stage.witness().agreement(&stage.world, &[], Instant::now()).await?;
+    let mut consumed = BTreeMap::new();
+    for service in Service::ALL {
+        let done = stage.metric(service, 0, r#"outcry_events_consumed_total{result="done"}"#).await?;
+        let duplicates = stage.metric(service, 0, r#"outcry_events_consumed_total{result="duplicate"}"#).await?;
+        consumed.insert(service, [done, duplicates]);
+    }
+    Ok(consumed)
 }
 
 fn nobody_can_read() -> Trial {
     trial("messages::that_nobody_can_read", async move |stage| {
         let poisons = POISONS * i64::try_from(Service::ALL.len())?;
-        Round::of("messages that nobody can read on every topic", Duration::from_secs(3))
-            .burying(poisons * READERS)
+        let contract = Contract::ALL_SERVE.burying(poisons * READERS);
+        Round::of("messages that nobody can read on every topic", Duration::from_secs(3), contract)
             .run(stage, async |stage| {
+                let (since, mut gone) = (Instant::now(), Instant::now());
                 for service in Service::ALL {
                     poison(&stage.world.endpoints, service).await?;
+                    gone = Instant::now();
+                    sleep(POISONS_EVERY).await;
                 }
-                Ok(Instant::now())
+                Ok(Mended { gone, ..Mended::now(since, format!("{poisons} of them were sent")) })
             })
             .await
     })

@@ -12,7 +12,13 @@ use sqlx::{Connection, PgConnection};
 use testcontainers_suite::{wait::within, world::Service};
 use tokio::time::Instant;
 
-use crate::{extent::Extent, round::Round, stage::Stage, trial};
+use crate::{
+    contract::{Contract, Mended},
+    extent::Extent,
+    round::Round,
+    stage::Stage,
+    trial,
+};
 
 /// What runs them starts them again, with pauses that grow.
 const BACK_WITHIN: Duration = Duration::from_secs(90);
@@ -31,11 +37,12 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
     for (how, signal) in ENDS {
         trials.push(trial(format!("servers::the_broker_{}", how.replace(' ', "_")), async move |stage| {
             let what = format!("the broker {how}");
-            Round::of(&what, AWAY)
+            Round::of(&what, AWAY, Contract::ALL_SERVE)
                 .run(stage, async |stage| {
-                    ended_and_started(stage, "kafka", signal).await?;
+                    let since = Instant::now();
+                    let proof = ended_and_started(stage, "kafka", signal).await?;
                     within(BACK_WITHIN, "the broker answers", || stage.witness().reaches_the_broker()).await?;
-                    Ok(Instant::now())
+                    Ok(Mended::now(since, proof))
                 })
                 .await
         }));
@@ -43,11 +50,12 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
             let name = format!("servers::the_database_of_{service}_{}", how.replace(' ', "_"));
             trials.push(trial(name, async move |stage| {
                 let what = format!("the database of {service} {how}");
-                Round::of(&what, AWAY)
+                Round::of(&what, AWAY, Contract::all_serve_but(service))
                     .run(stage, async |stage| {
-                        ended_and_started(stage, &format!("postgres-{service}"), signal).await?;
+                        let since = Instant::now();
+                        let proof = ended_and_started(stage, &format!("postgres-{service}"), signal).await?;
                         answers(stage, service).await?;
-                        Ok(Instant::now())
+                        Ok(Mended::now(since, proof))
                     })
                     .await
             }));
@@ -56,13 +64,14 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
     trials
 }
 
-/// Ends a server, and waits until there is another process in its place.
-pub async fn ended_and_started(stage: &Stage, name: &str, signal: Signal) -> Result<()> {
+/// Ends a server, and waits until there is another process in its place. Until that answers the server is away.
+pub async fn ended_and_started(stage: &Stage, name: &str, signal: Signal) -> Result<String> {
     let pid = stage.world.pid(name)?;
     kill(Pid::from_raw(pid), signal)?;
     within(BACK_WITHIN, &format!("{name} runs again"), || async {
-        ensure!(stage.world.pid(name)? != pid, "it is the same process");
-        Ok(())
+        let now = stage.world.pid(name)?;
+        ensure!(now != pid, "it is the same process");
+        Ok(format!("process {now} in place of {pid}"))
     })
     .await
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use testcontainers_suite::{chance::Chance, world::Service};
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    contract::{Contract, Mended},
     extent::Extent,
     faults::DEATH_IS_NOTICED_AFTER,
     round::Round,
@@ -18,17 +19,20 @@ use crate::{
 const LASTS: Duration = Duration::from_secs(30);
 /// Pause between two comings or goings.
 const PAUSE: Duration = Duration::from_millis(700);
+/// There are at least so many of them, or it was no storm.
+const COME_AND_GO: usize = 10;
 
 pub fn trials(extent: Extent) -> Vec<Trial> {
     if extent == Extent::Short {
         return Vec::new();
     }
     vec![trial("storm::consumers_are_rebalanced_all_the_time", async move |stage| {
-        Round::of("second and third instances of every service come and go", LASTS + DEATH_IS_NOTICED_AFTER)
+        let contract = Contract::ALL_SERVE.noticed_within(DEATH_IS_NOTICED_AFTER);
+        Round::of("second and third instances of every service come and go", LASTS + DEATH_IS_NOTICED_AFTER, contract)
             .run(stage, async |stage| {
-                let begun = Instant::now();
+                let (since, mut count) = (Instant::now(), 0);
                 let mut chance = Chance::of_seed(1);
-                while begun.elapsed() < LASTS {
+                while since.elapsed() < LASTS {
                     let service = Service::ALL[chance.below(3)];
                     let number = 1 + chance.below(2);
                     if !stage.instances_of(service).contains(&number) {
@@ -39,10 +43,12 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
                         // One that is still starting has nothing to finish.
                         let _ = stage.terminate(service, number).await;
                     }
+                    count += 1;
                     sleep(PAUSE).await;
                 }
                 calm(stage).await?;
-                Ok(Instant::now())
+                ensure!(count >= COME_AND_GO, "{count} came or went");
+                Ok(Mended::now(since, format!("{count} came or went")))
             })
             .await
     })]
@@ -55,6 +61,5 @@ async fn calm(stage: &mut Stage) -> Result<()> {
             stage.kill(service, number).await?;
         }
     }
-    sleep(DEATH_IS_NOTICED_AFTER).await;
     Ok(())
 }

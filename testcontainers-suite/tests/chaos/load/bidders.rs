@@ -28,9 +28,13 @@ pub async fn opens_lot(crowd: &Arc<Crowd>, lasts: Duration) -> Result<String> {
     let terms = Terms::from(TERMS.start_price).by_steps_of(TERMS.increment).lasting(lasts);
     let lot = anna.creates(&Ask::write(Service::Listing, "/v1/listings", terms.body())).await?;
     anna.gets(&Ask::does(Service::Listing, format!("/v1/listings/{lot}/publish"))).await?;
-    let path = format!("/v1/auctions/{lot}");
-    anna.awaits(&path, Service::Bidding, "the lot is open", |auction| auction["status"] == "open").await?;
+    anna.awaits(&reads(&lot), "the lot is open", |auction| auction["status"] == "open").await?;
     Ok(lot)
+}
+
+/// A read of an auction that bidding may not have heard of yet.
+pub fn reads(lot: &str) -> Ask {
+    Ask::read(Service::Bidding, format!("/v1/auctions/{lot}")).or(&["not-found"])
 }
 
 /// Bids on a lot until it is sold.
@@ -72,7 +76,11 @@ async fn looks(client: &mut Client, lot: &str) -> Result<Value> {
 
 async fn bids_once(client: &mut Client, lot: &str, amount: i64) -> Result<Answer> {
     let path = format!("/v1/auctions/{lot}/bids");
-    let ask = Ask::write(Service::Bidding, path, json!({"max_amount": amount}));
+    let ask = Ask::write(Service::Bidding, path, json!({"max_amount": amount})).or(&[
+        "bid-too-low",
+        "max-not-raised",
+        "auction-not-open",
+    ]);
     let (crowd, bidder) = (Arc::clone(&client.crowd), client.sub.clone());
     let key = ask.key.clone().unwrap_or_default();
     let mut unreadable = None;

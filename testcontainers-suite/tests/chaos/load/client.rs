@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::{
     Gate,
-    record::{End, Record},
+    record::{Attempt, End, Record},
 };
 
 /// Nobody waits longer for an answer. Services answer everything within ten seconds.
@@ -48,22 +48,33 @@ pub struct Ask {
     /// Its idempotency key, if it has one.
     pub key: Option<String>,
     body: Option<Value>,
+    /// The problems that it may be answered with; any other is a finding.
+    problems: &'static [&'static str],
 }
 
 impl Ask {
     /// A read.
     pub fn read(service: Service, path: impl Into<String>) -> Self {
-        Self { service, method: Method::GET, path: path.into(), key: None, body: None }
+        Self::of(service, Method::GET, path.into())
     }
 
     /// A write under a fresh key.
     pub fn write(service: Service, path: impl Into<String>, body: Value) -> Self {
-        Self { service, method: Method::POST, path: path.into(), key: Some(fresh_key()), body: Some(body) }
+        Self { key: Some(fresh_key()), body: Some(body), ..Self::of(service, Method::POST, path.into()) }
     }
 
     /// A write that is the same however often it is done.
     pub fn does(service: Service, path: impl Into<String>) -> Self {
-        Self { service, method: Method::POST, path: path.into(), key: None, body: None }
+        Self::of(service, Method::POST, path.into())
+    }
+
+    fn of(service: Service, method: Method, path: String) -> Self {
+        Self { service, method, path, key: None, body: None, problems: &[] }
+    }
+
+    /// It may be answered with these problems, by their slugs.
+    pub fn or(self, problems: &'static [&'static str]) -> Self {
+        Self { problems, ..self }
     }
 }
 
@@ -127,10 +138,12 @@ impl Client {
         let answer = self.crowd.world.ask(request).await;
         let ended = self.crowd.record.now();
         let (end, attempted) = self.judge(ask, answer);
+        let interval = Interval { began, ended };
         if self.counted {
-            self.crowd.record.attempt(began, ended, end);
+            let writes = ask.method != Method::GET;
+            self.crowd.record.attempt(Attempt { service: ask.service, writes, interval, end });
         }
-        (Interval { began, ended }, attempted)
+        (interval, attempted)
     }
 
     fn judge(&self, ask: &Ask, answer: Result<Answer>) -> (End, Attempted) {
@@ -140,7 +153,7 @@ impl Client {
             }
             Ok(answer) if (200..300).contains(&answer.status) => (End::Ok, Attempted::Answered(answer)),
             Ok(answer) => {
-                if answer.status >= 500 {
+                if !ask.problems.contains(&answer.slug()) {
                     let said = format!("{} {} was answered {}: {}", ask.method, ask.path, answer.status, answer.text);
                     self.crowd.record.finding(said);
                 }
@@ -203,16 +216,10 @@ impl Client {
     }
 
     /// Reads again and again until it is as described.
-    pub async fn awaits(
-        &mut self,
-        path: &str,
-        service: Service,
-        what: &str,
-        is: impl Fn(&Value) -> bool,
-    ) -> Result<Value> {
+    pub async fn awaits(&mut self, ask: &Ask, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
         let begun = Instant::now();
         loop {
-            let answer = self.insists(&Ask::read(service, path)).await?;
+            let answer = self.insists(ask).await?;
             if answer.status == 200 && is(&answer.body) {
                 return Ok(answer.body);
             }

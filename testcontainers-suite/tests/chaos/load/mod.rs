@@ -1,12 +1,14 @@
-//! The load while something is wrong: bidders on hot lots, whole sales one after the other, somebody who watches every
-//! event, and an observer who reads the books. Everything that anybody was answered is recorded.
+//! The load while something is wrong: bidders on hot lots, whole sales one after the other, visitors, somebody who watches
+//! every event, and an observer who reads the books. Everything that anybody was answered is recorded.
 
-pub mod bidders;
+mod bidders;
 pub mod client;
+pub mod crew;
 pub mod observer;
 pub mod record;
-pub mod sales;
-pub mod watcher;
+mod sales;
+mod visitors;
+mod watcher;
 
 use std::sync::{
     Arc,

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, Utc};
 use testcontainers_suite::{
     history::{Entry, Event, Placed},
     sse::{self, EventStream},
-    story::text,
+    story::{text, time},
 };
 use tokio::time::Instant;
 
@@ -18,22 +19,34 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// No lot is watched for longer.
 const WATCHES_FOR: Duration = Duration::from_secs(300);
 
+/// What was seen of a lot from its opening to its close.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Every event.
+    pub log: Vec<Entry>,
+    /// When the close was decided, by the service's clock, which is the database's.
+    pub closed_at: DateTime<Utc>,
+}
+
 /// Every event up to the close.
-pub async fn watches(crowd: Arc<Crowd>, lot: String) -> Result<Vec<Entry>> {
+pub async fn watches(crowd: Arc<Crowd>, lot: String) -> Result<Watched> {
     let carla = crowd.world.bidder("carla");
-    let mut events = Vec::<Entry>::new();
+    let (mut log, mut closed_at) = (Vec::<Entry>::new(), None);
     let begun = Instant::now();
-    while !matches!(events.last(), Some(Entry { event: Event::Closed { .. }, .. })) {
+    while !matches!(log.last(), Some(Entry { event: Event::Closed { .. }, .. })) {
         ensure!(begun.elapsed() < WATCHES_FOR, "the stream of {lot} does not end");
-        let last = events.last().map(|entry| entry.sequence);
+        let last = log.last().map(|entry| entry.sequence);
         if let Ok(mut stream) = EventStream::open(&carla, &lot, last).await {
             while let Ok(Some(event)) = stream.next(SILENT_FOR).await {
-                events.push(entry(&event)?);
+                log.push(entry(&event)?);
+                if event.name == "auction.closed" {
+                    closed_at = Some(time(&event.data, "at")?);
+                }
             }
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(events)
+    Ok(Watched { log, closed_at: closed_at.context("it closes at no time")? })
 }
 
 fn entry(event: &sse::Event) -> Result<Entry> {

@@ -1,5 +1,5 @@
 //! PostgreSQL as an operator works on it: its process, its superuser, a base backup of its files, and a second server
-//! started on such a backup. What is told of a process comes from `/proc`, so this is for Linux.
+//! started on such a backup, to which the service is led. What is told of a process comes from `/proc`, so this is for Linux.
 
 use std::{
     ffi::OsString,
@@ -18,7 +18,7 @@ use sqlx::{Connection, PgConnection, Row};
 use testcontainers_suite::{wait::within, world::Service};
 use tokio::process::{Child, Command};
 
-use super::Stage;
+use super::{Stage, here};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -175,6 +175,15 @@ impl Cluster {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+}
+
+impl Stage {
+    /// A service's database is this one from now on: new connections lead there.
+    pub fn database_is_at(&self, service: Service, cluster: &Cluster) -> Result<()> {
+        self.witness().moved(service, &cluster.url()?)?;
+        self.links(service).database.leads_to(&[here(cluster.port())]);
+        Ok(())
     }
 }
 

@@ -1,6 +1,10 @@
 //! One process of a service.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::{
@@ -8,8 +12,13 @@ use nix::{
     unistd::Pid,
 };
 use testcontainers_suite::world::Service;
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time::Instant,
+};
 
+/// Who has not said after so long that it is ready lives all the same.
+const STARTS_WITHIN: Duration = Duration::from_secs(10);
 /// What was begun is finished and the process has ended within this time.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -20,13 +29,25 @@ pub struct Instance {
     /// Where it listens.
     pub api: SocketAddr,
     child: Child,
+    started: Instant,
+    was_ready: AtomicBool,
 }
 
 impl Instance {
     /// Starts it.
     pub fn start(service: Service, api: SocketAddr, mut command: Command) -> Result<Self> {
         let child = command.spawn().with_context(|| format!("cannot start {service}"))?;
-        Ok(Self { service, api, child })
+        Ok(Self { service, api, child, started: Instant::now(), was_ready: AtomicBool::new(false) })
+    }
+
+    /// It said that it is ready.
+    pub fn has_said_ready(&self) {
+        self.was_ready.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has started, and has to answer.
+    pub fn is_up(&self) -> bool {
+        self.was_ready.load(Ordering::Relaxed) || self.started.elapsed() > STARTS_WITHIN
     }
 
     fn pid(&self) -> Result<Pid> {

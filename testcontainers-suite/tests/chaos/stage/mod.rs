@@ -1,9 +1,12 @@
 //! A marketplace whose every connection to a server goes through a proxy: `outcry up` runs PostgreSQL and Kafka, this
 //! program runs the services, as often as it likes, and clients reach them through a front that knows all instances.
 
+mod books;
 pub mod cluster;
+mod end;
 pub mod instance;
-mod operator;
+mod metrics;
+pub mod sessions;
 mod settings;
 
 use std::{
@@ -19,12 +22,11 @@ use futures::future::try_join_all;
 use reqwest::Url;
 use tempfile::TempDir;
 use testcontainers_suite::{
-    harness::kept_its_secrets,
     proxy::Proxy,
     target::{Local, data_directory},
     token::Signer,
     wait::within,
-    watch::{Checker, Kind, Watch},
+    watch::Watch,
     world::{Endpoints, Service, World},
 };
 
@@ -33,9 +35,6 @@ use crate::converge::Witness;
 
 /// A service may take so long until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-
-/// An instance that does not tell its figures by then does not tell them.
-const METRICS_WITHIN: Duration = Duration::from_secs(3);
 
 /// The way of one service to its servers.
 pub struct Links {
@@ -53,12 +52,14 @@ pub struct Stage {
     links: BTreeMap<Service, Links>,
     fronts: BTreeMap<Service, Proxy>,
     instances: BTreeMap<(Service, usize), Instance>,
-    witness: Witness,
+    witness: Arc<Witness>,
     watch: Watch,
     /// Events that consumers missed, of instances that have ended.
     missed: f64,
-    /// Services that have forgotten events of their own.
-    forgetful: Vec<Service>,
+    /// What was not to be learnt of instances that have ended.
+    silent: Vec<String>,
+    /// Services whose events follow one another by their numbers: those that have forgotten none.
+    mindful: Vec<Service>,
 }
 
 /// What a service is started with besides the usual.
@@ -98,7 +99,7 @@ impl Stage {
         let signer = Signer::of_data_dir(&local.data_dir())?;
         let world = Arc::new(World::new(endpoints, signer, Some(local.data_dir()))?);
         settings::make_secrets(&local.data_dir())?;
-        let (witness, watch) = (Witness::of(&world.endpoints)?, Watch::start(&world.endpoints)?);
+        let (witness, watch) = (Arc::new(Witness::of(&world.endpoints)?), Watch::start(&world.endpoints)?);
         let mut stage = Self {
             local,
             world,
@@ -108,7 +109,8 @@ impl Stage {
             witness,
             watch,
             missed: 0.0,
-            forgetful: Vec::new(),
+            silent: Vec::new(),
+            mindful: Service::ALL.to_vec(),
         };
         try_join_all(Service::ALL.map(|service| stage.migrate(service))).await?;
         for service in Service::ALL {
@@ -129,8 +131,13 @@ impl Stage {
     }
 
     /// Reads the state of databases and broker past the proxies.
-    pub fn witness(&self) -> &Witness {
+    pub fn witness(&self) -> &Arc<Witness> {
         &self.witness
+    }
+
+    /// Watches every event.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// What runs PostgreSQL and Kafka.
@@ -162,7 +169,7 @@ impl Stage {
 
     /// Kills an instance as `kill -9` does.
     pub async fn kill(&mut self, service: Service, number: usize) -> Result<()> {
-        self.missed += self.missed_by(service, number).await.unwrap_or_default();
+        self.keep_missed(service, number).await;
         let killed = self.instance(service, number)?.kill().await;
         self.forget(service, number);
         killed
@@ -170,7 +177,7 @@ impl Stage {
 
     /// Ends an instance by SIGTERM. Nobody tells the front before: it goes by who listens.
     pub async fn terminate(&mut self, service: Service, number: usize) -> Result<()> {
-        self.missed += self.missed_by(service, number).await.unwrap_or_default();
+        self.keep_missed(service, number).await;
         let ended = self.instance(service, number)?.terminate().await;
         self.forget(service, number);
         ended
@@ -186,11 +193,16 @@ impl Stage {
         self.instances.keys().filter(|(of, _)| *of == service).map(|(_, number)| *number).collect()
     }
 
+    /// Where a service's instances listen.
+    pub fn apis(&self, service: Service) -> Vec<SocketAddr> {
+        let instances = self.instances.iter().filter(|((of, _), _)| *of == service);
+        instances.map(|(_, instance)| instance.api).collect()
+    }
+
     /// Fronts lead to what runs.
     fn lead(&self) {
         for (service, front) in &self.fronts {
-            let apis = self.instances.iter().filter(|((of, _), _)| of == service).map(|(_, instance)| instance.api);
-            front.leads_to(&apis.collect::<Vec<_>>());
+            front.leads_to(&self.apis(*service));
         }
     }
 
@@ -205,30 +217,10 @@ impl Stage {
             let url = format!("https://{}/healthz/ready", instance.api);
             let answer = self.world.ask(self.world.http.get(url)).await?;
             ensure!(answer.status == 200, "{}", answer.text);
+            instance.has_said_ready();
             Ok(())
         })
         .await
-    }
-
-    /// How many times a consumer found that events are missing.
-    pub async fn missed(&self) -> Result<f64> {
-        let mut missed = self.missed;
-        for (service, number) in self.instances.keys() {
-            missed += self.missed_by(*service, *number).await?;
-        }
-        Ok(missed)
-    }
-
-    async fn missed_by(&self, service: Service, number: usize) -> Result<f64> {
-        self.metric(service, number, r#"outcry_events_consumed_total{result="after_gap"}"#).await
-    }
-
-    /// One figure of an instance's metrics: the sum of all lines that begin with `name`.
-    pub async fn metric(&self, service: Service, number: usize, name: &str) -> Result<f64> {
-        let url = format!("https://{}/metrics", here(self.admin_port(service, number)));
-        let page = self.world.ask(self.world.http.get(url).timeout(METRICS_WITHIN)).await?;
-        let lines = page.text.lines().filter(|line| line.starts_with(name));
-        lines.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<f64>().context("a figure")).sum()
     }
 
     fn api_port(&self, service: Service, number: usize) -> u16 {
@@ -238,37 +230,6 @@ impl Stage {
     fn admin_port(&self, service: Service, number: usize) -> u16 {
         self.api_port(service, number) + 10
     }
-
-    /// Ends the services and stops the rest; `keep` keeps data and logs. If it is not kept, everything that it said, answered
-    /// and published is judged as a whole.
-    pub async fn stop(self, keep: bool) -> Result<()> {
-        let Self { local, world, instances, watch, forgetful, .. } = self;
-        let mut ended = Ok(());
-        for mut instance in instances.into_values() {
-            ended = ended.and(instance.kill().await);
-        }
-        tokio::task::spawn_blocking(move || {
-            // It ends before the broker does.
-            let events = watch.finish();
-            let judged = if keep { ended } else { ended.and_then(|()| is_right(&local, &world, events, &forgetful)) };
-            let stopped = local.stop(keep || judged.is_err());
-            judged.and(stopped)
-        })
-        .await?
-    }
-}
-
-/// What has to hold of a run as a whole: what each fault brings about was looked at before.
-fn is_right(local: &Local, world: &World, events: Result<Checker>, forgetful: &[Service]) -> Result<()> {
-    let events = events.context("the events were not watched to their end")?;
-    println!("{}\n{}", world.answers.table()?, events.table()?);
-    world.answers.all_fit()?;
-    // Relays that are killed publish once more what they could not note.
-    events.holds(&[Kind::Schema, Kind::Unknown, Kind::Envelope])?;
-    // A service gives the number of an event that it has forgotten to another one, and then goes on with higher ones.
-    let mindful: Vec<Service> = Service::ALL.into_iter().filter(|service| !forgetful.contains(service)).collect();
-    events.holds_of(&[Kind::Sequence], &mindful)?;
-    kept_its_secrets(local)
 }
 
 /// Its place among the ports.

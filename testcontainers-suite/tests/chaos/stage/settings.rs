@@ -1,5 +1,5 @@
 //! What a service is told by its environment here: the settings of `outcry up`, through the proxies, with deadlines that
-//! outlast a fault and without limits of rates.
+//! outlast a fault, without limits of rates, and with a payment gateway that loses calls and answers.
 
 use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -35,6 +35,14 @@ const SETTINGS: [(&str, &str); 11] = [
     ("OUTCRY_SHIP_DUE_S", "600"),
     ("OUTCRY_INSPECTION_S", "600"),
 ];
+
+/// Places for sessions with the database in each instance.
+pub(super) const PLACES: usize = 20;
+
+/// What the payment gateway does wrong: of a hundred calls eight are lost on their way, and of eight the answer is lost. Each
+/// of them is asked for, or sent again by the same key, a second later. Too few for the circuit breaker to open, which takes
+/// half of them.
+const GATEWAY_FAULTS: &str = "seed=7,slow_ms=5,timeout_before=80,timeout_after=80";
 
 /// Secrets that the services share with nobody, made once.
 pub fn make_secrets(data_dir: &Path) -> Result<()> {
@@ -78,6 +86,7 @@ impl Stage {
             .env("OUTCRY_TLS_CERT_FILE", tls("-server"))
             .env("OUTCRY_TLS_KEY_FILE", tls("-server-key"))
             .env("OUTCRY_DATABASE_URL_FILE", secret(&url_file))
+            .env("OUTCRY_DATABASE_MAX_CONNECTIONS", PLACES.to_string())
             .env("OUTCRY_KAFKA_BROKERS", links.broker.address().to_string())
             .env("OUTCRY_KAFKA_CA_FILE", &endpoints.ca_file)
             .env("OUTCRY_KAFKA_CERT_FILE", tls(""))
@@ -96,6 +105,7 @@ impl Stage {
             Service::Settlement => {
                 command.env("OUTCRY_GATEWAY", "simulated");
                 command.env("OUTCRY_SIMULATED_GATEWAY_FILE", data_dir.join("gateway.journal"));
+                command.env("OUTCRY_SIMULATED_GATEWAY_FAULTS", GATEWAY_FAULTS);
             }
         }
         command.envs(extra.iter().map(|(name, value)| (name, value)));

@@ -67,8 +67,8 @@ impl Archive {
         .await
     }
 
-    /// The server dies and its files are gone, but for the end of the log, which was on another disk.
-    pub async fn survives_the_disk(&self, stage: &Stage, cluster: &Cluster) -> Result<()> {
+    /// The server dies and its files are gone, but for the end of the log, which was on another disk. Tells what is gone.
+    pub async fn survives_the_disk(&self, stage: &Stage, cluster: &Cluster) -> Result<String> {
         // It works on in a directory of another name, and whoever starts it again finds none.
         let gone = cluster.data.with_file_name(format!("{}-gone", self.service));
         fs::rename(&cluster.data, &gone).with_context(|| format!("cannot rename {}", cluster.data.display()))?;
@@ -80,7 +80,8 @@ impl Archive {
             Ok(())
         })
         .await?;
-        self.adds_the_end_of_the_log(cluster, &gone.join("pg_wal"))
+        self.adds_the_end_of_the_log(cluster, &gone.join("pg_wal"))?;
+        Ok(format!("process {pid} has ended, and its files are gone"))
     }
 
     fn adds_the_end_of_the_log(&self, cluster: &Cluster, from: &Path) -> Result<()> {
