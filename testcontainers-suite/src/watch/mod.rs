@@ -117,8 +117,8 @@ fn watch(endpoints: &Endpoints, asked: &Receiver<Asker>, checker: &Mutex<Checker
     loop {
         // Asked before the topics are read: what is published later is not waited for.
         match asked.try_recv() {
-            Ok(asker) => {
-                waiting.askers.push(asker);
+            Ok(somebody) => {
+                waiting.askers.push(somebody);
                 waiting.until = Instant::now() + ENDS_WITHIN;
                 if let Err(fault) = readers.iter_mut().try_for_each(|(_, reader)| reader.mark_end()) {
                     waiting.tell(&Err(format!("the topics' ends are not known: {fault:#}")));

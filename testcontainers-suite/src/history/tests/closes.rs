@@ -53,7 +53,7 @@ fn a_bid_that_counts_and_was_sent_when_the_time_was_over_is_found() {
         let call = one_of(&accepted(history), chance)?;
         let key = &history.calls[call].key;
         let sent = history.calls.iter().filter(|call| call.key == *key).map(|call| call.interval.began).min()?;
-        let before = sent - Duration::from_millis(1);
+        let before = sent.checked_sub(Duration::from_millis(1))?;
         history.ends = Some(Interval { began: before, ended: before });
         Some(())
     });

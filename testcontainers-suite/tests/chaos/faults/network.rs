@@ -63,7 +63,9 @@ impl Cut {
     /// Cuts ways that something passes.
     pub async fn of(link: &Proxy, ways: &'static [Way]) -> Result<Self> {
         ensure!(ways.iter().all(|way| link.carried(*way) > 0), "nothing goes this way");
-        ways.iter().for_each(|way| link.cut(*way));
+        for way in ways {
+            link.cut(*way);
+        }
         // What is being written at this moment passes yet.
         sleep(CUT_WITHIN).await;
         Ok(Self { ways, carried: ways.iter().map(|way| link.carried(*way)).collect() })
