@@ -25,6 +25,8 @@ use tokio::time::Instant;
 
 const POLL: Duration = Duration::from_millis(50);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// What keeps them from it is told from then on.
+const TOLD_AFTER: Duration = Duration::from_secs(3);
 /// What does not agree by then will not.
 const GIVES_UP_AFTER: Duration = Duration::from_secs(60);
 
@@ -82,8 +84,14 @@ impl Witness {
 
     /// Waits until everything agrees about `lots`; tells how long after `healed` that was.
     pub async fn agreement(&self, world: &World, lots: &[String], healed: Instant) -> Result<Duration> {
+        let mut told = String::new();
         loop {
             let Err(fault) = self.agree(world, lots).await else { return Ok(healed.elapsed()) };
+            let what = format!("{fault:#}");
+            if healed.elapsed() > TOLD_AFTER && what != told {
+                println!("   after {:.1} s they do not agree yet: {what}", healed.elapsed().as_secs_f64());
+                told = what;
+            }
             if healed.elapsed() > GIVES_UP_AFTER {
                 return Err(fault.context(format!("the services do not agree after {GIVES_UP_AFTER:?}")));
             }
