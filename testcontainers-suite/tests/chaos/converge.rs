@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use futures::future::try_join_all;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -100,10 +101,9 @@ impl Witness {
     }
 
     async fn agree(&self, world: &World, lots: &[String]) -> Result<()> {
+        // At one time, as those who send requests to them ask.
+        try_join_all(Service::ALL.map(|service| is_ready(world, service))).await?;
         for service in Service::ALL {
-            let url = format!("{}/healthz/ready", world.endpoints.api(service));
-            let answer = world.ask(world.http.get(url).timeout(ANSWERS_WITHIN)).await?;
-            ensure!(answer.status == 200, "{service} is not ready: {}", answer.text);
             let waiting = self.count(service, "SELECT count(*) FROM outbox").await?;
             ensure!(waiting == 0, "{waiting} rows wait in the outbox of {service}");
             if let Some(overdue) = overdue(service) {
@@ -157,6 +157,13 @@ impl Witness {
         let consumers = Arc::clone(&self.consumers);
         tokio::task::spawn_blocking(move || lag(&consumers[&service], service)).await?
     }
+}
+
+async fn is_ready(world: &World, service: Service) -> Result<()> {
+    let url = format!("{}/healthz/ready", world.endpoints.api(service));
+    let answer = world.ask(world.http.get(url).timeout(ANSWERS_WITHIN)).await?;
+    ensure!(answer.status == 200, "{service} is not ready: {}", answer.text);
+    Ok(())
 }
 
 fn pool(url: &str) -> Result<PgPool> {

@@ -67,8 +67,11 @@ impl KafkaConfig {
     }
 }
 
-/// How long readiness waits for a broker.
+/// How long readiness waits for a broker, once and once more.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// A connection that is silent for longer has been forgotten by its broker. librdkafka looks every second, so that there is a
+/// new one by the time that the broker is asked once more.
+const SILENT_FOR: Duration = Duration::from_millis(500);
 
 /// Whether a broker answers, asked over one client that is kept.
 pub struct Probe(Arc<BaseProducer>);
@@ -80,8 +83,7 @@ impl Probe {
     /// [`KafkaFault`].
     pub fn new(config: &KafkaConfig) -> Result<Self, KafkaFault> {
         let mut client = config.client("probe");
-        // A connection that has not answered one probe is not asked again.
-        client.set("socket.timeout.ms", ANSWER_WITHIN.as_millis().to_string());
+        client.set("socket.timeout.ms", SILENT_FOR.as_millis().to_string());
         Ok(Self(Arc::new(client.create()?)))
     }
 
@@ -92,7 +94,8 @@ impl Probe {
     pub async fn reachable(&self) -> Result<(), String> {
         let client = Arc::clone(&self.0);
         let asked = tokio::task::spawn_blocking(move || {
-            client.client().fetch_metadata(Some(ListingEvent::TOPIC), ANSWER_WITHIN).map(|_| ())
+            let ask = || client.client().fetch_metadata(Some(ListingEvent::TOPIC), ANSWER_WITHIN).map(|_| ());
+            ask().or_else(|_| ask())
         });
         asked.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
