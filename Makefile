@@ -7,7 +7,7 @@ WORKSPACES = $(patsubst %/Cargo.toml,%,$(wildcard $(addsuffix /Cargo.toml,$(CAND
 
 export SQLX_OFFLINE ?= true
 
-.PHONY: help run build test test-full test-docker test-api bench coverage fmt lint sqlx-prepare preflight
+.PHONY: help run build test test-full test-docker test-api chaos fuzz bench load soak coverage supply-chain fmt lint sqlx-prepare preflight
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name does; do printf '  make %-14s %s\n' "$$name" "$$does"; done
@@ -32,11 +32,27 @@ test-api: preflight ## makes requests of every kind to the three APIs (Schemathe
 	@scripts/each.sh "$(PROGRAMS)" cargo build --locked
 	@OUTCRY_PROFILE=debug scripts/api-tests.sh
 
+fuzz: preflight ## arbitrary inputs for all that reads what strangers send (FUZZ_SECONDS=60 each; FUZZ="settlement-service/money")
+	@scripts/fuzz.sh $(FUZZ)
+
+chaos: preflight ## faults of every kind on a marketplace under load, and what users saw of each
+	@scripts/each.sh "$(PROGRAMS)" cargo build --locked
+	@cd testcontainers-suite && OUTCRY_CHAOS=all cargo test --locked --test chaos -- $(ARGS)
+
 bench: build ## measures bids and streams on this machine beside the bare database, and checks that nothing is lost
 	@scripts/bench.sh
 
+load: build ## 1,000 users browse, bid, sell and settle for 10 minutes; fails when a promise is not kept (LOAD_USERS, LOAD_MINUTES, PLOT)
+	@scripts/load.sh load
+
+soak: build ## the same for 60 minutes, in which memory, tables, p95 and p99 have to stay as they were (SOAK_USERS, SOAK_MINUTES, PLOT)
+	@scripts/load.sh soak
+
 coverage: preflight ## how much of the business logic the tests cover
 	@scripts/coverage.sh $(SERVICES)
+
+supply-chain: preflight ## licences, sources, weaknesses, unused dependencies, lists of parts (SBOM), what is in the images
+	@scripts/supply-chain.sh "$(WORKSPACES)" "$(SERVICES)"
 
 fmt: ## formats the code
 	@scripts/each.sh "$(WORKSPACES)" cargo fmt --all

@@ -71,6 +71,8 @@ if [ "$only" = all ]; then
     fi
     [ ! -d "$suite" ] || stage "end to end, on this machine" "$suite" \
         cargo test --locked --lib --test structure --test released --test suite --test resilience
+    [ ! -d "$suite" ] || stage "faults under load, a few of them" "$suite" \
+        env OUTCRY_CHAOS=short cargo test --locked --test chaos
     api_part
 fi
 [ ! -d "$suite" ] || docker_part

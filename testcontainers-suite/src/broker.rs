@@ -115,7 +115,8 @@ fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> Result<T> {
 }
 
 /// A client of Kafka with the certificate of `party`.
-pub(crate) fn client(endpoints: &Endpoints, party: Service) -> ClientConfig {
+#[must_use]
+pub fn client(endpoints: &Endpoints, party: Service) -> ClientConfig {
     let file = |name: &str| endpoints.tls_dir.join(name).display().to_string();
     let mut client = ClientConfig::new();
     client

@@ -40,10 +40,15 @@ where
 
 /// Runs one test's future to its end.
 pub fn block_on(test: impl Future<Output = Result<()>>) -> Result<(), Failed> {
+    block_on_within(ENDS_WITHIN, test)
+}
+
+/// The same for a test that may take longer, or has to take less.
+pub fn block_on_within(limit: Duration, test: impl Future<Output = Result<()>>) -> Result<(), Failed> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(Runtime::new).as_ref().map_err(|fault| Failed::from(fault.to_string()))?;
-    let ended = runtime.block_on(async { tokio::time::timeout(ENDS_WITHIN, test).await });
-    let outcome = ended.unwrap_or_else(|_| Err(anyhow!("the test did not end within {ENDS_WITHIN:?}")));
+    let ended = runtime.block_on(async { tokio::time::timeout(limit, test).await });
+    let outcome = ended.unwrap_or_else(|_| Err(anyhow!("the test did not end within {limit:?}")));
     outcome.map_err(|fault| Failed::from(format!("{fault:#}")))
 }
 

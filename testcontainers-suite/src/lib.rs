@@ -4,7 +4,8 @@
 //! [`client`] talks HTTPS, [`token`] makes good and forged tokens, [`story`] tells scenarios in the trade's words, on
 //! [`terms`] of every format, with what happens on the [`floor`] besides plain bids; [`sse`] reads live streams,
 //! [`receipt`] checks signed results, [`broker`] reads the published events and [`feed`] puts some there, [`chance`] repeats
-//! itself, [`secrets`] knows what no log may hold, [`harness`] runs the tests.
+//! itself, [`secrets`] knows what no log may hold, [`proxy`] makes bad weather between services and servers, [`history`]
+//! decides whether what clients saw can have happened, [`harness`] runs the tests.
 //!
 //! Beside all of them two things look on: [`answers`] compares every answer with the services' documents ([`openapi`]), and
 //! [`watch`] every event with the contracts; [`whole`] asks them when all is over.
@@ -16,7 +17,9 @@ pub mod client;
 pub mod feed;
 pub mod floor;
 pub mod harness;
+pub mod history;
 pub mod openapi;
+pub mod proxy;
 pub mod receipt;
 pub mod secrets;
 pub mod sse;

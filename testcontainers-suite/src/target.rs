@@ -73,19 +73,37 @@ pub struct Local {
     dir: Option<TempDir>,
     base_port: u16,
     settings: &'static [(&'static str, &'static str)],
+    arguments: Vec<OsString>,
 }
 
 impl Local {
     /// Starts one on free ports, with a data directory of its own.
     pub fn start(settings: &'static [(&'static str, &'static str)]) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("outcry-suite-").tempdir()?;
-        // PostgreSQL does not run as root, and its user has to get to its files.
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711))?;
+        Self::start_in(data_directory()?, settings, Vec::new())
+    }
+
+    /// Starts PostgreSQL and Kafka alone in a directory of [`data_directory`], with further `arguments` of `outcry up`.
+    pub fn infrastructure(dir: TempDir, mut arguments: Vec<OsString>) -> Result<Self> {
+        arguments.push("--infrastructure-only".into());
+        Self::start_in(dir, &[], arguments)
+    }
+
+    fn start_in(
+        dir: TempDir,
+        settings: &'static [(&'static str, &'static str)],
+        arguments: Vec<OsString>,
+    ) -> Result<Self> {
         let base_port = free_base_port()?;
-        let child = launch(dir.path(), base_port, settings)?;
-        let mut local = Self { child, dir: Some(dir), base_port, settings };
+        let child = launch(dir.path(), base_port, settings, &arguments)?;
+        let mut local = Self { child, dir: Some(dir), base_port, settings, arguments };
         local.await_ready()?;
         Ok(local)
+    }
+
+    /// All its ports follow from this one.
+    #[must_use]
+    pub fn base_port(&self) -> u16 {
+        self.base_port
     }
 
     /// What tests know of it.
@@ -114,7 +132,7 @@ impl Local {
     /// Starts it again on the same data and ports.
     pub fn start_again(&mut self) -> Result<()> {
         let _ = fs::remove_file(self.data_dir().join("endpoints.json"));
-        self.child = launch(self.root(), self.base_port, self.settings)?;
+        self.child = launch(self.root(), self.base_port, self.settings, &self.arguments)?;
         self.await_ready()
     }
 
@@ -174,7 +192,14 @@ impl Drop for Local {
     }
 }
 
-fn launch(root: &Path, base_port: u16, settings: &[(&str, &str)]) -> Result<Child> {
+/// A directory that is removed again, and that PostgreSQL's user can get to: it does not run as root.
+pub fn data_directory() -> Result<TempDir> {
+    let dir = tempfile::Builder::new().prefix("outcry-suite-").tempdir()?;
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711))?;
+    Ok(dir)
+}
+
+fn launch(root: &Path, base_port: u16, settings: &[(&str, &str)], further: &[OsString]) -> Result<Child> {
     let program = program()?;
     let said = fs::OpenOptions::new().create(true).append(true).open(root.join("up.log"))?;
     let arguments: [OsString; 5] = [
@@ -186,6 +211,7 @@ fn launch(root: &Path, base_port: u16, settings: &[(&str, &str)]) -> Result<Chil
     ];
     Command::new(&program)
         .args(arguments)
+        .args(further)
         .envs(settings.iter().copied())
         .stdin(Stdio::null())
         .stdout(said.try_clone()?)
@@ -196,13 +222,15 @@ fn launch(root: &Path, base_port: u16, settings: &[(&str, &str)]) -> Result<Chil
 
 /// The `outcry` program.
 pub fn program() -> Result<PathBuf> {
-    if let Some(program) = env::var_os(PROGRAM) {
-        return Ok(program.into());
-    }
+    env::var_os(PROGRAM).map_or_else(|| built("outcry"), |program| Ok(program.into()))
+}
+
+/// A program of the target directory that these tests are in.
+pub fn built(name: &str) -> Result<PathBuf> {
     // Tests are in <target>/<profile>/deps.
     let own = env::current_exe()?;
-    let program = own.ancestors().nth(2).context("this program is in no target directory")?.join("outcry");
-    ensure!(program.exists(), "{} is missing: `make build` builds it and the services", program.display());
+    let program = own.ancestors().nth(2).context("this program is in no target directory")?.join(name);
+    ensure!(program.exists(), "{} is missing: `make build` builds it", program.display());
     Ok(program)
 }
 

@@ -69,7 +69,9 @@ pub(crate) fn trials(world: &Arc<World>, complete: bool, spared: Spared) -> Vec<
     trials.push(trial("whole::every_event_is_known_and_has_a_whole_envelope", || {
         seen()?.holds(&[Kind::Unknown, Kind::Envelope])
     }));
-    trials.push(trial("whole::the_events_of_a_key_are_numbered_without_a_gap", || seen()?.holds(&[Kind::Sequence])));
+    trials.push(trial("whole::the_events_of_a_key_are_numbered_without_a_gap", || {
+        seen()?.holds(&[Kind::Sequence, Kind::Again])
+    }));
     if complete {
         trials.push(trial("whole::every_type_of_event_was_seen", move || seen()?.every_type_was_seen(spared.events)));
     }

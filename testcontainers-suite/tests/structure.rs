@@ -1,7 +1,8 @@
 //! Who may import whom, read from `cargo metadata`: every service keeps the order of its rooms, and no two services
-//! share anything but the contracts. And the threat model names no test that is not there.
+//! share anything but the contracts. What therefore stands in each of them is the same in all. And neither the README nor
+//! the threat model names a test that is not there.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, iter, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ struct Room {
 }
 
 /// The rule. `service` may all.
-const ROOMS: [Room; 8] = [
+const ROOMS: [Room; 9] = [
     Room { kind: "domain", own: &[], contracts: false, framework: None },
     Room { kind: "ports", own: &["domain"], contracts: false, framework: None },
     Room { kind: "application", own: &["domain", "ports"], contracts: false, framework: None },
@@ -29,6 +30,12 @@ const ROOMS: [Room; 8] = [
     Room { kind: "adapter-postgres", own: &["domain", "ports"], contracts: true, framework: Some("sqlx") },
     Room { kind: "adapter-kafka", own: &["domain", "ports"], contracts: true, framework: Some("rdkafka") },
     Room { kind: "adapter-payments", own: &["domain", "ports"], contracts: true, framework: None },
+    Room {
+        kind: "fuzz",
+        own: &["domain", "ports", "application", "harness", "adapter-http", "adapter-payments"],
+        contracts: false,
+        framework: Some("axum"),
+    },
 ];
 const FRAMEWORKS: [&str; 3] = ["sqlx", "axum", "rdkafka"];
 /// IO, runtimes and clocks: nothing for a pure core.
@@ -139,6 +146,8 @@ fn a_planted_violation_is_found() {
         ("settlement-adapter-postgres", "settlement-application", Value::Null),
         ("settlement-adapter-kafka", "settlement-adapter-payments", json!("dev")),
         ("settlement-adapter-kafka", "bidding-domain", Value::Null),
+        ("settlement-fuzz", "settlement-adapter-postgres", Value::Null),
+        ("settlement-adapter-http", "settlement-fuzz", json!("dev")),
         ("settlement-service", "listing-domain", Value::Null),
         ("settlement-glue", "serde", Value::Null),
     ] {
@@ -161,6 +170,7 @@ fn the_allowed_edges_are_allowed() {
         ("settlement-adapter-postgres", CONTRACTS, Value::Null),
         ("settlement-adapter-kafka", "rdkafka", Value::Null),
         ("settlement-domain", "proptest", json!("dev")),
+        ("settlement-fuzz", "settlement-adapter-http", Value::Null),
         ("settlement-service", "settlement-adapter-payments", Value::Null),
         ("settlement-service", "sqlx", Value::Null),
     ] {
@@ -169,24 +179,30 @@ fn the_allowed_edges_are_allowed() {
     }
 }
 
-/// What the threat model cites and is not there: references without a file, and tests that their file does not have.
-fn citations_without_a_test(page: &str, docs: &Path) -> Vec<String> {
+/// What a page in `folder` cites and is not there: references without a file, links to none, and tests that their file does
+/// not have.
+fn citations_without_a_test(page: &str, folder: &Path) -> Vec<String> {
     let (text, definitions) = page.split_once("\n[").unwrap_or((page, ""));
     let definitions = format!("[{definitions}");
     let defined: Vec<_> =
         definitions.lines().filter_map(|line| line.strip_prefix('[').and_then(|line| line.split_once("]: "))).collect();
     let cited = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
     // A link with its address beside it needs no definition.
-    let cited = cited.filter(|(_, after)| !after.starts_with('(')).map(|(label, _)| label);
-    let mut missing: Vec<_> = cited
-        .filter(|label| !defined.iter().any(|(known, _)| known == label))
-        .map(|label| format!("{label} is cited and leads nowhere"))
-        .collect();
+    let (links, cited): (Vec<_>, Vec<_>) = cited.partition(|(_, after)| after.starts_with('('));
+    let dead = links.into_iter().filter_map(|(label, after)| {
+        let address = after.trim_start_matches('(').split([')', '#']).next().unwrap_or_default();
+        let leads = address.contains("://") || folder.join(address).exists();
+        (!leads).then(|| format!("{label} leads to {address}, which is not there"))
+    });
+    let unknown = cited.into_iter().map(|(label, _)| label);
+    let unknown = unknown.filter(|label| !defined.iter().any(|(known, _)| known == label));
+    let mut missing: Vec<_> = unknown.map(|label| format!("{label} is cited and leads nowhere")).chain(dead).collect();
     for (label, file) in defined {
-        let source = fs::read_to_string(docs.join(file)).unwrap_or_default();
+        let source = fs::read_to_string(folder.join(file)).unwrap_or_default();
         let there = match label.split_once("::") {
             // A test whose name is made where it is listed.
             Some(_) => source.contains(&format!("\"{label}")),
+            None if file.contains("/fuzz_targets/") => !source.is_empty(),
             None => source.contains(&format!("fn {label}")),
         };
         if !there {
@@ -206,5 +222,152 @@ fn every_test_that_the_threat_model_names_is_there() {
     assert!(cited > 100, "only {cited} tests are cited: the page is not read as it is written");
 
     let planted = "|S|a|b|[there_is_none], [nowhere], [a](b.md)|\n\n[there_is_none]: ../testcontainers-suite/tests/structure.rs\n";
-    assert_eq!(citations_without_a_test(planted, &docs).len(), 2, "a planted citation is not found");
+    assert_eq!(citations_without_a_test(planted, &docs).len(), 3, "a planted citation is not found");
+}
+
+/// The README's section of promises.
+fn promises(readme: &str) -> &str {
+    let (_, section) = readme.split_once("## What you can rely on").expect("the section of promises");
+    section.split_once("\n## ").map_or(section, |(section, _)| section)
+}
+
+/// The rows of the table of promises that name no test.
+fn bare_promises(section: &str) -> Vec<&str> {
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.filter(|row| {
+        let mut cited = row.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
+        !cited.any(|(_, after)| !after.starts_with('('))
+    })
+    .collect()
+}
+
+#[test]
+fn every_promise_of_the_readme_names_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).expect("the README");
+    let section = promises(&readme);
+    let missing = citations_without_a_test(section, &root);
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert_eq!(bare_promises(section), [""; 0], "these name no test");
+    let rows = section.lines().filter(|line| line.starts_with("| ")).count();
+    assert!(rows > 10, "only {rows} rows: the page is not read as it is written");
+
+    let planted = "|a|b|\n|---|---|\n| promise | shown by |\n| kept | [there] |\n| bare | [a](README.md), by eye |\n";
+    assert_eq!(bare_promises(planted), ["| bare | [a](README.md), by eye |"]);
+}
+
+/// Files that stand in each service, because services share nothing, and are the same in all: who mends one mends three. Only
+/// the service's name and the imports differ.
+const ALIKE: [&str; 20] = [
+    "clippy.toml",
+    "rustfmt.toml",
+    "crates/adapter-http/src/deprecation.rs",
+    "crates/adapter-http/src/health.rs",
+    "crates/adapter-http/src/idempotency.rs",
+    "crates/adapter-http/src/jwks.rs",
+    "crates/adapter-http/src/limits.rs",
+    "crates/adapter-http/src/telemetry.rs",
+    "crates/adapter-kafka/src/client.rs",
+    "crates/adapter-kafka/src/metrics.rs",
+    "crates/adapter-kafka/src/record.rs",
+    "crates/adapter-kafka/src/trace.rs",
+    "crates/adapter-postgres/src/session.rs",
+    "crates/adapter-postgres/tests/session.rs",
+    "crates/adapter-postgres/tests/upkeep.rs",
+    "crates/fuzz/src/http.rs",
+    "crates/ports/src/retries.rs",
+    "crates/service/src/telemetry.rs",
+    "crates/service/src/tls.rs",
+    "fuzz/fuzz_targets/requests.rs",
+];
+/// Items that are the same in files that are not.
+const ALIKE_IN_PART: [(&str, &[&str]); 6] = [
+    (
+        "crates/adapter-http/src/app.rs",
+        &["fn probes(", "async fn wrong_method(", "async fn bounded(", "async fn security_headers("],
+    ),
+    (
+        "crates/adapter-kafka/src/consumer.rs",
+        &["pub struct Progress", "pub async fn run(", "fn subscribe(", "async fn bury("],
+    ),
+    ("crates/adapter-kafka/src/dead_letters.rs", &["impl DeadLetters", "pub async fn replay("]),
+    (
+        "crates/adapter-kafka/src/relay.rs",
+        &["async fn patience(", "fn enqueue(", "async fn discard(", "async fn pause("],
+    ),
+    ("crates/adapter-postgres/src/database.rs", &["pub async fn migrate(", "async fn in_steps<"]),
+    ("crates/service/src/serve.rs", &["fn checks(", "async fn refresh(", "impl Signals"]),
+];
+
+/// The item that begins with `head`, up to the brace that closes it; the whole text if no head is named.
+fn item<'a>(text: &'a str, head: &str) -> Option<&'a str> {
+    if head.is_empty() {
+        return Some(text);
+    }
+    let start = text.find(&format!("\n{head}"))? + 1;
+    let length = text[start..].find("\n}")? + 2;
+    Some(&text[start..start + length])
+}
+
+/// A service's text without the service's name and without imports.
+fn in_common(service: &str, text: &str) -> String {
+    let (initial, rest) = service.split_at(1);
+    let text = text.replace(service, "<name>").replace(&(initial.to_uppercase() + rest), "<Name>");
+    let mut imports = false;
+    let lines = text.lines().filter(|line| {
+        imports |= line.starts_with("use ");
+        let is_import = imports;
+        imports &= !line.ends_with(';');
+        !is_import
+    });
+    lines.map(|line| line.to_owned() + "\n").collect()
+}
+
+/// Where two texts differ first, if they do.
+fn first_difference(one: &str, other: &str) -> Option<String> {
+    fn lines(text: &str) -> impl Iterator<Item = Option<&str>> {
+        text.lines().map(Some).chain(iter::repeat(None))
+    }
+    let longest = one.lines().count().max(other.lines().count());
+    let mut pairs = (1..=longest).zip(lines(one).zip(lines(other)));
+    let (number, (one, other)) = pairs.find(|(_, (one, other))| one != other)?;
+    Some(format!("line {number}, without imports: {one:?} and {other:?}"))
+}
+
+/// What a service has in common with the others of a file, or of the item in it that begins with `head`.
+fn part(service: &str, file: &str, head: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../{service}-service/{file}"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+    let part = item(&text, head).unwrap_or_else(|| panic!("{}: nothing begins with `{head}`", path.display()));
+    in_common(service, part)
+}
+
+#[test]
+fn what_stands_in_each_service_is_the_same_in_all() {
+    let parts = ALIKE_IN_PART.into_iter().flat_map(|(file, heads)| heads.iter().map(move |head| (file, *head)));
+    let mut different = Vec::new();
+    for (file, head) in ALIKE.map(|file| (file, "")).into_iter().chain(parts) {
+        let [(first, pattern), others @ ..] = SERVICES.map(|service| (service, part(service, file, head)));
+        for (service, text) in others {
+            if let Some(difference) = first_difference(&pattern, &text) {
+                different.push(format!("{file} {head} of {first} and {service}: {difference}"));
+            }
+        }
+    }
+    assert!(different.is_empty(), "mended in one service and forgotten in another: {different:#?}");
+}
+
+#[test]
+fn a_planted_unlikeness_is_found() {
+    let listing = "use listing_ports::{\n    Outbox,\n};\nuse sqlx::Pool;\n\nfn of_listing() -> Listing {\n    1\n}\n";
+    let bidding = "use bidding_ports::Outbox;\nuse sqlx::Pool;\n\nfn of_bidding() -> Bidding {\n    1\n}\n";
+    let (one, other) = (in_common("listing", listing), in_common("bidding", bidding));
+    assert_eq!(first_difference(&one, &other), None, "names and imports do not count");
+    let mended = first_difference(&one, &other.replace('1', "2")).expect("a line differs");
+    assert!(mended.starts_with("line 3"), "{mended}");
+    assert!(first_difference(&one, &format!("{other}// more\n")).is_some(), "one is longer");
+    assert!(first_difference(&format!("{one}// more\n"), &other).is_some(), "the other is longer");
+
+    assert_eq!(item(listing, "fn of_listing("), Some("fn of_listing() -> Listing {\n    1\n}"));
+    assert_eq!(item(listing, "fn of_bidding("), None);
 }

@@ -69,6 +69,13 @@ pub enum BenchCommand {
     Stream(StreamArgs),
     /// Settlements: sales from the hammer to the seller's money, and whether every cent is where it belongs afterwards.
     Sagas(SagasArgs),
+    /// A whole marketplace: people who browse, bid, sell, buy and settle, thinking in between.
+    ///
+    /// What they do is the bidding mix of the `RUBiS` benchmark, some 15 % writes. Each person has a token and HTTP/2
+    /// connections of their own. Ends with exit code 1 when a promise is not kept: errors other than documented refusals,
+    /// a p95 of 500 ms or more, events that are still on their way 5 s after the end, a trial balance other than 0,
+    /// memory or database sessions above their limits. Ctrl-C prints what was measured until then.
+    Browse(BrowseArgs),
 }
 
 /// How `outcry bench bids` loads the marketplace.
@@ -205,11 +212,43 @@ impl SagasArgs {
     }
 }
 
+/// How `outcry bench browse` loads the marketplace.
+#[derive(Debug, Clone, Args)]
+pub struct BrowseArgs {
+    /// How many people there are.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(2..=4_000))]
+    pub users: u16,
+    /// How many milliseconds each thinks on average from one click to the next; exponential, at most ten times that.
+    #[arg(long, value_name = "MS", default_value_t = 7000, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    pub think: u32,
+    /// How many lots are listed before it begins; about half of them end while it runs.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub auctions: u32,
+    /// How many seconds are measured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub duration: u32,
+    /// How many seconds of load go before, unmeasured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub warm_up: u32,
+    /// How many seconds pass between two looks at memory, database and Kafka.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub sample: u32,
+    /// Memory, the room that a row takes, p95 and p99 must stay as they were in the first quarter of the measured time.
+    #[arg(long)]
+    pub flat: bool,
+    /// Draws the curves of the run into this file.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Prints one JSON object at the end instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// How `outcry up` starts the marketplace.
 #[derive(Debug, Clone, Args)]
 #[allow(clippy::struct_excessive_bools)] // as above
 pub struct UpArgs {
-    /// All ports follow from this one: services +1 to +3, their admin ports +11 to +13, Kafka +20 and +21, PostgreSQL +31 to +33.
+    /// All ports follow from this one: services +1 to +3, their admin ports +11 to +13, Kafka +20 and +21 (--kafka-via: +22 to +29), PostgreSQL +31 to +33.
     #[arg(long, default_value_t = 8440, value_parser = clap::value_parser!(u16).range(1..=65_000))]
     pub base_port: u16,
     /// Your own PostgreSQL instead of the embedded one: three times, as `listing=postgres://…` or in the order listing, bidding, settlement.
@@ -221,6 +260,9 @@ pub struct UpArgs {
     /// PEM file of the authority that signed your own Kafka's certificate, when that is not the data directory's `ca.pem`.
     #[arg(long, value_name = "FILE", requires = "kafka")]
     pub kafka_ca: Option<PathBuf>,
+    /// A further address under which clients reach the embedded Kafka, through a proxy or a tunnel; up to eight. It listens for the first on the base port +22, for the next on +23, and so on.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "kafka", value_parser = host_and_port)]
+    pub kafka_via: Vec<String>,
     /// Switches the services' rate limits off, for load tests.
     #[arg(long)]
     pub no_rate_limit: bool,
@@ -326,6 +368,12 @@ pub fn postgres_urls(given: &[String]) -> anyhow::Result<Option<[String; 3]>> {
     Ok(Some(urls.map(Option::unwrap_or_default)))
 }
 
+fn host_and_port(given: &str) -> Result<String, String> {
+    let port =
+        given.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    if port.is_some_and(|port| port > 0) { Ok(given.to_owned()) } else { Err("it has to be HOST:PORT".to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,6 +396,16 @@ mod tests {
         };
         assert!(bids(&[]).checks() && bids(&["--no-check", "--checker"]).checks() && !bids(&["--no-check"]).checks());
         assert_eq!([bids(&[]).auction_count(), bids(&["--hot"]).auction_count()], [10_000, 1]);
+    }
+
+    #[test]
+    fn a_way_to_kafka_is_a_host_and_a_port() {
+        for right in ["127.0.0.1:7001", "tunnel:9092", "[::1]:9092"] {
+            assert_eq!(host_and_port(right), Ok(right.to_owned()));
+        }
+        for wrong in ["tunnel", ":9092", "tunnel:", "tunnel:0", "tunnel:70000"] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 use crate::layout::{DataDir, Service};
+use crate::services::simulated;
 
 /// Addresses of a running marketplace.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct Endpoints {
     pub tls_dir: PathBuf,
     /// Where the logs are.
     pub logs_dir: PathBuf,
+    /// Who moves the money.
+    #[serde(default = "simulated")]
+    pub gateway: String,
 }
 
 impl Endpoints {

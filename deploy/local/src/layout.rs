@@ -72,6 +72,9 @@ impl fmt::Display for Service {
     }
 }
 
+/// Further ways to Kafka for which there are ports.
+pub const KAFKA_WAYS: usize = 8;
+
 /// Every port of one marketplace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ports {
@@ -102,6 +105,11 @@ impl Ports {
     /// Kafka's controller.
     pub const fn kafka_controller(self) -> u16 {
         self.base + 21
+    }
+
+    /// Kafka's clients that come by another way, from 0 on.
+    pub const fn kafka_via(self, way: u16) -> u16 {
+        self.base + 22 + way
     }
 
     /// A service's PostgreSQL.

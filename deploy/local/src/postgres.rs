@@ -15,8 +15,9 @@ use crate::process::{Spec, StopSignal, run_to_end};
 use crate::unprivileged::{User, hand_over};
 
 const SUPERUSER: &str = "outcry";
-/// Only TLS sessions of this machine, only with the password.
-const ACCESS: &str = "hostssl all all 127.0.0.1/32 scram-sha-256\n";
+/// Only TLS sessions of this machine, only with the password; replicas and base backups as the superuser.
+const ACCESS: &str = "hostssl all all 127.0.0.1/32 scram-sha-256\n\
+                      hostssl replication outcry 127.0.0.1/32 scram-sha-256\n";
 
 /// The archive for this machine.
 ///
@@ -102,7 +103,7 @@ impl Instance {
         Self { service, home, dir: root.join(service.context()), user, port: ports.postgres(service), data_dir }
     }
 
-    /// Makes the cluster at the first start, and renews its certificate.
+    /// Makes the cluster at the first start, and renews its certificate and who may come in.
     pub async fn prepare(&self, authority: &Authority) -> Result<()> {
         let made_by = self.dir.join("PG_VERSION");
         if !made_by.exists() {
@@ -117,9 +118,10 @@ impl Instance {
             binaries.version()
         );
         let identity = authority.issue(&self.service.database(), Purpose::Server)?;
-        for (from, name) in [(&identity.cert, "server.crt"), (&identity.key, "server.key")] {
+        let (cert, key) = (files::read(&identity.cert)?, files::read(&identity.key)?);
+        for (name, content) in [("server.crt", &*cert), ("server.key", &*key), ("pg_hba.conf", ACCESS)] {
             let to = self.dir.join(name);
-            files::write_private(&to, files::read(from)?.as_bytes())?;
+            files::write_private(&to, content.as_bytes())?;
             hand_over(&to, self.user.as_ref())?;
         }
         Ok(())
@@ -143,9 +145,6 @@ impl Instance {
         let made = run_to_end(&spec).await;
         let _ = fs::remove_file(&password);
         made?;
-        let access = aside.join("pg_hba.conf");
-        files::write_private(&access, ACCESS.as_bytes())?;
-        hand_over(&access, self.user.as_ref())?;
         fs::rename(&aside, &self.dir)?;
         Ok(())
     }
@@ -170,6 +169,10 @@ impl Instance {
             "log_timezone=UTC",
         ] {
             spec = spec.args(["-c", setting]);
+        }
+        if cfg!(target_os = "linux") {
+            // A statement ends when nobody waits for it any more. Elsewhere PostgreSQL may refuse the setting.
+            spec = spec.args(["-c", "client_connection_check_interval=1s"]);
         }
         spec
     }

@@ -170,10 +170,23 @@ pub fn failure(spec: &Spec, status: ExitStatus) -> anyhow::Error {
         return anyhow!("{} ended ({status}); its log is {log}", spec.name);
     }
     let written = fs::read_to_string(&spec.log).unwrap_or_default();
-    // An indented line belongs to a stack trace, and says nothing without its first one.
-    let last = written.lines().rev().find(|line| line.starts_with(|c: char| !c.is_whitespace())).unwrap_or("nothing");
-    let last: String = last.chars().take(LAST_LINE_MAX_CHARS).collect();
+    let last = last_word(&written);
     anyhow!("{} ended ({status}); its log is {log}, the last line says: {last}", spec.name)
+}
+
+/// What a log says last.
+fn last_word(written: &str) -> String {
+    let lines: Vec<_> = written.lines().collect();
+    // An indented line belongs to a stack trace, and says nothing without its first one.
+    let last = lines.iter().rposition(|line| line.starts_with(|c: char| !c.is_whitespace()));
+    let Some(last) = last else { return "nothing".to_owned() };
+    let mut said = lines[last].to_owned();
+    // Below a colon it is what the line is about: the faults of a configuration.
+    if said.ends_with(':') {
+        let below: Vec<_> = lines[last + 1..].iter().map(|line| line.trim()).collect();
+        said = format!("{said} {}", below.join("; "));
+    }
+    said.chars().take(LAST_LINE_MAX_CHARS).collect()
 }
 
 /// What is remembered of a process, enough to know it again.
@@ -292,5 +305,13 @@ mod tests {
         spec.args = vec!["-c".into(), "echo out of paper; exit 3".into()];
         let fault = run_to_end(&spec).await.unwrap_err().to_string();
         assert!(fault.contains("out of paper") && fault.contains('3'), "{fault}");
+    }
+
+    #[test]
+    fn the_last_word_of_a_log_is_a_line_with_what_it_is_about() {
+        let faults = "begun\nthe configuration has 2 fault(s):\n  OUTCRY_A is not set\n  OUTCRY_B is \"c\"\n";
+        assert_eq!(last_word(faults), "the configuration has 2 fault(s): OUTCRY_A is not set; OUTCRY_B is \"c\"");
+        assert_eq!(last_word("begun\njava.lang.Error: no\n\tat Main.main\n"), "java.lang.Error: no");
+        assert_eq!(last_word(""), "nothing");
     }
 }

@@ -1,5 +1,6 @@
 //! `outcry reconcile`: settlement's own command, which compares the ledger with the payment gateway's list, for the
-//! marketplace of a data directory. What it prints and its exit code are passed on.
+//! marketplace of a data directory. What it prints and its exit code are passed on. The gateway is the one with which the
+//! marketplace was started; what that needs is found in our own environment.
 
 use std::process::{ExitCode, Stdio};
 
@@ -9,6 +10,7 @@ use crate::cli::ReconcileArgs;
 use crate::endpoints::Endpoints;
 use crate::layout::{DataDir, Service};
 use crate::preflight;
+use crate::services::GATEWAY;
 
 /// Reconciles; exit code 0 if both agree, 3 if they differ, 1 if a side cannot be read.
 pub async fn run(args: &ReconcileArgs, data_dir: &DataDir) -> Result<ExitCode> {
@@ -21,7 +23,7 @@ pub async fn run(args: &ReconcileArgs, data_dir: &DataDir) -> Result<ExitCode> {
         .env("OUTCRY_ENV", "development")
         .env_remove("OUTCRY_DATABASE_URL_FILE")
         .env("OUTCRY_DATABASE_URL", url)
-        .env("OUTCRY_GATEWAY", "simulated")
+        .env(GATEWAY, &endpoints.gateway)
         .env("OUTCRY_SIMULATED_GATEWAY_FILE", data_dir.gateway_file())
         .stdin(Stdio::null())
         .kill_on_drop(true)

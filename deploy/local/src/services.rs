@@ -1,5 +1,6 @@
 //! What each service is told by its environment.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -19,6 +20,21 @@ const QUICK_DEADLINES_S: [(&str, &str); 4] = [
     ("OUTCRY_OFFER_DAY_S", "10"),
 ];
 
+/// Names who moves the money.
+pub const GATEWAY: &str = "OUTCRY_GATEWAY";
+
+/// The gateway that moves none, unless our own environment names another.
+pub fn simulated() -> String {
+    "simulated".to_owned()
+}
+
+/// Who moves the money by `given`, the value of [`GATEWAY`]. Whether there is such a gateway, and whether all that it
+/// needs is there, is for settlement to say.
+pub fn gateway(given: Option<OsString>) -> String {
+    let named = given.map(|name| name.to_string_lossy().trim().to_owned());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(simulated)
+}
+
 /// What all services share.
 pub struct Wiring {
     /// The data directory.
@@ -33,6 +49,8 @@ pub struct Wiring {
     pub rate_limit: bool,
     /// Whether deadlines of sales last seconds.
     pub quick: bool,
+    /// Who moves the money.
+    pub gateway: String,
 }
 
 impl Wiring {
@@ -76,9 +94,40 @@ impl Wiring {
                 let deadlines = QUICK_DEADLINES_S.iter().filter(|_| self.quick);
                 deadlines
                     .fold(spec, |spec, (name, seconds)| spec.env(name, seconds))
-                    .env("OUTCRY_GATEWAY", "simulated")
+                    .env(GATEWAY, &self.gateway)
                     .env("OUTCRY_SIMULATED_GATEWAY_FILE", self.data_dir.gateway_file())
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_of_yours_reaches_settlement_and_what_belongs_to_it_is_left_to_you() {
+        for (given, told) in [(None, "simulated"), (Some(" "), "simulated"), (Some("stripe"), "stripe")] {
+            let dir = tempfile::tempdir().unwrap();
+            let data_dir = DataDir::new(dir.path().to_owned());
+            files::create_dir(&data_dir.secret("")).unwrap();
+            let wiring = Wiring {
+                ports: Ports::new(8440),
+                kafka: "127.0.0.1:8460".to_owned(),
+                kafka_ca: data_dir.ca_file(),
+                data_dir,
+                rate_limit: true,
+                quick: false,
+                gateway: gateway(given.map(OsString::from)),
+            };
+
+            let spec = wiring.spec(Service::Settlement, "settlement-service".into(), "postgres://nowhere").unwrap();
+
+            let values: Vec<_> = spec.env.iter().filter(|(name, _)| name == GATEWAY).map(|(_, value)| value).collect();
+            assert_eq!(values, [told], "with {given:?}");
+            let of_stripe = |name: &str| name.contains("STRIPE") || name.contains("WEBHOOK");
+            assert!(!spec.env.iter().any(|(name, _)| of_stripe(name)), "{:?}", spec.env);
+            assert!(!spec.without.iter().any(|name| of_stripe(name)), "{:?}", spec.without);
+        }
     }
 }

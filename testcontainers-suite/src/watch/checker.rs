@@ -1,5 +1,8 @@
 //! Judges events, one after the other, without knowing a broker: what an event may have against it, and what was seen.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write,
@@ -17,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{openapi::shape, world::Service};
 
-/// Most faults that are kept of each kind.
+/// Most faults that are kept of each kind in a topic.
 const MOST_FAULTS: usize = 50;
 
 /// What an event may have against it.
@@ -29,8 +32,11 @@ pub enum Kind {
     Envelope,
     /// Its data does not fit its schema.
     Schema,
-    /// It does not follow the event of its key before it.
+    /// It does not follow the event of its key before it: one is missing, or another had its number.
     Sequence,
+    /// It came before, and others of its key since. A relay that could not note what it had published begins again there;
+    /// without a fault none has to.
+    Again,
 }
 
 /// One record of a topic.
@@ -55,11 +61,11 @@ struct Contract {
 /// Judges events, one after the other.
 pub struct Checker {
     contracts: HashMap<&'static str, Contract>,
-    /// The last sequence of each key, and the ids that had it: delivery is at least once.
-    last: HashMap<(Service, String), (u64, Uuid)>,
+    /// The numbers and ids of each key's events.
+    seen: HashMap<(Service, String), BTreeMap<u64, Uuid>>,
     counts: BTreeMap<&'static str, u64>,
     repeated: u64,
-    faults: BTreeMap<Kind, Vec<String>>,
+    faults: BTreeMap<(Kind, Service), Vec<String>>,
 }
 
 impl Checker {
@@ -76,13 +82,13 @@ impl Checker {
             contracts.insert(event.event_type, Contract { topic: event.topic, key_field: event.key_field, schema });
             counts.insert(event.event_type, 0);
         }
-        Ok(Self { contracts, last: HashMap::new(), counts, repeated: 0, faults: BTreeMap::new() })
+        Ok(Self { contracts, seen: HashMap::new(), counts, repeated: 0, faults: BTreeMap::new() })
     }
 
     /// Judges the next record.
     pub fn take(&mut self, record: &Record<'_>) {
         for (kind, fault) in self.judged(record) {
-            let known = self.faults.entry(kind).or_default();
+            let known = self.faults.entry((kind, record.service)).or_default();
             if known.len() < MOST_FAULTS {
                 let key = String::from_utf8_lossy(record.key);
                 let event_type = record.headers.get("ce_type").unwrap_or(&"no type");
@@ -133,24 +139,45 @@ impl Checker {
         faults
     }
 
+    /// Delivery is at least once: the last event may come twice at any time.
     fn follows(&mut self, service: Service, key: &str, envelope: &Envelope) -> Option<(Kind, String)> {
-        let last = self.last.get(&(service, key.to_owned())).copied();
-        let (before, id) = last.unwrap_or_default();
-        if envelope.sequence == before && id == envelope.id {
-            self.repeated += 1;
-            return None;
+        let seen = self.seen.entry((service, key.to_owned())).or_default();
+        let last = seen.last_key_value().map_or(0, |(number, _)| *number);
+        let number = envelope.sequence;
+        match seen.insert(number, envelope.id) {
+            Some(id) if id == envelope.id => {
+                self.repeated += 1;
+                (number != last).then(|| (Kind::Again, format!("number {number} comes once more after {last}")))
+            }
+            Some(id) => Some((Kind::Sequence, format!("number {number} was {id}, and now it is {}", envelope.id))),
+            None => (number != last + 1).then(|| (Kind::Sequence, format!("number {number} follows {last}"))),
         }
-        self.last.insert((service, key.to_owned()), (envelope.sequence, envelope.id));
-        let fault = || (Kind::Sequence, format!("number {} follows {before}", envelope.sequence));
-        (envelope.sequence != before + 1).then(fault)
+    }
+
+    /// The number of a key's last event, if there is one.
+    #[must_use]
+    pub fn last(&self, service: Service, key: &str) -> Option<u64> {
+        let seen = self.seen.get(&(service, key.to_owned()))?;
+        seen.last_key_value().map(|(number, _)| *number)
+    }
+
+    /// Tells the faults of these kinds in the topics of these services and forgets them: whoever asks next hears of later
+    /// ones only.
+    pub fn take_faults(&mut self, kinds: &[Kind], services: &[Service]) -> Vec<String> {
+        places(kinds, services).filter_map(|place| self.faults.remove(&place)).flatten().collect()
     }
 
     /// No event so far has a fault of these kinds.
     pub fn holds(&self, kinds: &[Kind]) -> Result<()> {
+        self.holds_of(kinds, &Service::ALL)
+    }
+
+    /// The same of the topics of these services.
+    pub fn holds_of(&self, kinds: &[Kind], services: &[Service]) -> Result<()> {
         let total: u64 = self.counts.values().sum();
         ensure!(total > 0, "no event was seen");
-        let faults: Vec<&str> =
-            kinds.iter().filter_map(|kind| self.faults.get(kind)).flatten().map(String::as_str).collect();
+        let found = places(kinds, services).filter_map(|place| self.faults.get(&place));
+        let faults: Vec<&str> = found.flatten().map(String::as_str).collect();
         ensure!(faults.is_empty(), "of {total} events, these do not hold:\n{}", faults.join("\n"));
         Ok(())
     }
@@ -166,7 +193,7 @@ impl Checker {
     /// How many there were of each type, as a table.
     pub fn table(&self) -> Result<String> {
         let total: u64 = self.counts.values().sum();
-        let keys = self.last.len();
+        let keys = self.seen.len();
         let mut table =
             format!("{total} events of {keys} keys, checked as they passed ({} came twice):\n", self.repeated);
         for (event_type, count) in &self.counts {
@@ -174,6 +201,11 @@ impl Checker {
         }
         Ok(table)
     }
+}
+
+/// Where faults of these kinds in the topics of these services are kept.
+fn places(kinds: &[Kind], services: &[Service]) -> impl Iterator<Item = (Kind, Service)> {
+    kinds.iter().flat_map(move |kind| services.iter().map(move |service| (*kind, *service)))
 }
 
 /// Without the alternative that lets readers take values of later versions: whoever sends now knows all values of now.
@@ -209,105 +241,4 @@ fn is_traceparent(value: &str) -> bool {
 
 fn schemas() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../event-contracts/schemas")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// The golden example of a type, changed, as the record that follows `before` others of its key.
-    fn judged(checker: &mut Checker, event_type: &str, change: impl FnOnce(&mut HashMap<String, String>, &mut Value)) {
-        let event = catalogue::events().expect("a catalogue").into_iter().find(|event| event.event_type == event_type);
-        let event = event.expect("a known type");
-        let mut headers: HashMap<String, String> =
-            event.example.envelope.to_headers().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        headers.insert("ce_sequence".to_owned(), "1".to_owned());
-        let mut data = event.example.data.clone();
-        let key = event.example.envelope.subject;
-        change(&mut headers, &mut data);
-        let service = Service::ALL.into_iter().find(|service| service.topic() == event.topic).expect("a service");
-        checker.take(&Record {
-            service,
-            key: key.as_bytes(),
-            headers: headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
-            payload: data.to_string().as_bytes(),
-        });
-    }
-
-    fn faults(event_type: &str, change: impl FnOnce(&mut HashMap<String, String>, &mut Value)) -> Vec<Kind> {
-        let mut checker = Checker::new().expect("the committed schemas");
-        judged(&mut checker, event_type, change);
-        checker.faults.into_keys().collect()
-    }
-
-    #[test]
-    fn every_golden_example_passes() {
-        for event in catalogue::events().expect("a catalogue") {
-            assert_eq!(faults(event.event_type, |_, _| ()), [], "{}", event.event_type);
-        }
-    }
-
-    const BID: &str = "outcry.bidding.bid.placed.v1";
-    const STARTED: &str = "outcry.settlement.started.v1";
-
-    fn without(member: &str) -> impl FnOnce(&mut HashMap<String, String>, &mut Value) {
-        move |_, data| drop(data.as_object_mut().expect("an object").remove(member).expect("it was there"))
-    }
-
-    #[test]
-    fn what_does_not_fit_its_schema_is_found() {
-        assert_eq!(faults(BID, without("price")), [Kind::Schema], "a member dropped");
-        assert_eq!(faults(BID, |_, data| data["price"] = json!("7")), [Kind::Schema], "another type");
-        assert_eq!(faults(BID, |_, data| data["max_amount"] = json!(7)), [Kind::Schema], "a member too many");
-        assert_eq!(faults(STARTED, |_, data| data["status"] = json!("unknown")), [Kind::Schema], "no value of now");
-    }
-
-    #[test]
-    fn an_envelope_that_is_not_whole_is_found() {
-        for name in ["content-type", "ce_specversion", "ce_id", "ce_source", "ce_subject", "ce_time", "ce_partitionkey"]
-        {
-            assert_eq!(faults(BID, |headers, _| drop(headers.remove(name))), [Kind::Envelope], "without {name}");
-        }
-        let of = |name: &'static str, value: &'static str| {
-            faults(BID, move |headers, _| drop(headers.insert(name.to_owned(), value.to_owned())))
-        };
-        assert_eq!(of("ce_subject", "another"), [Kind::Envelope]);
-        assert_eq!(of("ce_source", "/outcry/listing-service"), [Kind::Envelope]);
-        assert_eq!(of("ce_traceparent", "00-7-7-01"), [Kind::Envelope]);
-        assert_eq!(of("ce_type", "outcry.bidding.bid.placed.v2"), [Kind::Unknown]);
-        assert_eq!(of("ce_type", STARTED), [Kind::Unknown], "in another topic");
-        assert_eq!(
-            faults(BID, |_, data| data["auction_id"] = json!(Uuid::nil())),
-            [Kind::Envelope],
-            "about another key"
-        );
-    }
-
-    #[test]
-    fn a_gap_and_a_step_back_are_found_and_a_repetition_is_not() {
-        let follows = |numbers: &[(&str, u128)]| {
-            let mut checker = Checker::new().expect("the committed schemas");
-            for (sequence, id) in numbers {
-                judged(&mut checker, BID, |headers, _| {
-                    headers.insert("ce_sequence".to_owned(), (*sequence).to_owned());
-                    headers.insert("ce_id".to_owned(), Uuid::from_u128(*id).to_string());
-                });
-            }
-            checker.holds(&[Kind::Sequence]).is_ok()
-        };
-        assert!(follows(&[("1", 1), ("2", 2), ("3", 3)]));
-        assert!(follows(&[("1", 1), ("2", 2), ("2", 2), ("3", 3)]), "delivery is at least once");
-        assert!(!follows(&[("1", 1), ("3", 3)]), "a gap");
-        assert!(!follows(&[("2", 2)]), "the first is missing");
-        assert!(!follows(&[("1", 1), ("2", 2), ("1", 1)]), "a step back");
-        assert!(!follows(&[("1", 1), ("2", 2), ("2", 9)]), "two of the same number");
-    }
-
-    #[test]
-    fn a_run_without_events_shows_nothing() {
-        let checker = Checker::new().expect("the committed schemas");
-        assert!(checker.holds(&[Kind::Schema]).is_err() && checker.every_type_was_seen(&[]).is_err());
-    }
 }

@@ -49,11 +49,21 @@ async fn an_unknown_route_is_a_404_problem(world: Arc<World>, service: Service) 
 
 async fn a_wrong_method_is_a_405_problem_with_allow(world: Arc<World>, service: Service) -> Result<()> {
     let person = writer(&world, service);
-    for path in [resource(service, &Uuid::now_v7().to_string()), write_route(service)] {
+    let probe = "/healthz/live".to_owned();
+    for path in [resource(service, &Uuid::now_v7().to_string()), write_route(service), probe] {
         for method in [Method::DELETE, Method::PUT, Method::TRACE] {
             let answer = person.send(person.request(method.clone(), service, &path)).await?;
             answer.is_problem(405, "method-not-allowed").with_context(|| format!("{method} {path}"))?;
             ensure!(answer.header("allow").is_some_and(|allow| !allow.is_empty()), "{method} {path}: no Allow");
+        }
+    }
+    let admin = world.endpoints.admin.get(service.context()).context("no operator's port")?;
+    for path in ["/metrics", "/healthz/live", "/healthz/ready"] {
+        for method in [Method::DELETE, Method::POST] {
+            let answer = world.ask(world.http.request(method.clone(), format!("{admin}{path}"))).await?;
+            let what = format!("{method} {path} on the operator's port");
+            answer.is_problem(405, "method-not-allowed").with_context(|| what.clone())?;
+            ensure!(answer.header("allow").is_some_and(|allow| allow.contains("GET")), "{what}: no Allow");
         }
     }
     Ok(())

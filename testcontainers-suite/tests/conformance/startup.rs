@@ -2,16 +2,29 @@
 
 use std::{collections::BTreeMap, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use libtest_mimic::Trial;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::Url;
+use serde_json::Value;
 use testcontainers_suite::{
     target::program,
     trials_of_each_service,
     world::{Service, World},
 };
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
+/// Less than a database is waited for.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
+/// What a service says of a database that it waits for.
+const WAITS: &str = "the database is not there yet and is asked again";
+const SECRET: &str = "hunter2hunter2";
 
 pub fn trials() -> Vec<Trial> {
     trials_of_each_service!("conformance::startup":
@@ -19,6 +32,9 @@ pub fn trials() -> Vec<Trial> {
         every_fault_of_the_configuration_is_told_at_once,
         without_any_setting_all_that_is_needed_is_named,
         no_secret_is_told,
+        what_failed_is_told_a_service_or_a_command,
+        a_database_that_is_not_there_is_asked_again_until_a_signal_ends_it,
+        a_database_that_refuses_ends_the_start_at_once,
         a_production_service_takes_no_development_key,
     )
 }
@@ -60,13 +76,18 @@ fn sound(world: &World, service: Service) -> Result<Settings> {
     Ok(settings)
 }
 
-/// How the service's program ends with these settings and no others, and all that it says.
-async fn run(service: Service, command: &str, settings: &Settings) -> Result<(bool, String)> {
-    let path = program()?.with_file_name(service.name());
-    let mut program = Command::new(&path);
+/// The service's program with these settings and no others.
+fn program_of(service: Service, command: &str, settings: &Settings) -> Result<Command> {
+    let mut program = Command::new(program()?.with_file_name(service.name()));
     program.arg(command).env_clear().envs(settings).stdin(Stdio::null()).kill_on_drop(true);
+    Ok(program)
+}
+
+/// How it ends, and all that it says.
+async fn run(service: Service, command: &str, settings: &Settings) -> Result<(bool, String)> {
+    let mut program = program_of(service, command, settings)?;
     let output = tokio::time::timeout(ENDS_WITHIN, program.output()).await.context("it does not end")?;
-    let output = output.with_context(|| format!("cannot run {}", path.display()))?;
+    let output = output.with_context(|| format!("cannot run {}", service.name()))?;
     let said = [output.stdout, output.stderr].concat();
     Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
 }
@@ -122,11 +143,12 @@ async fn without_any_setting_all_that_is_needed_is_named(world: Arc<World>, serv
 }
 
 async fn no_secret_is_told(world: Arc<World>, service: Service) -> Result<()> {
-    const SECRET: &str = "hunter2hunter2";
     let mut settings = sound(&world, service)?;
+    let mut database = Url::parse(&settings["OUTCRY_DATABASE_URL"])?;
+    database.set_password(Some(SECRET)).map_err(|()| anyhow!("a URL without a place for a password"))?;
     for (name, value) in [
-        // A database that is not there, of whose URL the password is told by nobody.
-        ("OUTCRY_DATABASE_URL", format!("postgres://listing:{SECRET}@127.0.0.1:1/listing?sslmode=require")),
+        // Not the database's password: nobody tells it either.
+        ("OUTCRY_DATABASE_URL", database.to_string()),
         ("OUTCRY_ALIAS_SECRET", SECRET.to_owned()),
         ("OUTCRY_RECEIPT_KEY", SECRET.to_owned()),
         ("OUTCRY_STRIPE_KEY", SECRET.to_owned()),
@@ -144,6 +166,63 @@ async fn no_secret_is_told(world: Arc<World>, service: Service) -> Result<()> {
     for command in ["check-config", "migrate", "serve"] {
         let (_, said) = run(service, command, &settings).await?;
         ensure!(!said.contains(SECRET), "{command} tells a secret: {said}");
+    }
+    Ok(())
+}
+
+async fn what_failed_is_told_a_service_or_a_command(world: Arc<World>, service: Service) -> Result<()> {
+    let mut settings = sound(&world, service)?;
+    settings.insert("OUTCRY_DATABASE_URL", "postgres://listing@[nowhere".to_owned());
+    let told = [("serve", "the service ends"), ("replay-dead-letters", "the command failed")];
+    for (command, expected) in told {
+        let (well, said) = run(service, command, &settings).await?;
+        ensure!(!well && said.contains("the database URL is not of the form"), "{command}: {said}");
+        for (_, sentence) in told {
+            ensure!(said.contains(sentence) == (sentence == expected), "{command}: {sentence:?} in {said}");
+        }
+    }
+    Ok(())
+}
+
+async fn a_database_that_is_not_there_is_asked_again_until_a_signal_ends_it(
+    world: Arc<World>,
+    service: Service,
+) -> Result<()> {
+    let mut settings = sound(&world, service)?;
+    settings.insert("OUTCRY_DATABASE_URL", format!("postgres://anybody:{SECRET}@127.0.0.1:1/any?sslmode=require"));
+    let mut process = program_of(service, "serve", &settings)?.stdout(Stdio::piped()).spawn()?;
+    let mut said = BufReader::new(process.stdout.take().context("it has no output")?).lines();
+    let waits = async {
+        while let Some(line) = said.next_line().await? {
+            ensure!(!line.contains(SECRET), "{line}");
+            if line.contains(WAITS) {
+                return Ok(line);
+            }
+        }
+        bail!("it has ended")
+    };
+    let line = tokio::time::timeout(ENDS_WITHIN, waits).await.context("it does not say that it waits")??;
+    let told: Value = serde_json::from_str(&line)?;
+    let reason = told["reason"].as_str().unwrap_or_default();
+    ensure!(reason.contains("Connection refused") && told["left_s"].is_u64(), "{line}");
+
+    let pid = process.id().context("it has ended")?;
+    kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
+    let status = tokio::time::timeout(Duration::from_secs(5), process.wait()).await.context("it waits on")??;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+async fn a_database_that_refuses_ends_the_start_at_once(world: Arc<World>, service: Service) -> Result<()> {
+    let mut settings = sound(&world, service)?;
+    let url = Url::parse(&settings["OUTCRY_DATABASE_URL"])?;
+    let (mut guessed, mut unknown) = (url.clone(), url);
+    guessed.set_password(Some("guessed")).map_err(|()| anyhow!("a URL without a place for a password"))?;
+    unknown.set_path("/nowhere");
+    for url in [guessed, unknown] {
+        settings.insert("OUTCRY_DATABASE_URL", url.to_string());
+        let (well, said) = run(service, "serve", &settings).await?;
+        ensure!(!well && said.contains("error returned from database") && !said.contains(WAITS), "{said}");
     }
     Ok(())
 }

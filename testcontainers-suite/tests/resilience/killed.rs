@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures::future::try_join_all;
 use libtest_mimic::Trial;
 use nix::{
     sys::signal::{Signal, kill},
@@ -20,24 +21,28 @@ use crate::trial;
 
 /// A broker that was killed needs its time to come back, on a machine that is busy.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(120);
-/// What may be killed, and a currency of its own to be paid in.
-const VICTIMS: [(&str, &str); 7] = [
-    ("listing", "CHF"),
-    ("bidding", "NOK"),
-    ("settlement", "SEK"),
-    ("postgres-listing", "DKK"),
-    ("postgres-bidding", "PLN"),
-    ("postgres-settlement", "CZK"),
-    ("kafka", "HUF"),
-];
+/// What is killed, and the currency of the sale in which it is.
+type Victims = [(&'static str, &'static str)];
+
+/// What is killed at a time.
+const SERVICES: &Victims = &[("listing", "CHF"), ("bidding", "NOK"), ("settlement", "SEK")];
+const DATABASES: &Victims = &[("postgres-listing", "DKK"), ("postgres-bidding", "PLN"), ("postgres-settlement", "CZK")];
+const BROKERS: &Victims = &[("kafka", "HUF")];
+/// Lots last so long. A broker takes longer to come back, and without it bidding does not hear of a lot.
+const LASTS: Duration = Duration::from_secs(35);
+const LASTS_WITHOUT_BROKER: Duration = Duration::from_secs(75);
 
 pub fn trials() -> Vec<Trial> {
-    let victims = VICTIMS.into_iter().map(|(victim, currency)| {
-        trial(format!("killed::a_sale_survives_that_{victim}_is_killed_at_every_step"), async move |_, world| {
-            let mut victim = Victim { world, name: victim, killed: None };
-            // A broker takes longer to come back, and without it bidding does not hear of the lot.
-            let lasts = Duration::from_secs(if victim.name == "kafka" { 75 } else { 25 });
-            sale(world, currency, lasts, async |_| victim.dies().await).await
+    let victims =
+        [("services", SERVICES, LASTS), ("databases", DATABASES, LASTS), ("brokers", BROKERS, LASTS_WITHOUT_BROKER)];
+    let victims = victims.into_iter().map(|(kind, victims, lasts)| {
+        trial(format!("killed::sales_survive_that_all_{kind}_are_killed_at_every_step"), async move |_, world| {
+            let sales = victims.iter().map(|(name, currency)| async move {
+                let mut victim = Victim { world, name, killed: None };
+                let survives = sale(world, currency, lasts, async |_| victim.dies().await).await;
+                survives.with_context(|| format!("the sale in which {name} is killed"))
+            });
+            try_join_all(sales).await.map(|_| ())
         })
     });
     let all = trial("killed::a_sale_survives_that_everything_is_killed_and_started_again".to_owned(), everything);

@@ -31,7 +31,7 @@ pub struct Problem {
 /// What is wrong with a request, fault by fault.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"type": "urn:outcry:problem:validation", "title": "The request is not valid", "status": 422,
-    "detail": "/max_amount invalid type: string, expected i64",
+    "detail": "/max_amount: invalid type: string, expected i64",
     "errors": [{"pointer": "/max_amount", "detail": "invalid type: string, expected i64"}]}))]
 #[allow(dead_code)] // only its schema is used
 pub struct ValidationProblem {

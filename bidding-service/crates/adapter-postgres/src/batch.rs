@@ -10,13 +10,14 @@ use bidding_ports::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use opentelemetry::trace::TraceContextExt;
-use sqlx::{Postgres, Transaction, types::Uuid};
+use sqlx::types::Uuid;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{
     error::{corrupt, store_error},
     house::Halts,
     row::{auction_of, number},
+    session::Work,
 };
 
 /// Locks the auctions in the order of their ids, and reads them with what is known of the requests.
@@ -25,7 +26,7 @@ use crate::{
 /// Should another instance answer one of the keys while this waits for a lock, the answer is not seen here,
 /// and writing a second one conflicts.
 pub(crate) async fn enter(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Work,
     halts: &Halts,
     requests: &[Request],
     wait: Wait,
@@ -62,7 +63,7 @@ pub(crate) async fn enter(
         &principals as &[&str],
         &keys as &[&str]
     )
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await
     .map_err(store_error)?;
 
@@ -90,20 +91,17 @@ pub(crate) async fn enter(
             (revision, floor.silence) = (halts, now - beat_at);
         }
     }
-    floor.halts = halts.as_of(revision, &mut **tx).await?;
+    floor.halts = halts.as_of(revision, &mut *tx).await?;
     Ok((floor, revision))
 }
 
 /// Of `ids`, the auctions that are now locked, and those that another unit of work has.
-async fn without_waiting(
-    tx: &mut Transaction<'static, Postgres>,
-    ids: &[Uuid],
-) -> Result<(Vec<Uuid>, Vec<Uuid>), StoreError> {
+async fn without_waiting(tx: &mut Work, ids: &[Uuid]) -> Result<(Vec<Uuid>, Vec<Uuid>), StoreError> {
     let free = sqlx::query_scalar!("SELECT id FROM auction WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED", ids);
-    let free = free.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let free = free.fetch_all(&mut *tx).await.map_err(store_error)?;
     let others: Vec<Uuid> = ids.iter().filter(|id| !free.contains(id)).copied().collect();
     let held = sqlx::query_scalar!("SELECT id FROM auction WHERE id = ANY($1)", &others);
-    Ok((free, held.fetch_all(&mut **tx).await.map_err(store_error)?))
+    Ok((free, held.fetch_all(&mut *tx).await.map_err(store_error)?))
 }
 
 /// `place` counts from 1.
@@ -115,11 +113,7 @@ fn place_in(known: &mut [Known], place: i64) -> Option<&mut Known> {
 ///
 /// `revision` is the house's when the auctions were read: a halt that began or ended meanwhile has not been
 /// followed by what is to be written.
-pub(crate) async fn save(
-    tx: &mut Transaction<'static, Postgres>,
-    changes: &Changes,
-    revision: Option<i64>,
-) -> Result<(), StoreError> {
+pub(crate) async fn save(tx: &mut Work, changes: &Changes, revision: Option<i64>) -> Result<(), StoreError> {
     let auctions = AuctionColumns::of(&changes.auctions)?;
     let log = LogColumns::of(&changes.entries)?;
     let outbox = OutboxColumns::of(&changes.entries)?;
@@ -162,7 +156,7 @@ pub(crate) async fn save(
         &answers.fingerprints,
         &answers.answers as &[&str]
     )
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(store_error)?;
     if revision.is_some_and(|revision| revision != saved.halts) {

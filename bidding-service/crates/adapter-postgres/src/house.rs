@@ -7,11 +7,12 @@ use std::{
 
 use bidding_domain::{auction::PausedBy, halt::Halt};
 use bidding_ports::error::StoreError;
-use sqlx::{PgExecutor, PgPool};
+use sqlx::PgExecutor;
 
 use crate::{
     error::{corrupt, store_error},
     row::count,
+    session::Sessions,
 };
 
 /// A sign of life is written so often at most.
@@ -44,7 +45,7 @@ impl Halts {
     }
 }
 
-pub(crate) async fn beat(pool: &PgPool, downtime: Duration) -> Result<bool, StoreError> {
+pub(crate) async fn beat(pool: &Sessions, downtime: Duration) -> Result<bool, StoreError> {
     let seconds = |duration: Duration| duration.as_secs_f64();
     let paused = sqlx::query_scalar!(
         r#"WITH last AS MATERIALIZED (SELECT beat_at FROM house FOR UPDATE),
@@ -63,7 +64,7 @@ pub(crate) async fn beat(pool: &PgPool, downtime: Duration) -> Result<bool, Stor
     paused.fetch_one(pool).await.map_err(store_error)
 }
 
-pub(crate) async fn pause_all(pool: &PgPool, reason: &str) -> Result<bool, StoreError> {
+pub(crate) async fn pause_all(pool: &Sessions, reason: &str) -> Result<bool, StoreError> {
     let paused = sqlx::query!(
         "WITH alone AS MATERIALIZED (SELECT one FROM house FOR UPDATE),
               began AS (
@@ -75,7 +76,7 @@ pub(crate) async fn pause_all(pool: &PgPool, reason: &str) -> Result<bool, Store
     Ok(paused.execute(pool).await.map_err(store_error)?.rows_affected() > 0)
 }
 
-pub(crate) async fn resume_all(pool: &PgPool) -> Result<bool, StoreError> {
+pub(crate) async fn resume_all(pool: &Sessions) -> Result<bool, StoreError> {
     let resumed = sqlx::query!(
         "WITH ended AS (UPDATE halt SET until = clock_timestamp() WHERE until IS NULL RETURNING 1)
          UPDATE house SET halts = halts + 1 FROM ended"

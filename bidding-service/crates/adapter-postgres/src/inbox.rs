@@ -7,29 +7,29 @@ use bidding_ports::{
     inbox::{Receipt, Seen},
     retries::Retries,
 };
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
     row::{count, number},
+    session::Work,
     store::PgAuctions,
 };
 
-pub(crate) async fn receive(tx: &mut Transaction<'static, Postgres>, receipt: &Receipt) -> Result<Seen, StoreError> {
+pub(crate) async fn receive(tx: &mut Work, receipt: &Receipt) -> Result<Seen, StoreError> {
     let last = sqlx::query_scalar!(
         "SELECT last_sequence FROM inbox WHERE source = $1 AND key = $2 FOR UPDATE",
         receipt.source,
         receipt.key
     )
-    .fetch_optional(&mut **tx)
+    .fetch_optional(&mut *tx)
     .await
     .map_err(store_error)?;
     let expected = count(last.unwrap_or(0))? + 1;
     if receipt.sequence < expected {
         // Late because it lay with the dead letters, not because it had its effect.
         let dug_up = sqlx::query!("DELETE FROM inbox_failure WHERE event_id = $1 AND buried", receipt.event_id)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await
             .map_err(store_error)?;
         return Ok(if dug_up.rows_affected() == 1 { Seen::New } else { Seen::Duplicate });
@@ -45,7 +45,7 @@ pub(crate) async fn receive(tx: &mut Transaction<'static, Postgres>, receipt: &R
         number(receipt.sequence)?,
         receipt.event_id
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(match noted.rows_affected() {

@@ -12,13 +12,13 @@ use bidding_ports::{
     error::StoreError,
     outbox::{Epoch, Outbox, OutboxRecord},
 };
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
     events,
     row::EntryRow,
+    session::Sessions,
 };
 
 /// The one lease: all events of the service go through one relay at a time.
@@ -30,7 +30,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(60);
 /// The outbox table.
 #[derive(Clone)]
 pub struct PgOutbox {
-    pool: PgPool,
+    pool: Sessions,
     /// Auctions whose logs cannot be read, and since when: the events of the others do not wait for theirs.
     left_out: Arc<Mutex<BTreeMap<Uuid, Instant>>>,
 }
@@ -38,7 +38,7 @@ pub struct PgOutbox {
 impl PgOutbox {
     /// Over a pool.
     #[must_use]
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Sessions) -> Self {
         Self { pool, left_out: Arc::default() }
     }
 
@@ -72,6 +72,16 @@ impl Outbox for PgOutbox {
         .await
         .map_err(store_error)?;
         Ok(epoch.map(Epoch))
+    }
+
+    async fn release(&self, holder: Uuid) -> Result<(), StoreError> {
+        let back = sqlx::query!(
+            "UPDATE relay_lease SET expires_at = '-infinity' WHERE name = $1 AND holder = $2",
+            LEASE,
+            holder
+        );
+        back.execute(&self.pool).await.map_err(store_error)?;
+        Ok(())
     }
 
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {

@@ -15,22 +15,22 @@ use bidding_ports::{
     store::{AuctionStore, AuctionTx, Found, LogPlace},
 };
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::{
     error::store_error,
     house::{self, Halts},
     row::{EntryRow, auction_of},
+    session::Sessions,
     tx::PgTx,
 };
 
 /// Auctions in PostgreSQL.
 #[derive(Clone)]
 pub struct PgAuctions {
-    pool: PgPool,
+    pool: Sessions,
     /// For units of work.
-    deciding: PgPool,
+    deciding: Sessions,
     recorded: Arc<Notify>,
     changes: Arc<dyn ChangeListener>,
     halts: Arc<Halts>,
@@ -40,17 +40,17 @@ impl PgAuctions {
     /// Over a pool. After a commit that left events in the outbox `recorded` is notified, and
     /// `changes` told which auctions moved.
     #[must_use]
-    pub fn new(pool: PgPool, recorded: Arc<Notify>, changes: Arc<dyn ChangeListener>) -> Self {
+    pub fn new(pool: Sessions, recorded: Arc<Notify>, changes: Arc<dyn ChangeListener>) -> Self {
         Self { deciding: pool.clone(), pool, recorded, changes, halts: Arc::default() }
     }
 
     /// The same with a pool of its own for units of work, so that many readers never keep a decision waiting.
     #[must_use]
-    pub fn deciding_over(self, deciding: PgPool) -> Self {
+    pub fn deciding_over(self, deciding: Sessions) -> Self {
         Self { deciding, ..self }
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &Sessions {
         &self.pool
     }
 }

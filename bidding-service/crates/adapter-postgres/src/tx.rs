@@ -17,7 +17,6 @@ use bidding_ports::{
 };
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
-use sqlx::{Postgres, Transaction};
 use tokio::sync::Notify;
 
 use crate::{
@@ -26,10 +25,11 @@ use crate::{
     house::Halts,
     inbox,
     row::{EntryRow, auction_of},
+    session::Work,
 };
 
 pub(crate) struct PgTx {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Work,
     recorded: Arc<Notify>,
     changes: Arc<dyn ChangeListener>,
     halts: Arc<Halts>,
@@ -41,7 +41,7 @@ pub(crate) struct PgTx {
 
 impl PgTx {
     pub(crate) fn new(
-        transaction: Transaction<'static, Postgres>,
+        transaction: Work,
         recorded: Arc<Notify>,
         changes: Arc<dyn ChangeListener>,
         halts: Arc<Halts>,
@@ -54,7 +54,7 @@ impl PgTx {
 impl AuctionTx for PgTx {
     async fn now(&mut self) -> Result<DateTime<Utc>, StoreError> {
         sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
-            .fetch_one(&mut *self.transaction)
+            .fetch_one(&mut self.transaction)
             .await
             .map_err(store_error)
     }
@@ -77,12 +77,12 @@ impl AuctionTx for PgTx {
                FROM locked, house"#,
             id.0
         )
-        .fetch_optional(&mut *self.transaction)
+        .fetch_optional(&mut self.transaction)
         .await
         .map_err(store_error)?;
         let Some(row) = row else { return Ok(None) };
         let auction = auction_of(id.0, &row.terms, &row.snapshot)?;
-        let halts = self.halts.as_of(row.halts, &mut *self.transaction).await?;
+        let halts = self.halts.as_of(row.halts, &mut self.transaction).await?;
         self.revision = Some(row.halts);
         Ok(Some(Locked { auction, halts, now: row.now, silence: row.now - row.beat_at }))
     }
@@ -97,11 +97,11 @@ impl AuctionTx for PgTx {
                FROM locked, house ORDER BY due_at"#,
             i64::from(limit)
         )
-        .fetch_all(&mut *self.transaction)
+        .fetch_all(&mut self.transaction)
         .await
         .map_err(store_error)?;
         let Some(revision) = rows.first().map(|row| row.halts) else { return Ok(Vec::new()) };
-        let halts = self.halts.as_of(revision, &mut *self.transaction).await?;
+        let halts = self.halts.as_of(revision, &mut self.transaction).await?;
         self.revision = Some(revision);
         let (mut due, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
@@ -119,7 +119,7 @@ impl AuctionTx for PgTx {
                 "UPDATE auction SET due_at = clock_timestamp() + interval '1 minute' WHERE id = ANY($1)",
                 &unreadable
             );
-            later.execute(&mut *self.transaction).await.map_err(store_error)?;
+            later.execute(&mut self.transaction).await.map_err(store_error)?;
         }
         Ok(due)
     }
@@ -132,7 +132,7 @@ impl AuctionTx for PgTx {
             serde_json::to_string(&auction.snapshot()).map_err(corrupt)?,
             auction.due_at()
         )
-        .execute(&mut *self.transaction)
+        .execute(&mut self.transaction)
         .await
         .map_err(store_error)?;
         Ok(())
@@ -156,7 +156,7 @@ impl AuctionTx for PgTx {
                WHERE auction_id = $1 ORDER BY sequence, number"#,
             id.0
         )
-        .fetch(&mut *self.transaction);
+        .fetch(&mut self.transaction);
         let mut bids = StandingBids::default();
         while let Some(row) = rows.try_next().await.map_err(store_error)? {
             bids.take(&row.try_into()?);
@@ -170,7 +170,7 @@ impl AuctionTx for PgTx {
         } else {
             sqlx::query!("DELETE FROM suspended_bidder WHERE bidder = $1", bidder.0)
         };
-        set.execute(&mut *self.transaction).await.map_err(store_error)?;
+        set.execute(&mut self.transaction).await.map_err(store_error)?;
         Ok(())
     }
 
@@ -181,7 +181,7 @@ impl AuctionTx for PgTx {
                JOIN suspended_bidder USING (bidder) ORDER BY place"#,
             &names
         )
-        .fetch_all(&mut *self.transaction)
+        .fetch_all(&mut self.transaction)
         .await
         .map_err(store_error)?;
         Ok(suspended.into_iter().map(UserId).collect())

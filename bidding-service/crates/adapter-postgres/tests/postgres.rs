@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use bidding_adapter_postgres::{database, outbox::PgOutbox, store::PgAuctions};
+use bidding_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, store::PgAuctions};
 use bidding_domain::{
     auction::Auction,
     bid::{Ask, Order},
@@ -22,7 +22,7 @@ use bidding_ports::{
 };
 use chrono::TimeDelta;
 use event_contracts::bidding::{BiddingEvent, SecondChanceExhausted, SecondChanceNominated};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ impl ChangeListener for LastChange {
 }
 
 struct Database {
-    pool: PgPool,
+    pool: Sessions,
     store: PgAuctions,
     changes: watch::Receiver<Option<(AuctionId, u64)>>,
 }

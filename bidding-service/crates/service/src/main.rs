@@ -60,11 +60,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli.command.unwrap_or(Command::Serve)) {
+    let command = Cli::parse().command.unwrap_or(Command::Serve);
+    let what_ends = if let Command::Serve = command { "the service ends" } else { "the command failed" };
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            telemetry::say_fatal(&error);
+            telemetry::say_fatal(&error, what_ends);
             ExitCode::FAILURE
         }
     }

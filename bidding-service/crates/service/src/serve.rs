@@ -23,12 +23,11 @@ use bidding_adapter_kafka::{
     consumer::{self, Progress},
     live, relay,
 };
-use bidding_adapter_postgres::{database, outbox::PgOutbox, store::PgAuctions};
+use bidding_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, start, store::PgAuctions};
 use bidding_application::{Auctions, close::DOWNTIME, lane::LaneLimits, live_feed::LiveFeed};
 use bidding_ports::store::AuctionStore;
 use futures::FutureExt;
 use secrecy::ExposeSecret;
-use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -38,9 +37,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{config::Config, telemetry, tls};
 
+/// A probe is answered within this time: who asks has other things to do.
+const PROBED_WITHIN: Duration = Duration::from_secs(2);
 /// Requests under way have so long to end after the signal.
 const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(15);
-/// Then the consumer and the relay have so long.
+/// Then the consumer, the relay and the closer have so long.
 const FINISH_EVENTS_WITHIN: Duration = Duration::from_secs(10);
 /// Auctions that are opened or closed in one transaction at most.
 const DUE_BATCH: u32 = 100;
@@ -65,7 +66,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let for_decisions = (config.database_max_connections / 3).max(1);
     let pool = database::connect(url, config.database_max_connections - for_decisions)?;
     let deciding = database::connect(url, for_decisions)?;
-    database::check(&pool).await?;
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        usable = start::usable(&pool, start::WAITS_FOR) => usable?,
+        () = signals.next() => {
+            tracing::info!("bidding-service ends before its database was there");
+            return Ok(());
+        }
+    }
 
     let recorded = Arc::new(Notify::new());
     let feed = Arc::new(LiveFeed::default());
@@ -110,11 +118,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     events.spawn(live::run(config.kafka.clone(), feed, stop_events.clone()));
     let facts = Arc::new(auctions.clone());
     events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
-    let closer = tokio::spawn(open_and_close(auctions, stop_events.clone()));
-    let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
+    events.spawn(open_and_close(auctions, stop_events.clone()).map(Ok));
+    let mut housekeeping = JoinSet::new();
+    housekeeping.spawn(refresh(keys, guard, addresses));
+    housekeeping.spawn(tidy(pool.clone()));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "bidding-service serves");
 
-    let mut signals = Signals::new()?;
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener ended by itself: {server:?}")),
@@ -131,9 +140,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let finished = async { while events.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_EVENTS_WITHIN, finished).await.is_err() {
             tracing::warn!("the events' way was cut off; what was not acknowledged comes again");
+            events.abort_all();
         }
-        let _ = closer.await;
-        housekeeping.abort();
+        housekeeping.abort_all();
         let both = async { tokio::join!(pool.close(), deciding.close()) };
         let _ = tokio::time::timeout(Duration::from_secs(1), both).await;
     };
@@ -144,7 +153,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
-fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
+fn checks(pool: &Sessions, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
     let (pool, draining, probe) = (pool.clone(), Arc::clone(draining), Arc::new(probe));
     let progress = Arc::clone(progress);
     let live: Check = Box::new(move || {
@@ -157,7 +166,12 @@ fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<
     });
     let postgres: Check = Box::new(move || {
         let pool = pool.clone();
-        async move { database::check(&pool).await.map_err(|error| error.to_string()) }.boxed()
+        async move {
+            let checked = tokio::time::timeout(PROBED_WITHIN, database::check(&pool)).await;
+            let silent = |_| format!("the database has not answered within {PROBED_WITHIN:?}");
+            checked.map_err(silent)?.map_err(|error| error.to_string())
+        }
+        .boxed()
     });
     let kafka: Check = Box::new(move || {
         let probe = Arc::clone(&probe);
@@ -186,23 +200,27 @@ async fn open_and_close(auctions: Auctions, stop: CancellationToken) {
     }
 }
 
-/// What has to be done now and then.
-async fn housekeeping(pool: PgPool, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
-    let mut refresh = tokio::time::interval(REFRESH_KEYS_EVERY);
-    let mut tidy = tokio::time::interval(TIDY_EVERY);
+/// Keeps the keys fresh, and the limiters small.
+async fn refresh(keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
+    let mut due = tokio::time::interval(REFRESH_KEYS_EVERY);
     loop {
-        tokio::select! {
-            _ = refresh.tick() => {
-                if let Err(error) = keys.refresh().await {
-                    tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
-                }
-                guard.principals.iter().for_each(Limiter::forget_idle);
-                addresses.limiter.iter().for_each(Limiter::forget_idle);
-            }
-            _ = tidy.tick() => match database::tidy(&pool).await {
-                Ok(removed) => tracing::debug!(removed, "old rows were removed"),
-                Err(error) => tracing::warn!(%error, "old rows could not be removed"),
-            },
+        due.tick().await;
+        if let Err(error) = keys.refresh().await {
+            tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
+        }
+        guard.principals.iter().for_each(Limiter::forget_idle);
+        addresses.limiter.iter().for_each(Limiter::forget_idle);
+    }
+}
+
+/// Removes what is old, which may take minutes: nothing else waits for it.
+async fn tidy(pool: Sessions) {
+    let mut due = tokio::time::interval(TIDY_EVERY);
+    loop {
+        due.tick().await;
+        match database::tidy(&pool).await {
+            Ok(removed) => tracing::debug!(removed, "old rows were removed"),
+            Err(error) => tracing::warn!(%error, "old rows could not be removed"),
         }
     }
 }

@@ -42,10 +42,10 @@ pub fn start(config: &Config) -> anyhow::Result<Telemetry> {
 }
 
 /// The last word of a process that could not go on, as a log line like all others.
-pub fn say_fatal(error: &anyhow::Error) {
+pub fn say_fatal(error: &anyhow::Error, what_ends: &str) {
     let reason = format!("{error:#}");
     if tracing::dispatcher::has_been_set() {
-        tracing::error!(reason, "the service ends");
+        tracing::error!(reason, "{what_ends}");
     } else {
         eprintln!("{reason}");
     }

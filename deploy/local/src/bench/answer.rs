@@ -65,15 +65,24 @@ struct Problem<'a> {
 
 impl From<&Reply> for Answer {
     fn from(reply: &Reply) -> Self {
+        if reply.status != StatusCode::CREATED {
+            return Self::refusal(reply);
+        }
+        match serde_json::from_slice::<Placed>(&reply.body) {
+            Ok(Placed { bid_id, auction: Auction { price, next_minimum, sequence } }) => {
+                let price = price.unwrap_or_default();
+                Self::Accepted(Accepted { bid_id, sequence, price, next_minimum, replayed: reply.replayed })
+            }
+            Err(_) => Self::Fault("an answer that cannot be read".to_owned()),
+        }
+    }
+}
+
+impl Answer {
+    /// What an answer other than a success means, to a bid or to any other sound request.
+    pub fn refusal(reply: &Reply) -> Self {
         let fault = || Self::Fault(format!("status {}", reply.status.as_u16()));
         match reply.status {
-            StatusCode::CREATED => match serde_json::from_slice::<Placed>(&reply.body) {
-                Ok(Placed { bid_id, auction: Auction { price, next_minimum, sequence } }) => {
-                    let price = price.unwrap_or_default();
-                    Self::Accepted(Accepted { bid_id, sequence, price, next_minimum, replayed: reply.replayed })
-                }
-                Err(_) => Self::Fault("an answer that cannot be read".to_owned()),
-            },
             status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
                 Self::Overloaded(status.as_u16())
             }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use super::answer::Answer;
-use super::client::{Connection, Post, Target};
+use super::client::{Connection, Post, Request, Target};
 use super::field::Field;
 use super::on_one_thread;
 use super::pace::{Pace, Schedule};
@@ -20,8 +20,6 @@ use crate::console::Console;
 
 /// Connections that are opened at the same time.
 const OPENING: usize = 32;
-/// An answer that takes longer is not awaited.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// After a lost connection, and how long after the end of the run it is still tried to learn a bid's fate.
 const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -124,10 +122,12 @@ impl Load {
     pub async fn ask(&self, connection: &mut Connection, number: usize, post: &Post) -> Answer {
         let deadline = self.until.max(Instant::now()) + PATIENCE;
         let mut doubtful = false;
+        let request = Request::Post(post.clone());
         for attempt in 0.. {
-            let answer = self.attempt(connection, number + attempt, post).await;
+            let target = &self.targets[(number + attempt) % self.targets.len()];
+            let answer = target.attempt(connection, &request).await;
             let late = Instant::now() > deadline;
-            match answer {
+            match answer.as_ref().map(Answer::from) {
                 Ok(answer) if late || is_final(&answer, doubtful) => return answer,
                 Ok(_) => {}
                 Err(kind) => {
@@ -141,25 +141,6 @@ impl Load {
             sleep(PAUSE).await;
         }
         Answer::Fault("a bid that is never answered".to_owned())
-    }
-
-    async fn attempt(&self, connection: &mut Connection, target: usize, post: &Post) -> Result<Answer, &'static str> {
-        if connection.is_closed() {
-            let target = &self.targets[target % self.targets.len()];
-            *connection = target.connect().await.map_err(|_| "no connection")?;
-        }
-        match timeout(ANSWERS_WITHIN, connection.post(post)).await {
-            Ok(Ok(reply)) => Ok(Answer::from(&reply)),
-            Ok(Err(_)) => {
-                connection.close();
-                Err("lost connection")
-            }
-            Err(_) => {
-                // The answer may still come; nobody must take it for the next one's.
-                connection.close();
-                Err("no answer in time")
-            }
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! right afterwards.
 
 mod answer;
+mod browse;
 mod check;
 mod client;
 mod compare;
@@ -34,7 +35,7 @@ use crate::endpoints::Endpoints;
 use crate::files;
 use crate::layout::{DataDir, Service};
 use crate::signals::Signals;
-use client::Target;
+use client::{Protocol, Target};
 use driver::Plan;
 use events::Events;
 use field::Field;
@@ -54,23 +55,35 @@ const NORMAL: Duration = Duration::from_millis(50);
 pub async fn run(command: &BenchCommand, data_dir: &DataDir, console: &Console) -> Result<ExitCode> {
     let bench = Bench::open(data_dir, console)?;
     let mut signals = Signals::new()?;
-    let measured = async {
+    let stop = CancellationToken::new();
+    let mut measured = Box::pin(async {
         match command {
             BenchCommand::Bids(args) => bench.bids(args).await,
             BenchCommand::Stream(args) => stream::run(&bench, args).await,
             BenchCommand::Sagas(args) => sagas::run(&bench, args).await,
+            BenchCommand::Browse(args) => browse::run(&bench, args, stop.clone()).await,
         }
-    };
+    });
     tokio::select! {
-        outcome = measured => outcome,
-        () = signals.next() => {
-            match command {
-                BenchCommand::Bids(_) | BenchCommand::Stream(_) => yardstick::clean(bench.database(Service::Bidding)?).await?,
-                BenchCommand::Sagas(_) => sagas::clean(bench.database(Service::Settlement)?).await?,
-            }
-            Ok(ExitCode::from(INTERRUPTED))
-        }
+        outcome = &mut measured => return outcome,
+        () = signals.next() => {}
     }
+    if matches!(command, BenchCommand::Browse(_)) {
+        console.say("Stopping; a second Ctrl-C leaves out what was measured.");
+        stop.cancel();
+        return tokio::select! {
+            outcome = measured => outcome,
+            () = signals.next() => Ok(ExitCode::from(INTERRUPTED)),
+        };
+    }
+    // What it holds in a database goes with it, before what it left there is removed.
+    drop(measured);
+    match command {
+        BenchCommand::Bids(_) | BenchCommand::Stream(_) => yardstick::clean(bench.database(Service::Bidding)?).await?,
+        BenchCommand::Sagas(_) => sagas::clean(bench.database(Service::Settlement)?).await?,
+        BenchCommand::Browse(_) => {}
+    }
+    Ok(ExitCode::from(INTERRUPTED))
 }
 
 /// What every measurement needs.
@@ -96,7 +109,7 @@ impl<'a> Bench<'a> {
 
     fn targets(&self, urls: &[String]) -> Result<Vec<Target>> {
         let own = [self.endpoints.bidding.clone()];
-        Target::all(if urls.is_empty() { &own } else { urls }, &self.endpoints.ca_file)
+        Target::all(if urls.is_empty() { &own } else { urls }, &self.endpoints.ca_file, Protocol::Http1)
     }
 
     /// Open auctions and bidders with tokens.

@@ -1,5 +1,6 @@
-//! When the next bid is due: as soon as the last was answered (closed loop), or by a schedule that waits for nobody
-//! (open loop). Latency counts from then, so that a service that stalls cannot hide the requests it kept from being sent.
+//! When the next request is due: as soon as the last was answered (closed loop), or by a schedule that waits for nobody
+//! (open loop; people's clicks). Latency counts from then, so that a service that stalls cannot hide the requests it kept
+//! from being sent.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,6 +16,73 @@ pub enum Pace {
     Thinking(Duration),
     /// So many bids are due each second, over all connections.
     Open(u32),
+}
+
+/// How people think: for exponentially distributed times, as TPC-W and `RUBiS` have it, and none for longer than ten times
+/// the mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thinking {
+    mean: Duration,
+}
+
+impl Thinking {
+    const LONGEST: f64 = 10.0;
+
+    /// So long on average.
+    pub fn new(mean: Duration) -> Self {
+        Self { mean }
+    }
+
+    /// Before the first step: people come evenly within the mean.
+    pub fn first(self) -> Duration {
+        self.mean.mul_f64(fastrand::f64())
+    }
+
+    /// Before any other step.
+    pub fn next(self) -> Duration {
+        let times = -(1.0 - fastrand::f64()).ln();
+        self.mean.mul_f64(times.min(Self::LONGEST))
+    }
+}
+
+/// When somebody clicks. They think from one click to the next, whenever the answer comes: a click whose time came before
+/// the answer to the last one is late by the fault of who is asked.
+pub struct Clicks {
+    thinking: Thinking,
+    due: Instant,
+    until: Instant,
+}
+
+impl Clicks {
+    /// What was due before the end is still clicked so long after it.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Clicks of somebody who comes at `start` and stays until `until`.
+    pub fn new(thinking: Thinking, start: Instant, until: Instant) -> Self {
+        Self { thinking, due: start + thinking.first(), until }
+    }
+
+    /// When the next click is due: in the past, when the last was answered late. None when all are done, or the end is
+    /// too long ago.
+    pub fn next(&mut self, now: Instant) -> Option<Instant> {
+        let due = self.due;
+        if due >= self.until || now >= self.until + Self::PATIENCE {
+            return None;
+        }
+        self.due += self.thinking.next();
+        Some(due)
+    }
+
+    /// Clicks that were due before the end and have had no turn, about.
+    pub fn unsent(&self) -> u64 {
+        let left = self.until.saturating_duration_since(self.due);
+        if left.is_zero() {
+            return 0;
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Far below 2^53.
+        let more = (left.as_secs_f64() / self.thinking.mean.as_secs_f64().max(0.001)) as u64;
+        1 + more
+    }
 }
 
 /// Deals out the turns of a run.
@@ -108,6 +176,39 @@ mod tests {
             let thought = schedule.next(start, false).unwrap() - start;
             assert!((SECOND / 2..=SECOND * 3 / 2).contains(&thought), "{thought:?}");
         }
+    }
+
+    #[test]
+    fn thinking_is_exponential_about_its_mean_and_ends_after_ten_times_that() {
+        let thinking = Thinking::new(SECOND);
+        let mut thoughts: Vec<f64> = (0..20_000).map(|_| thinking.next().as_secs_f64()).collect();
+        thoughts.sort_by(f64::total_cmp);
+        let mean = thoughts.iter().sum::<f64>() / 20_000.0;
+        // Standard deviations of 0.007 and 0.0076 around 1 and ln 2.
+        assert!((mean - 1.0).abs() < 0.05 && (thoughts[10_000] - 0.693).abs() < 0.05, "{mean}, {}", thoughts[10_000]);
+        assert!(thoughts[19_999] <= 10.0 && thinking.first() <= SECOND);
+    }
+
+    #[test]
+    fn a_click_is_due_when_it_would_have_come_however_late_the_last_answer_is() {
+        let start = Instant::now();
+        let mut clicks = Clicks::new(Thinking::new(SECOND), start, start + 400 * SECOND);
+        let answered = start + 399 * SECOND;
+        let due: Vec<Instant> = std::iter::from_fn(|| clicks.next(answered)).collect();
+        // A standard deviation of 20 around 400.
+        assert!((280..=520).contains(&due.len()), "{}", due.len());
+        assert!(due[0] <= start + SECOND && due.is_sorted(), "from the first one on, in their order");
+        assert_eq!(clicks.unsent(), 0);
+    }
+
+    #[test]
+    fn clicks_that_have_had_no_turn_long_after_the_end_are_counted() {
+        let start = Instant::now();
+        let mut clicks = Clicks::new(Thinking::new(SECOND), start, start + 400 * SECOND);
+        assert!(clicks.next(start).is_some());
+        assert!(clicks.next(start + 405 * SECOND).is_some(), "what is due is still sent");
+        assert_eq!(clicks.next(start + 410 * SECOND), None);
+        assert!((360..=400).contains(&clicks.unsent()), "{}", clicks.unsent());
     }
 
     #[test]

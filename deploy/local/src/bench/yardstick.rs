@@ -18,7 +18,7 @@ use crate::console::Console;
 
 const TABLES: &str = include_str!("yardstick.sql");
 /// Numbers of clients that are tried.
-const CLIENTS: [usize; 4] = [8, 16, 32, 64];
+pub(super) const CLIENTS: [usize; 4] = [8, 16, 32, 64];
 /// How long a transaction is measured that is alone.
 const ALONE: Duration = Duration::from_secs(2);
 const BATCH: u32 = 10_000;
@@ -46,15 +46,21 @@ pub struct Yardsticks {
 /// Measures over `rows` rows in the database at `url`, `each` for every number of clients.
 pub async fn measure(url: &str, rows: u32, each: Duration, console: &Console) -> Result<Yardsticks> {
     let mut connection = PgConnection::connect(url).await.context("cannot open the database of bidding")?;
-    for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
-        let value: String = sqlx::query_scalar(&format!("SHOW {setting}")).fetch_one(&mut connection).await?;
-        ensure!(value == "on", "`{setting}` of this PostgreSQL is `{value}`: only durable bids are compared");
-    }
+    ensure_durable(&mut connection).await?;
     drop_tables(&mut connection).await?;
     let measured = measured(&mut connection, url, rows, each, console).await;
     drop_tables(&mut connection).await?;
     connection.close().await?;
     measured
+}
+
+/// Checks that what is committed is on disk: the services have to wait for it, too.
+pub(super) async fn ensure_durable(connection: &mut PgConnection) -> Result<()> {
+    for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+        let value: String = sqlx::query_scalar(&format!("SHOW {setting}")).fetch_one(&mut *connection).await?;
+        ensure!(value == "on", "`{setting}` of this PostgreSQL is `{value}`: only what is durable is compared");
+    }
+    Ok(())
 }
 
 /// Removes what an interrupted run left.
@@ -101,7 +107,8 @@ async fn measured(
     })
 }
 
-fn best(tried: &[(usize, f64)]) -> (usize, f64) {
+/// The number of clients that reached most, and what it reached.
+pub(super) fn best(tried: &[(usize, f64)]) -> (usize, f64) {
     tried.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default()
 }
 

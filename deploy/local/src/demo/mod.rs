@@ -136,9 +136,9 @@ impl Demo<'_> {
             let created = self.post(Service::Listing, "/v1/listings", SELLER, "list", &listing).await?;
             self.state.auction_id = Some(text(&created, "id")?);
             self.save()?;
-            self.console.say(format!(
-                "1. A seller drafts the listing of a pocket chronometer, from 10.00 USD, until {ends_at}."
-            ));
+            let until = to_the_second(self.state.ends_at);
+            self.console
+                .say(format!("1. A seller drafts the listing of a pocket chronometer, from 10.00 USD, until {until}."));
         }
         let id = self.state.auction_id.clone().context("the listing has no id")?;
         let path = format!("/v1/listings/{id}");
@@ -309,6 +309,15 @@ fn text(value: &Value, member: &str) -> Result<String> {
     Ok(value[member].as_str().with_context(|| format!("an answer lacks `{member}`: {value}"))?.to_owned())
 }
 
+fn time(value: &Value, member: &str) -> Result<DateTime<Utc>> {
+    text(value, member)?.parse::<DateTime<Utc>>().with_context(|| format!("`{member}` is no time: {value}"))
+}
+
+/// A time as people are told it.
+fn to_the_second(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 fn dollars(cents: &Value) -> String {
     let cents = cents.as_i64().unwrap_or_default();
     format!("{}{}.{:02} USD", if cents < 0 { "-" } else { "" }, cents.abs() / 100, cents.abs() % 100)
@@ -322,5 +331,11 @@ mod tests {
     fn cents_are_shown_as_dollars() {
         assert_eq!(dollars(&json!(6_105)), "61.05 USD");
         assert_eq!(dollars(&json!(-5)), "-0.05 USD");
+    }
+
+    #[test]
+    fn times_are_told_to_the_second() {
+        let offer = json!({"payment_due_at": "2030-01-01T12:00:05.123456Z"});
+        assert_eq!(to_the_second(time(&offer, "payment_due_at").unwrap()), "2030-01-01T12:00:05Z");
     }
 }

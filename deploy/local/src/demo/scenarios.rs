@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::stage::{Person, Stage};
-use super::{dollars, text};
+use super::{dollars, time, to_the_second};
 use crate::cli::Scenario;
 use crate::console::Console;
 use crate::layout::DataDir;
@@ -81,7 +81,7 @@ async fn second_chance(stage: &Stage<'_>) -> Result<()> {
     let offer = stage.settlement(&lot, &next).await?;
     let seen = stage.sale(&offer, &next).await?;
     ensure!(seen["amount"] == 4_000, "not at the own highest bid: {seen}");
-    let until = text(&seen, "payment_due_at")?;
+    let until = to_the_second(time(&seen, "payment_due_at")?);
     stage.tells(format!(
         "   {} is offered the lot at the own highest bid, {}, until {until}.",
         next.name(),

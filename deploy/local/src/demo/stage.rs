@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::{CONVERGES_WITHIN, OPERATOR, PATIENCE, dollars, text};
+use super::{CONVERGES_WITHIN, OPERATOR, PATIENCE, dollars, text, time, to_the_second};
 use crate::api::{Answer, Api, Principal};
 use crate::console::Console;
 use crate::files;
@@ -202,12 +202,13 @@ impl<'a> Stage<'a> {
     /// Lets a deadline of a settlement pass without anybody doing anything.
     pub async fn misses(&self, id: &str, deadline: &str, status: &str, who: &Person) -> Result<Value> {
         let sale = self.sale(id, who).await?;
-        let due: DateTime<Utc> = text(&sale, deadline)?.parse().context("a deadline is a time")?;
+        let due = time(&sale, deadline)?;
         let left = (due - Utc::now()).to_std().unwrap_or_default();
         if left > LONGEST_DEADLINE {
             bail!(
-                "this marketplace gives until {due}, and the scenario would wait so long; start one whose deadlines \
-                 last seconds with `outcry up --quick`"
+                "this marketplace gives until {}, and the scenario would wait so long; start one whose deadlines \
+                 last seconds with `outcry up --quick`",
+                to_the_second(due)
             );
         }
         self.tells(format!("   Nobody does anything for {} s …", left.as_secs() + 1));

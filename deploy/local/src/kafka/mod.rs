@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod lag;
 pub mod reader;
 pub mod wire;
 pub mod writer;
@@ -40,12 +41,14 @@ pub struct Broker {
     jars: Vec<PathBuf>,
     data_dir: DataDir,
     ports: Ports,
+    via: Vec<String>,
 }
 
 impl Broker {
-    /// A broker that `java` runs from `jars`.
-    pub fn new(java: PathBuf, jars: Vec<PathBuf>, data_dir: DataDir, ports: Ports) -> Self {
-        Self { java, jars, data_dir, ports }
+    /// A broker that `java` runs from `jars`. Clients reach it directly, and under the addresses of `via`: a client is
+    /// told the address that belongs to the port it came by.
+    pub fn new(java: PathBuf, jars: Vec<PathBuf>, data_dir: DataDir, ports: Ports, via: Vec<String>) -> Self {
+        Self { java, jars, data_dir, ports, via }
     }
 
     /// Writes the configuration, and formats the storage at the first start.
@@ -99,6 +102,12 @@ impl Broker {
         let dir = self.data_dir.kafka_dir();
         let (logs, key_store) = (self.log_dir(), dir.join("keystore.pem"));
         let (logs, key_store, ca) = (logs.display(), key_store.display(), self.data_dir.ca_file());
+        let ways = || (0..).zip(&self.via);
+        let further = ways().map(|(way, _)| format!(",VIA{way}://127.0.0.1:{}", self.ports.kafka_via(way)));
+        let addresses = ways().map(|(way, address)| format!(",VIA{way}://{address}"));
+        let secured = ways().map(|(way, _)| format!(",VIA{way}:SSL"));
+        let [further, addresses, secured] =
+            [further.collect::<Vec<_>>(), addresses.collect(), secured.collect()].map(|lines| lines.concat());
         format!(
             "\
 process.roles=broker,controller
@@ -106,8 +115,9 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=CLIENTS
-listeners=CLIENTS://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
-listener.security.protocol.map=CLIENTS:SSL,CONTROLLER:SSL
+listeners=CLIENTS://127.0.0.1:{clients}{further},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=CLIENTS://127.0.0.1:{clients}{addresses}
+listener.security.protocol.map=CLIENTS:SSL,CONTROLLER:SSL{secured}
 log.dirs={logs}
 
 # Mutual TLS: the client certificate's subject is the principal.
@@ -165,7 +175,8 @@ mod tests {
 
     #[test]
     fn the_broker_asks_every_client_for_a_certificate_and_allows_nothing_by_default() {
-        let broker = Broker::new("java".into(), Vec::new(), DataDir::new("/somewhere".into()), Ports::new(9000));
+        let data_dir = DataDir::new("/somewhere".into());
+        let broker = Broker::new("java".into(), Vec::new(), data_dir, Ports::new(9000), Vec::new());
         let properties = broker.properties();
         for line in [
             "listeners=CLIENTS://127.0.0.1:9020,CONTROLLER://127.0.0.1:9021",
@@ -175,6 +186,20 @@ mod tests {
             "auto.create.topics.enable=false",
         ] {
             assert!(properties.lines().any(|other| other == line), "{line}");
+        }
+    }
+
+    #[test]
+    fn who_comes_through_a_proxy_is_told_the_proxys_address() {
+        let via = vec!["127.0.0.1:7001".to_owned(), "tunnel:7002".to_owned()];
+        let data_dir = DataDir::new("/somewhere".into());
+        let properties = Broker::new("java".into(), Vec::new(), data_dir, Ports::new(9000), via).properties();
+        for line in [
+            "listeners=CLIENTS://127.0.0.1:9020,VIA0://127.0.0.1:9022,VIA1://127.0.0.1:9023,CONTROLLER://127.0.0.1:9021",
+            "advertised.listeners=CLIENTS://127.0.0.1:9020,VIA0://127.0.0.1:7001,VIA1://tunnel:7002",
+            "listener.security.protocol.map=CLIENTS:SSL,CONTROLLER:SSL,VIA0:SSL,VIA1:SSL",
+        ] {
+            assert!(properties.lines().any(|other| other == line), "{properties}");
         }
     }
 }

@@ -58,11 +58,26 @@ pub struct Reader {
 impl Reader {
     /// A reader of the topic that `service` publishes to, with the rights of that service.
     pub async fn open(data_dir: &DataDir, endpoints: &Endpoints, service: Service) -> Result<Self> {
-        let connection = Connection::of(data_dir, endpoints, service).await?;
+        Self::open_as(data_dir, endpoints, service, service).await
+    }
+
+    /// A reader of the topic that `service` publishes to, with the rights of `reader`.
+    pub async fn open_as(data_dir: &DataDir, endpoints: &Endpoints, service: Service, reader: Service) -> Result<Self> {
+        let connection = Connection::of(data_dir, endpoints, reader).await?;
         let topic = access::topics().into_iter().find(|topic| topic.name == service.topic());
         let topic = topic.with_context(|| format!("{service} has no topic"))?;
         let name = TopicName(StrBytes::from_string(topic.name));
         Ok(Self { connection, topic: name, partitions: topic.partitions })
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &TopicName {
+        &self.topic
+    }
+
+    /// The connection, for other questions about the same topic.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     /// Where the next record of each partition will be.

@@ -16,7 +16,7 @@ use crate::layout::{DataDir, Ports, Service};
 use crate::process::end_leftovers;
 use crate::signals::Signals;
 use crate::supervise::{Board, Stack};
-use crate::{demo, files, preflight, unprivileged};
+use crate::{demo, files, preflight, services, unprivileged};
 
 /// Free space that a start needs, in MiB.
 const FIRST_START_MIB: u64 = 1024;
@@ -156,6 +156,13 @@ impl Up {
                         endpoints.api(service),
                         endpoints.admin[service.context()]
                     ),
+                );
+            }
+            if endpoints.gateway != services::simulated() {
+                let gateway = &endpoints.gateway;
+                line(
+                    "gateway",
+                    &format!("{gateway}, as your {} says: what it moves is moved there", services::GATEWAY),
                 );
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{Up, address_of};
 use crate::ca::{Authority, Purpose};
@@ -13,12 +13,12 @@ use crate::dev_key::DevKey;
 use crate::endpoints::Endpoints;
 use crate::kafka::admin::Admin;
 use crate::kafka::{Broker, OPERATOR, access, wire};
-use crate::layout::Service;
+use crate::layout::{KAFKA_WAYS, Service};
 use crate::maven::{Cache, parse_lock};
 use crate::postgres::{self, Instance};
 use crate::process::{Spec, run_to_end};
 use crate::ready::Ready;
-use crate::services::Wiring;
+use crate::services::{self, GATEWAY, Wiring};
 use crate::supervise::{Keeper, Layer, poll};
 use crate::{api, files, preflight, unprivileged};
 
@@ -31,6 +31,11 @@ impl Up {
     /// Starts everything and publishes where it is.
     pub(super) async fn start(&self) -> Result<Endpoints> {
         let urls = postgres_urls(&self.args.postgres_urls)?;
+        ensure!(
+            self.args.kafka_via.len() <= KAFKA_WAYS,
+            "--kafka-via was given {} times: there are ports for {KAFKA_WAYS}",
+            self.args.kafka_via.len()
+        );
         self.service_binaries()?;
         preflight::ports(self.needed_ports(urls.is_none()))?;
         let authority = Authority::open(&self.data_dir)?;
@@ -75,6 +80,9 @@ impl Up {
         if self.args.kafka.is_none() {
             needed.push((ports.kafka(), "Kafka".to_owned()));
             needed.push((ports.kafka_controller(), "Kafka's controller".to_owned()));
+            for (way, address) in (0..).zip(&self.args.kafka_via) {
+                needed.push((ports.kafka_via(way), format!("Kafka's way through {address}")));
+            }
         }
         needed
     }
@@ -110,8 +118,7 @@ impl Up {
             self.migrate(&urls).await?;
             Ok(urls)
         };
-        let broker =
-            self.broker(java.map(|java| Broker::new(java, jars, self.data_dir.clone(), self.ports)), authority);
+        let broker = self.broker(java.map(|java| self.own_broker(java, jars)), authority);
         let (urls, ()) = tokio::try_join!(databases, broker)?;
         Ok(urls)
     }
@@ -152,6 +159,10 @@ impl Up {
         self.stack.add(Layer::Databases, keeper);
         instance.create_database().await.context("cannot create the database of a service")?;
         instance.url()
+    }
+
+    fn own_broker(&self, java: PathBuf, jars: Vec<PathBuf>) -> Broker {
+        Broker::new(java, jars, self.data_dir.clone(), self.ports, self.args.kafka_via.clone())
     }
 
     async fn broker(&self, own: Option<Broker>, authority: &Authority) -> Result<()> {
@@ -196,6 +207,7 @@ impl Up {
             kafka_ca: std::path::absolute(self.kafka_ca())?,
             rate_limit: !self.args.no_rate_limit,
             quick: self.args.quick,
+            gateway: services::gateway(std::env::var_os(GATEWAY)),
         };
         let binaries = self.service_binaries()?.into_iter();
         binaries.map(|(service, binary)| Ok((service, wiring.spec(service, binary, &urls[service.index()])?))).collect()
@@ -240,6 +252,7 @@ impl Up {
             pids: BTreeMap::new(),
             tls_dir: self.data_dir.tls_dir(),
             logs_dir: self.data_dir.logs_dir(),
+            gateway: services::gateway(std::env::var_os(GATEWAY)),
         }
     }
 }

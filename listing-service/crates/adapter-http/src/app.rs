@@ -80,6 +80,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(MAX_IN_FLIGHT)), bounded))
         .layer(middleware::from_fn_with_state(app.addresses, by_address));
     probes(app.checks)
+        .method_not_allowed_fallback(wrong_method)
         .merge(limited)
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
         .layer(middleware::from_fn(security_headers))
@@ -88,7 +89,9 @@ pub fn router(app: App) -> Router {
 
 /// The operator's port: metrics and probes.
 pub fn admin_router(checks: Arc<Checks>) -> Router {
-    probes(checks).route("/metrics", get(metrics::page)).fallback(unknown_route)
+    let routes = probes(checks).route("/metrics", get(metrics::page));
+    // Last: it is for the routes that are there by now.
+    routes.method_not_allowed_fallback(wrong_method).fallback(unknown_route)
 }
 
 fn probes(checks: Arc<Checks>) -> Router {

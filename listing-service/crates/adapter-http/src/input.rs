@@ -54,7 +54,7 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         let pointer = pointer(error.path());
         match error.inner().classify() {
             Category::Data => {
-                let (pointer, detail) = tagged::place(&pointer, &error.into_inner().to_string());
+                let (pointer, detail) = tagged::place(&pointer, &fault(error.inner()));
                 ApiError::invalid(pointer, detail)
             }
             _ => malformed(error.inner()),
@@ -62,6 +62,13 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     })?;
     json.end().map_err(|error| malformed(&error))?;
     Ok(value)
+}
+
+/// What is wrong with a value; where it stands the pointer says, and a position in the text would only repeat that.
+pub(crate) fn fault(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    told.strip_suffix(&position).unwrap_or(&told).to_owned()
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {
@@ -196,6 +203,21 @@ mod tests {
         ] {
             let told = problem(body);
             assert!(told.contains("validation") && told.contains(pointer), "{body}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_told_to_a_person_with_its_place_once() {
+        for (body, detail) in [
+            ("{}", "the body: missing field `amount`"),
+            (r#"{"amount":1,"other":2}"#, "/other: unknown field `other`, expected `amount` or `list`"),
+            (r#"{"amount":"1"}"#, "/amount: invalid type: string \"1\", expected i64"),
+            (r#"{"amount":" at line 1"}"#, "/amount: invalid type: string \" at line 1\", expected i64"),
+            ("[]", "the body: is not a JSON object"),
+        ] {
+            let told = problem(body);
+            assert!(told.contains(&format!("detail: {detail:?}")), "{body}: {told}");
+            assert!(!told.contains(" column "), "{body}: {told}");
         }
     }
 

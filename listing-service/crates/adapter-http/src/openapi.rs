@@ -31,7 +31,7 @@ pub struct Problem {
 /// What is wrong with a request, fault by fault.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"type": "urn:outcry:problem:validation", "title": "The request is not valid", "status": 422,
-    "detail": "/title has 1 to 200 characters, not only spaces",
+    "detail": "/title: has 1 to 200 characters, not only spaces",
     "errors": [{"pointer": "/title", "detail": "has 1 to 200 characters, not only spaces"}]}))]
 #[allow(dead_code)] // only its schema is used
 pub struct ValidationProblem {

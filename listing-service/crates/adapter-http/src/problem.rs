@@ -36,8 +36,8 @@ impl ApiError {
     #[must_use]
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
-            [only] if only.pointer.is_empty() => format!("the body {}", only.detail),
-            [only] => format!("{} {}", only.pointer, only.detail),
+            [only] if only.pointer.is_empty() => format!("the body: {}", only.detail),
+            [only] => format!("{}: {}", only.pointer, only.detail),
             several => format!("{} members are faulty; `errors` lists them", several.len()),
         };
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation", "The request is not valid", detail)

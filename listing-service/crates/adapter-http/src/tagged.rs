@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::input;
+
 /// Reads `text` as one variant.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let mut json = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let (pointer, detail) = place(&crate::input::pointer(error.path()), &error.inner().to_string());
-        let detail = without_position(&detail);
-        if pointer.is_empty() { detail.to_owned() } else { format!("{pointer}: {detail}") }
+        let (pointer, detail) = place(&input::pointer(error.path()), &input::fault(error.inner()));
+        if pointer.is_empty() { detail } else { format!("{pointer}: {detail}") }
     })
 }
 
@@ -30,14 +31,7 @@ pub(crate) fn tag<'a>(text: &str, name: &str, known: &[&'a str]) -> Result<&'a s
 /// Pointer and detail of a fault at `outer`, whose message may name a place further inside.
 pub(crate) fn place(outer: &str, message: &str) -> (String, String) {
     match message.split_once(": ") {
-        Some((inner, detail)) if inner.starts_with('/') => {
-            (format!("{outer}{inner}"), without_position(detail).to_owned())
-        }
+        Some((inner, detail)) if inner.starts_with('/') => (format!("{outer}{inner}"), detail.to_owned()),
         _ => (outer.to_owned(), message.to_owned()),
     }
-}
-
-/// A position of the object, or within its text alone, would mislead.
-fn without_position(detail: &str) -> &str {
-    detail.rsplit_once(" at line ").map_or(detail, |(detail, _)| detail)
 }

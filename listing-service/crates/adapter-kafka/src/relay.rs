@@ -29,6 +29,12 @@ const LEASE: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(500);
 /// How often the outbox's age is measured.
 const MEASURE: Duration = Duration::from_secs(5);
+/// Once the relay is to stop, the round under way and a last one have so long.
+const LAST_ROUNDS: Duration = Duration::from_secs(5);
+/// Then a producer has so long to go.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// And this long it may take to give the lease back. All three are less than the service waits for the relay.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a round failed; what it had not published is there in the next.
 #[derive(Debug, thiserror::Error)]
@@ -53,62 +59,105 @@ pub async fn run(
     recorded: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), KafkaFault> {
-    let holder = Uuid::now_v7();
-    let mut producer: FutureProducer = config.producer("relay").create()?;
-    let mut measured = Instant::now();
-    while !stop.is_cancelled() {
-        let published = match round(outbox.as_ref(), &producer, holder).await {
-            Ok(published) => published,
-            Err(error) => {
-                tracing::warn!(%error, "the relay pauses");
-                RELAY_FAILURES.inc();
-                // A producer that lost a record would let later ones overtake it: begin with a new one.
-                producer = config.producer("relay").create()?;
-                pause(REST, &stop).await;
-                continue;
-            }
-        };
-        if measured.elapsed() >= MEASURE {
-            measured = Instant::now();
-            OUTBOX_AGE.set(outbox.age_s().await.unwrap_or(f64::NAN));
+    let producer = config.producer("relay").create()?;
+    let mut relay = Relay { config, outbox, producer, holder: Uuid::now_v7() };
+    let ended = tokio::select! {
+        ended = relay.publish(&recorded, &stop) => ended,
+        () = patience(&stop) => {
+            tracing::warn!("broker or database say nothing: what was not acknowledged comes again");
+            Ok(())
         }
-        if published < BATCH as usize {
-            tokio::select! {
-                () = recorded.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
-                () = stop.cancelled() => {}
-            }
-        }
-    }
-    // What this process committed last goes out before it ends; should it fail, another relay does it.
-    let _ = tokio::time::timeout(LEASE / 2, round(outbox.as_ref(), &producer, holder)).await;
-    Ok(())
+    };
+    relay.give_back().await;
+    ended
 }
 
-async fn round(outbox: &dyn Outbox, producer: &FutureProducer, holder: Uuid) -> Result<usize, RoundError> {
-    let batch = outbox.batch(BATCH).await?;
-    if batch.is_empty() {
-        return Ok(0);
-    }
-    let Some(epoch) = outbox.lease(holder, LEASE).await? else { return Ok(0) };
-    // Read again under the lease: the holder before may have published some of it.
-    let batch = outbox.batch(BATCH).await?;
-    let mut acknowledgements = Vec::with_capacity(batch.len());
-    for record in &batch {
-        acknowledgements.push(enqueue(producer, record)?);
-    }
-    try_join_all(acknowledgements.into_iter().map(|acknowledged| async {
-        match acknowledged.await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err((error, _))) => Err(RoundError::Broker(error)),
-            Err(_) => Err(RoundError::Closed),
+/// Ends some time after `stop`: a broker or a database that says nothing is not waited for any longer.
+async fn patience(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_ROUNDS).await;
+}
+
+struct Relay {
+    config: KafkaConfig,
+    outbox: Arc<dyn Outbox>,
+    producer: FutureProducer,
+    holder: Uuid,
+}
+
+impl Relay {
+    /// Round after round until `stop`, and then a last one.
+    async fn publish(&mut self, recorded: &Notify, stop: &CancellationToken) -> Result<(), KafkaFault> {
+        let mut measured = Instant::now();
+        while !stop.is_cancelled() {
+            let published = match self.round().await {
+                Ok(published) => published,
+                Err(error) => {
+                    tracing::warn!(%error, "the relay pauses");
+                    RELAY_FAILURES.inc();
+                    // A producer that lost a record would let later ones overtake it: begin with a new one.
+                    let lost = std::mem::replace(&mut self.producer, self.config.producer("relay").create()?);
+                    discard(lost).await;
+                    pause(REST, stop).await;
+                    continue;
+                }
+            };
+            if measured.elapsed() >= MEASURE {
+                measured = Instant::now();
+                OUTBOX_AGE.set(self.outbox.age_s().await.unwrap_or(f64::NAN));
+            }
+            if published < BATCH as usize {
+                tokio::select! {
+                    () = recorded.notified() => {}
+                    () = tokio::time::sleep(POLL) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
         }
-    }))
-    .await?;
-    let ids: Vec<i64> = batch.iter().map(|record| record.id).collect();
-    outbox.delete(epoch, &ids).await?;
-    PUBLISHED.inc_by(batch.len() as u64);
-    Ok(batch.len())
+        // What this process committed last goes out before it ends; should it fail, another relay does it.
+        let _ = self.round().await;
+        Ok(())
+    }
+
+    async fn round(&self) -> Result<usize, RoundError> {
+        let batch = self.outbox.batch(BATCH).await?;
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let Some(epoch) = self.outbox.lease(self.holder, LEASE).await? else { return Ok(0) };
+        // Read again under the lease: the holder before may have published some of it.
+        let batch = self.outbox.batch(BATCH).await?;
+        let mut acknowledgements = Vec::with_capacity(batch.len());
+        for record in &batch {
+            acknowledgements.push(enqueue(&self.producer, record)?);
+        }
+        try_join_all(acknowledgements.into_iter().map(|acknowledged| async {
+            match acknowledged.await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err((error, _))) => Err(RoundError::Broker(error)),
+                Err(_) => Err(RoundError::Closed),
+            }
+        }))
+        .await?;
+        let ids: Vec<i64> = batch.iter().map(|record| record.id).collect();
+        self.outbox.delete(epoch, &ids).await?;
+        PUBLISHED.inc_by(batch.len() as u64);
+        Ok(batch.len())
+    }
+
+    /// Whoever takes over need not wait for the lease to run out. It publishes again what was not acknowledged here, so
+    /// what the producer still holds has to go first: it could land after what the successor publishes later. Only what
+    /// is on the wire cannot be called back.
+    async fn give_back(self) {
+        if !discard(self.producer).await {
+            tracing::warn!("the producer does not end; the relay's lease runs out by itself");
+            return;
+        }
+        let back = self.outbox.release(self.holder);
+        if !matches!(tokio::time::timeout(GIVE_BACK_WITHIN, back).await, Ok(Ok(()))) {
+            tracing::warn!("the relay's lease could not be given back; it runs out by itself");
+        }
+    }
 }
 
 fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<rdkafka::producer::DeliveryFuture, RoundError> {
@@ -116,6 +165,12 @@ fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<rdkafka::
     let headers = headers_of(&envelope_of(record));
     let message = FutureRecord::to(&record.topic).key(&record.key).payload(&data).headers(headers);
     producer.send_result(message).map_err(|(error, _)| RoundError::Broker(error))
+}
+
+/// Drops a producer with all that it still holds, and waits for its threads to end. Whether they did.
+async fn discard(producer: FutureProducer) -> bool {
+    let dropped = tokio::task::spawn_blocking(move || drop(producer));
+    matches!(tokio::time::timeout(GONE_WITHIN, dropped).await, Ok(Ok(())))
 }
 
 async fn pause(time: Duration, stop: &CancellationToken) {

@@ -7,11 +7,12 @@ use listing_ports::{
     error::StoreError,
     store::{Browse, Page, Position, Sort},
 };
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{Postgres, QueryBuilder};
 
 use crate::{
     error::{corrupt, store_error},
     row::Row,
+    session::Sessions,
 };
 
 const SELECT: &str = "SELECT id, seller, version, sequence, status, title, description, category, currency, format, \
@@ -22,7 +23,7 @@ const SELECT: &str = "SELECT id, seller, version, sequence, status, title, descr
 /// Only who asks for the order of prices pays for the second table.
 const WITH_PRICE: &str = " JOIN listing_by_price ON listing_id = id";
 
-pub(crate) async fn page(pool: &PgPool, query: &Browse) -> Result<Page, StoreError> {
+pub(crate) async fn page(pool: &Sessions, query: &Browse) -> Result<Page, StoreError> {
     let mut sql = QueryBuilder::new(SELECT);
     if matches!(query.sort, Sort::PriceAscending | Sort::PriceDescending) {
         sql.push(WITH_PRICE);

@@ -1,22 +1,21 @@
 //! Connecting, migrating, and whether the database can be worked with.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use sqlx::{
-    Connection, PgPool,
+    Connection,
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgQueryResult},
 };
+
+use crate::session::Sessions;
 
 /// The schema's versions, applied by `migrate` and only checked by a serving process.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
-/// Kept open while idle: a first request need not wait for a handshake.
-const MIN_CONNECTIONS: u32 = 4;
-/// How long a request waits for a connection before it is answered 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that rested longer is checked before use: its server may have been demoted.
-const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// Old rows are removed in steps of so many, as the statements say, and so many steps of one kind at a time.
+const STEP: u64 = 10_000;
+const STEPS_MAX: u32 = 200;
 /// Bounds of the server's side: no statement, lock wait or forgotten transaction holds others up.
 const SERVER_LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s")];
@@ -47,27 +46,12 @@ pub enum DatabaseError {
 ///
 /// # Errors
 /// [`DatabaseError::Url`].
-pub fn connect(url: &str, max_connections: u32) -> Result<PgPool, DatabaseError> {
+pub fn connect(url: &str, max_connections: u32) -> Result<Sessions, DatabaseError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| DatabaseError::Url)?
         .application_name("listing-service")
         .options(SERVER_LIMITS);
-    let pool = PgPoolOptions::new()
-        .max_connections(max_connections)
-        .min_connections(MIN_CONNECTIONS.min(max_connections))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection, rested| {
-            Box::pin(async move {
-                if rested.idle_for < CHECK_AFTER_IDLE {
-                    return Ok(true);
-                }
-                let writable = sqlx::query_scalar!(r#"SELECT NOT pg_is_in_recovery() AS "writable!""#);
-                Ok(writable.fetch_one(connection).await.unwrap_or(false))
-            })
-        })
-        .connect_lazy_with(options);
-    Ok(pool)
+    Ok(Sessions::new(options, max_connections as usize))
 }
 
 /// Applies what is missing.
@@ -86,7 +70,7 @@ pub async fn migrate(url: &str) -> Result<(), DatabaseError> {
 ///
 /// # Errors
 /// [`DatabaseError`].
-pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
+pub async fn check(pool: &Sessions) -> Result<(), DatabaseError> {
     let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
     let migrated = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "migrated!""#);
     let found = if migrated.fetch_one(pool).await? {
@@ -99,21 +83,47 @@ pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
     if found < needed { Err(DatabaseError::Schema { found, needed }) } else { Ok(()) }
 }
 
-/// Removes answers that were kept for a day and failures that nobody replayed in 90 days;
-/// at most 10,000 rows of each, so that it never holds others up.
+/// Removes answers that were kept for a day and failures that nobody replayed in 90 days, in steps of at most 10,000 rows,
+/// so that it never holds others up; at most 2 million of each in one call. What another instance removes is left to it.
 ///
 /// # Errors
-/// [`DatabaseError::Unavailable`].
-pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
-    let answers = sqlx::query!(
-        "DELETE FROM idempotency WHERE (principal, key) IN
-             (SELECT principal, key FROM idempotency
-              WHERE created_at < clock_timestamp() - interval '24 hours' ORDER BY created_at LIMIT 10000)"
-    );
-    let removed = answers.execute(pool).await?.rows_affected();
-    let failures = sqlx::query!(
-        "DELETE FROM inbox_failure WHERE event_id IN
-             (SELECT event_id FROM inbox_failure WHERE failed_at < clock_timestamp() - interval '90 days' LIMIT 10000)"
-    );
-    Ok(removed + failures.execute(pool).await?.rows_affected())
+/// [`DatabaseError::Unavailable`], the first: each kind is tried, whatever became of the one before.
+pub async fn tidy(pool: &Sessions) -> Result<u64, DatabaseError> {
+    // A time that stands still while the statement runs: an index can be searched for it.
+    let answers = in_steps(|| {
+        let old = sqlx::query!(
+            "DELETE FROM idempotency WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM idempotency WHERE created_at < statement_timestamp() - interval '24 hours'
+                  ORDER BY created_at LIMIT 10000 FOR UPDATE SKIP LOCKED))"
+        );
+        old.execute(pool)
+    })
+    .await;
+    let failures = in_steps(|| {
+        let old = sqlx::query!(
+            "DELETE FROM inbox_failure WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM inbox_failure WHERE failed_at < statement_timestamp() - interval '90 days'
+                  LIMIT 10000 FOR UPDATE SKIP LOCKED))"
+        );
+        old.execute(pool)
+    })
+    .await;
+    Ok(answers? + failures?)
+}
+
+/// Removes by `step`, which gives how many rows it removed, until there are no more; at most two million rows, each step
+/// in a transaction of its own.
+async fn in_steps<S>(step: impl Fn() -> S) -> Result<u64, DatabaseError>
+where
+    S: Future<Output = Result<PgQueryResult, sqlx::Error>>,
+{
+    let mut removed = 0;
+    for _ in 0..STEPS_MAX {
+        let rows = step().await?.rows_affected();
+        removed += rows;
+        if rows < STEP {
+            break;
+        }
+    }
+    Ok(removed)
 }

@@ -7,16 +7,16 @@ use listing_domain::{
 };
 use listing_ports::error::StoreError;
 use opentelemetry::trace::TraceContextExt;
-use sqlx::{Postgres, Transaction};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
     row::number,
+    session::Work,
 };
 
-pub(crate) async fn record(tx: &mut Transaction<'static, Postgres>, event: &ListingEvent) -> Result<(), StoreError> {
+pub(crate) async fn record(tx: &mut Work, event: &ListingEvent) -> Result<(), StoreError> {
     let contract = to_contract(event).map_err(corrupt)?;
     sqlx::query!(
         "INSERT INTO outbox (event_id, event_type, topic, key, sequence, time, traceparent, data)
@@ -30,7 +30,7 @@ pub(crate) async fn record(tx: &mut Transaction<'static, Postgres>, event: &List
         traceparent(),
         contract.to_data().map_err(corrupt)?
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(())

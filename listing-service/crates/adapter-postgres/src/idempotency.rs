@@ -4,13 +4,12 @@ use listing_ports::{
     error::StoreError,
     idempotency::{Claim, RequestKey},
 };
-use sqlx::{Postgres, Transaction};
 
-use crate::error::store_error;
+use crate::{error::store_error, session::Work};
 
 /// The advisory lock tells a running twin at once instead of waiting for it; should two ever pass
 /// (the lock is taken after the snapshot), the primary key makes the second a conflict.
-pub(crate) async fn claim(tx: &mut Transaction<'static, Postgres>, key: &RequestKey) -> Result<Claim, StoreError> {
+pub(crate) async fn claim(tx: &mut Work, key: &RequestKey) -> Result<Claim, StoreError> {
     let found = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1 || chr(10) || $2, 0)) AS "free!",
                   kept.fingerprint AS "fingerprint?", kept.answer AS "answer?"
@@ -18,7 +17,7 @@ pub(crate) async fn claim(tx: &mut Transaction<'static, Postgres>, key: &Request
         key.principal.0,
         key.key
     )
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(match (found.fingerprint.zip(found.answer), found.free) {
@@ -29,11 +28,7 @@ pub(crate) async fn claim(tx: &mut Transaction<'static, Postgres>, key: &Request
     })
 }
 
-pub(crate) async fn answer(
-    tx: &mut Transaction<'static, Postgres>,
-    key: &RequestKey,
-    answer: &serde_json::Value,
-) -> Result<(), StoreError> {
+pub(crate) async fn answer(tx: &mut Work, key: &RequestKey, answer: &serde_json::Value) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO idempotency (principal, key, fingerprint, answer) VALUES ($1, $2, $3, $4)",
         key.principal.0,
@@ -41,7 +36,7 @@ pub(crate) async fn answer(
         &key.fingerprint[..],
         answer
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(())

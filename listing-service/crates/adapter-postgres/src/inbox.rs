@@ -9,22 +9,19 @@ use listing_ports::{
     inbox::{Receipt, Seen},
     retries::Retries,
 };
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
     row::{count, number},
+    session::Work,
     store::PgListings,
 };
 
 /// Source and key of events, and the sequence of the last one seen.
 type Places<'a> = BTreeMap<(&'a str, &'a str), u64>;
 
-pub(crate) async fn receive(
-    tx: &mut Transaction<'static, Postgres>,
-    receipts: &[Receipt],
-) -> Result<Vec<Seen>, StoreError> {
+pub(crate) async fn receive(tx: &mut Work, receipts: &[Receipt]) -> Result<Vec<Seen>, StoreError> {
     let known = last_seen(tx, receipts).await?;
     let mut last: Places =
         known.iter().map(|((source, key), sequence)| ((source.as_str(), key.as_str()), *sequence)).collect();
@@ -48,10 +45,7 @@ pub(crate) async fn receive(
 }
 
 /// The last sequence seen of each key that occurs in `receipts`; locks them, in one order for everybody.
-async fn last_seen(
-    tx: &mut Transaction<'static, Postgres>,
-    receipts: &[Receipt],
-) -> Result<Vec<((String, String), u64)>, StoreError> {
+async fn last_seen(tx: &mut Work, receipts: &[Receipt]) -> Result<Vec<((String, String), u64)>, StoreError> {
     let places: BTreeSet<_> = receipts.iter().map(|receipt| (&receipt.source, &receipt.key)).collect();
     let (sources, keys): (Vec<String>, Vec<String>) =
         places.into_iter().map(|(source, key)| (source.clone(), key.clone())).unzip();
@@ -62,14 +56,14 @@ async fn last_seen(
         &sources,
         &keys
     )
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await
     .map_err(store_error)?;
     rows.into_iter().map(|row| Ok(((row.source, row.key), count(row.last_sequence)?))).collect()
 }
 
 /// Notes the latest event of each key.
-async fn note(tx: &mut Transaction<'static, Postgres>, latest: &[&Receipt]) -> Result<(), StoreError> {
+async fn note(tx: &mut Work, latest: &[&Receipt]) -> Result<(), StoreError> {
     if latest.is_empty() {
         return Ok(());
     }
@@ -86,7 +80,7 @@ async fn note(tx: &mut Transaction<'static, Postgres>, latest: &[&Receipt]) -> R
         &sequences,
         &latest.iter().map(|receipt| receipt.event_id).collect::<Vec<_>>()
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     // A key without a row cannot be locked: another consumer made it meanwhile.
@@ -94,11 +88,7 @@ async fn note(tx: &mut Transaction<'static, Postgres>, latest: &[&Receipt]) -> R
 }
 
 /// What is late because it lay with the dead letters, and not because it had its effect, is new.
-async fn dig_up(
-    tx: &mut Transaction<'static, Postgres>,
-    receipts: &[Receipt],
-    seen: &mut [Seen],
-) -> Result<(), StoreError> {
+async fn dig_up(tx: &mut Work, receipts: &[Receipt], seen: &mut [Seen]) -> Result<(), StoreError> {
     let late = receipts.iter().zip(seen.iter()).filter(|(_, seen)| **seen == Seen::Duplicate);
     let late: Vec<Uuid> = late.map(|(receipt, _)| receipt.event_id).collect();
     if late.is_empty() {
@@ -106,7 +96,7 @@ async fn dig_up(
     }
     let dug_up =
         sqlx::query_scalar!("DELETE FROM inbox_failure WHERE event_id = ANY($1) AND buried RETURNING event_id", &late);
-    let mut dug_up: HashSet<Uuid> = dug_up.fetch_all(&mut **tx).await.map_err(store_error)?.into_iter().collect();
+    let mut dug_up: HashSet<Uuid> = dug_up.fetch_all(&mut *tx).await.map_err(store_error)?.into_iter().collect();
     for (receipt, seen) in receipts.iter().zip(seen) {
         if *seen == Seen::Duplicate && dug_up.remove(&receipt.event_id) {
             *seen = Seen::New;

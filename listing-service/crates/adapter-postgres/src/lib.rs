@@ -1,7 +1,9 @@
 //! Listings in PostgreSQL. All SQL of the service stands here.
 //!
 //! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`]); [`outbox`] is the
-//! relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
+//! relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks,
+//! [`start`] waits for it.
+//! All of it goes over sessions that answer or are given up ([`session`]).
 
 mod browse;
 pub mod database;
@@ -11,6 +13,8 @@ mod idempotency;
 mod inbox;
 pub mod outbox;
 mod row;
+pub mod session;
 mod standing;
+pub mod start;
 pub mod store;
 mod tx;

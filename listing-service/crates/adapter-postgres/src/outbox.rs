@@ -7,10 +7,9 @@ use listing_ports::{
     error::StoreError,
     outbox::{Epoch, Outbox, OutboxRecord},
 };
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{error::store_error, row::count};
+use crate::{error::store_error, row::count, session::Sessions};
 
 /// The one lease: all events of the service go through one relay at a time.
 const LEASE: &str = "outbox";
@@ -18,13 +17,13 @@ const LEASE: &str = "outbox";
 /// The outbox table.
 #[derive(Clone)]
 pub struct PgOutbox {
-    pool: PgPool,
+    pool: Sessions,
 }
 
 impl PgOutbox {
     /// Over a pool.
     #[must_use]
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Sessions) -> Self {
         Self { pool }
     }
 }
@@ -48,6 +47,16 @@ impl Outbox for PgOutbox {
         .await
         .map_err(store_error)?;
         Ok(epoch.map(Epoch))
+    }
+
+    async fn release(&self, holder: Uuid) -> Result<(), StoreError> {
+        let back = sqlx::query!(
+            "UPDATE relay_lease SET expires_at = '-infinity' WHERE name = $1 AND holder = $2",
+            LEASE,
+            holder
+        );
+        back.execute(&self.pool).await.map_err(store_error)?;
+        Ok(())
     }
 
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {

@@ -6,18 +6,15 @@ use listing_domain::{
     standing::{Standing, State},
 };
 use listing_ports::{error::StoreError, store::LockedStanding};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
     row::{Stored, cancelled_by, count, number, sale_status},
+    session::Work,
 };
 
-pub(crate) async fn lock(
-    tx: &mut Transaction<'static, Postgres>,
-    ids: &[ListingId],
-) -> Result<Vec<LockedStanding>, StoreError> {
+pub(crate) async fn lock(tx: &mut Work, ids: &[ListingId]) -> Result<Vec<LockedStanding>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     // Locked in the order of ids, so that two runs never wait for each other; the clock is read after the wait.
     let rows = sqlx::query!(
@@ -29,7 +26,7 @@ pub(crate) async fn lock(
            SELECT locked.*, clock_timestamp() AS "now!" FROM locked"#,
         &ids
     )
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await
     .map_err(store_error)?;
     rows.into_iter()
@@ -61,7 +58,7 @@ pub(crate) async fn lock(
         .collect()
 }
 
-pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, standings: &[Standing]) -> Result<(), StoreError> {
+pub(crate) async fn save(tx: &mut Work, standings: &[Standing]) -> Result<(), StoreError> {
     if standings.is_empty() {
         return Ok(());
     }
@@ -106,7 +103,7 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, standings: &[S
         &column(standings, |standing| told(standing).map(|told| told.at)) as &[Option<_>],
         &column(standings, |standing| told(standing).and_then(|told| told.offered_until)) as &[Option<_>]
     )
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(store_error)?;
     if usize::try_from(saved).is_ok_and(|saved| saved == standings.len()) {

@@ -8,26 +8,25 @@ use listing_ports::{
     error::StoreError,
     store::{Browse, ListingStore, ListingTx, Page},
 };
-use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::{browse, error::store_error, row::Row, tx::PgTx};
+use crate::{browse, error::store_error, row::Row, session::Sessions, tx::PgTx};
 
 /// Listings in PostgreSQL.
 #[derive(Clone)]
 pub struct PgListings {
-    pool: PgPool,
+    pool: Sessions,
     recorded: Arc<Notify>,
 }
 
 impl PgListings {
     /// Over a pool; `recorded` is notified after a commit that left events in the outbox.
     #[must_use]
-    pub fn new(pool: PgPool, recorded: Arc<Notify>) -> Self {
+    pub fn new(pool: Sessions, recorded: Arc<Notify>) -> Self {
         Self { pool, recorded }
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &Sessions {
         &self.pool
     }
 }

@@ -11,19 +11,18 @@ use listing_ports::{
     inbox::{Receipt, Seen},
     store::{ListingTx, Locked, LockedStanding, Sort},
 };
-use sqlx::{Postgres, Transaction};
 use tokio::sync::Notify;
 
-use crate::{error::store_error, events, idempotency, inbox, row::Row, standing};
+use crate::{error::store_error, events, idempotency, inbox, row::Row, session::Work, standing};
 
 pub(crate) struct PgTx {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Work,
     recorded: Arc<Notify>,
     has_events: bool,
 }
 
 impl PgTx {
-    pub(crate) fn new(transaction: Transaction<'static, Postgres>, recorded: Arc<Notify>) -> Self {
+    pub(crate) fn new(transaction: Work, recorded: Arc<Notify>) -> Self {
         Self { transaction, recorded, has_events: false }
     }
 }
@@ -32,7 +31,7 @@ impl PgTx {
 impl ListingTx for PgTx {
     async fn now(&mut self) -> Result<DateTime<Utc>, StoreError> {
         sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
-            .fetch_one(&mut *self.transaction)
+            .fetch_one(&mut self.transaction)
             .await
             .map_err(store_error)
     }
@@ -59,7 +58,7 @@ impl ListingTx for PgTx {
              FROM listing WHERE id = $1 FOR UPDATE",
             id.0
         )
-        .fetch_optional(&mut *self.transaction)
+        .fetch_optional(&mut self.transaction)
         .await
         .map_err(store_error)?;
         let Some(row) = row else { return Ok(None) };
@@ -106,7 +105,7 @@ impl ListingTx for PgTx {
             row.opens_at,
             row.closes_at
         )
-        .execute(&mut *self.transaction)
+        .execute(&mut self.transaction)
         .await
         .map_err(store_error)?;
         Ok(())
@@ -151,7 +150,7 @@ impl ListingTx for PgTx {
             row.sale_status_at,
             row.second_chance_until
         )
-        .execute(&mut *self.transaction)
+        .execute(&mut self.transaction)
         .await
         .map_err(store_error)?;
         match saved.rows_affected() {

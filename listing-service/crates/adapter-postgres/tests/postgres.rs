@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use event_contracts::listing::ListingEvent as Contract;
-use listing_adapter_postgres::{database, outbox::PgOutbox, store::PgListings};
+use listing_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, store::PgListings};
 use listing_domain::{
     ids::{ListingId, UserId},
     listing::{Fact, Listing},
@@ -18,16 +18,27 @@ use listing_ports::{
     inbox::Seen,
     outbox::Outbox,
     retries::Retries,
-    store::ListingStore,
+    store::{Browse, ListingStore, Sort},
 };
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 const LIMITS: DurationLimits = DurationLimits { min: chrono::TimeDelta::seconds(5), max: chrono::TimeDelta::days(30) };
 
 /// A migrated database of its own, and its store.
-async fn database() -> Result<(PgPool, PgListings)> {
+async fn database() -> Result<(Sessions, PgListings)> {
+    connected(&new_database().await?, 5)
+}
+
+/// The store of the database at `url`, with at most `max_connections` sessions.
+fn connected(url: &str, max_connections: u32) -> Result<(Sessions, PgListings)> {
+    let pool = database::connect(url, max_connections)?;
+    Ok((pool.clone(), PgListings::new(pool, Arc::new(Notify::new()))))
+}
+
+/// The URL of a migrated database of its own.
+async fn new_database() -> Result<String> {
     let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
         .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
     let name = format!("listing_{}", Uuid::now_v7().simple());
@@ -37,8 +48,7 @@ async fn database() -> Result<(PgPool, PgListings)> {
     let host = base.rsplit_once('/').context("the URL names no database")?.0;
     let url = format!("{host}/{name}?{parameters}");
     database::migrate(&url).await?;
-    let pool = database::connect(&url, 5)?;
-    Ok((pool.clone(), PgListings::new(pool, Arc::new(Notify::new()))))
+    Ok(url)
 }
 
 async fn draft(store: &PgListings) -> Result<Listing> {
@@ -74,6 +84,39 @@ async fn a_second_migration_changes_nothing_and_the_check_needs_the_first() -> R
     sqlx::raw_sql("DROP TABLE _sqlx_migrations").execute(&pool).await?;
     let error = database::check(&pool).await.expect_err("not migrated");
     assert!(error.to_string().contains("run its `migrate` command"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn lots_are_written_while_an_index_of_theirs_is_made() -> Result<()> {
+    const WRITE: &str = "UPDATE listing SET title = title";
+    const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                             AND wait_event_type = 'Lock' AND query LIKE '%listing_status_ending%')";
+    let url = new_database().await?;
+    let (pool, _) = connected(&url, 3)?;
+    let undone = "DROP INDEX listing_status_ending; DELETE FROM _sqlx_migrations WHERE version = 4";
+    sqlx::raw_sql(undone).execute(&pool).await?;
+    let mut begun = pool.begin().await?;
+    sqlx::query(WRITE).execute(&mut begun).await?;
+    let meanwhile = async {
+        let waits = async {
+            while !sqlx::query_scalar::<_, bool>(WAITS).fetch_one(&pool).await? {
+                tokio::task::yield_now().await;
+            }
+            anyhow::Ok(())
+        };
+        // Sooner than the server ends a transaction that idles.
+        let waits = tokio::time::timeout(Duration::from_secs(5), waits).await;
+        waits.context("the index does not wait for what has begun")??;
+        sqlx::query(WRITE).execute(&pool).await.context("a write waits for the index")?;
+        begun.commit().await?;
+        anyhow::Ok(())
+    };
+    let (migrated, written) = tokio::join!(database::migrate(&url), meanwhile);
+    written?;
+    migrated?;
+    let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'listing_status_ending'::regclass";
+    assert!(sqlx::query_scalar::<_, bool>(valid).fetch_one(&pool).await?);
     Ok(())
 }
 
@@ -191,6 +234,27 @@ async fn a_relay_that_lost_its_lease_deletes_nothing() -> Result<()> {
     assert_eq!(outbox.batch(10).await?.len(), 1);
     outbox.delete(new, &ids).await?;
     assert_eq!((outbox.batch(10).await?.len(), outbox.age_s().await?), (0, 0.0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lease_is_given_back_by_its_holder_only() -> Result<()> {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let (pool, _) = database().await?;
+    let outbox = PgOutbox::new(pool);
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+    let held = outbox.lease(first, MINUTE).await?.context("free")?;
+    outbox.release(second).await?;
+    assert_eq!(outbox.lease(second, MINUTE).await?, None, "another's is not given back");
+    outbox.lease(first, Duration::ZERO).await?;
+    outbox.release(second).await?;
+    assert_eq!(outbox.lease(first, MINUTE).await?, Some(held), "one that has run out is not taken by giving it back");
+
+    outbox.release(first).await?;
+    let taken = outbox.lease(second, MINUTE).await?.context("it was given back")?;
+    assert!(taken > held);
+    outbox.release(first).await?;
+    assert_eq!(outbox.lease(first, MINUTE).await?, None, "it is not the former holder's any more");
     Ok(())
 }
 
@@ -351,22 +415,57 @@ async fn every_format_goes_out_as_the_contract_has_it() -> Result<()> {
     Ok(())
 }
 
+/// How many rows of `listing` were read so far, as the session of `connection` knows it.
+async fn rows_read(session: &Sessions) -> Result<i64> {
+    sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(session).await?;
+    let read =
+        sqlx::query_scalar("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'listing'");
+    Ok(read.fetch_one(session).await?)
+}
+
 #[tokio::test]
-async fn answers_are_kept_for_a_day() -> Result<()> {
-    let (pool, store) = database().await?;
-    for (key, age) in [("old", "25 hours"), ("young", "23 hours")] {
-        let request = RequestKey { principal: UserId("anna".into()), key: key.into(), fingerprint: [1; 32] };
-        let mut tx = store.begin().await?;
-        tx.claim(&request).await?;
-        tx.answer(&request, &serde_json::json!(1)).await?;
-        tx.commit().await?;
-        sqlx::query("UPDATE idempotency SET created_at = created_at - $2::text::interval WHERE key = $1")
-            .bind(key)
-            .bind(age)
-            .execute(&pool)
-            .await?;
-    }
-    assert_eq!(database::tidy(&pool).await?, 1);
+async fn what_ends_next_is_found_without_reading_what_has_ended() -> Result<()> {
+    // So many live ones that it is dear to sort them all, and so few that their own order is dear to find among all that ended.
+    const ENDED: i64 = 5_000;
+    const LIVE: i64 = 500;
+    const PAGE: u32 = 20;
+    let url = new_database().await?;
+    // One session: the statistics are its own.
+    let (pool, store) = connected(&url, 1)?;
+    let next = publish(&store, &draft(&store).await?).await?.id;
+    let columns: String = sqlx::query_scalar(
+        "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns
+         WHERE table_name = 'listing' AND is_generated = 'NEVER' AND column_name NOT IN ('id', 'status', 'closes_at')",
+    )
+    .fetch_one(&pool)
+    .await?;
+    sqlx::raw_sql(&format!(
+        "UPDATE listing SET status = 'live';
+         INSERT INTO listing (id, status, closes_at, {columns})
+             SELECT gen_random_uuid(), CASE WHEN number < 0 THEN 'sold' ELSE 'live' END,
+                    closes_at + number * interval '1 minute', {columns}
+             FROM listing, generate_series(-{ENDED}, {LIVE}) AS number WHERE number <> 0;
+         ANALYZE listing"
+    ))
+    .execute(&pool)
+    .await?;
+    let browse = Browse {
+        viewer: UserId("bert".into()),
+        text: None,
+        category: None,
+        status: Some("live".into()),
+        seller: None,
+        sort: Sort::EndsSoonest,
+        after: None,
+        limit: PAGE,
+    };
+    let before = rows_read(&pool).await?;
+    let page = store.browse(&browse).await?;
+    let read = rows_read(&pool).await? - before;
+    assert_eq!(page.listings.first().map(|listing| listing.id), Some(next));
+    assert_eq!(page.listings.len(), PAGE as usize);
+    assert!(page.listings.iter().all(|listing| listing.status() == "live"));
+    assert!(read <= 2 * i64::from(PAGE), "{read} rows were read for a page of {PAGE}");
     Ok(())
 }
 

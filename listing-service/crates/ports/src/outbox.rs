@@ -42,6 +42,9 @@ pub trait Outbox: Send + Sync {
     /// Takes or renews the lease for `ttl`; `None` while another holder has it. A change of holder
     /// MUST raise the epoch.
     async fn lease(&self, holder: Uuid, ttl: Duration) -> Result<Option<Epoch>, StoreError>;
+    /// Gives the lease back: the next one that asks for it has it. MUST leave a lease alone that `holder` does not have,
+    /// one that has run out as well.
+    async fn release(&self, holder: Uuid) -> Result<(), StoreError>;
     /// What is present, in id order, at most `limit`. MUST NOT skip a record because a later one
     /// was seen before: commits do not come in id order.
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError>;

@@ -24,10 +24,9 @@ use listing_adapter_kafka::{
     consumer::{self, Progress},
     relay,
 };
-use listing_adapter_postgres::{database, outbox::PgOutbox, store::PgListings};
+use listing_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, start, store::PgListings};
 use listing_application::Listings;
 use secrecy::ExposeSecret;
-use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -37,6 +36,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{config::Config, telemetry, tls};
 
+/// A probe is answered within this time: who asks has other things to do.
+const PROBED_WITHIN: Duration = Duration::from_secs(2);
 /// Requests under way have so long to end after the signal.
 const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(15);
 /// Then the consumer and the relay have so long.
@@ -56,7 +57,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
     }
     let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
-    database::check(&pool).await?;
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        usable = start::usable(&pool, start::WAITS_FOR) => usable?,
+        () = signals.next() => {
+            tracing::info!("listing-service ends before its database was there");
+            return Ok(());
+        }
+    }
 
     let recorded = Arc::new(Notify::new());
     let store = Arc::new(PgListings::new(pool.clone(), Arc::clone(&recorded)));
@@ -92,10 +100,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let outbox = Arc::new(PgOutbox::new(pool.clone()));
     events.spawn(relay::run(config.kafka.clone(), outbox, recorded, stop_events.clone()));
     events.spawn(consumer::run(config.kafka.clone(), Arc::new(listings), store, progress, stop_events.clone()));
-    let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
+    let mut housekeeping = JoinSet::new();
+    housekeeping.spawn(refresh(keys, guard, addresses));
+    housekeeping.spawn(tidy(pool.clone()));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "listing-service serves");
 
-    let mut signals = Signals::new()?;
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener ended by itself: {server:?}")),
@@ -111,8 +120,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let finished = async { while events.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_EVENTS_WITHIN, finished).await.is_err() {
             tracing::warn!("the events' way was cut off; what was not acknowledged comes again");
+            events.abort_all();
         }
-        housekeeping.abort();
+        housekeeping.abort_all();
         let _ = tokio::time::timeout(Duration::from_secs(1), pool.close()).await;
     };
     tokio::select! {
@@ -122,7 +132,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
-fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
+fn checks(pool: &Sessions, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
     let (pool, draining, probe) = (pool.clone(), Arc::clone(draining), Arc::new(probe));
     let progress = Arc::clone(progress);
     let live: Check = Box::new(move || {
@@ -135,7 +145,12 @@ fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<
     });
     let postgres: Check = Box::new(move || {
         let pool = pool.clone();
-        async move { database::check(&pool).await.map_err(|error| error.to_string()) }.boxed()
+        async move {
+            let checked = tokio::time::timeout(PROBED_WITHIN, database::check(&pool)).await;
+            let silent = |_| format!("the database has not answered within {PROBED_WITHIN:?}");
+            checked.map_err(silent)?.map_err(|error| error.to_string())
+        }
+        .boxed()
     });
     let kafka: Check = Box::new(move || {
         let probe = Arc::clone(&probe);
@@ -147,23 +162,27 @@ fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<
     }
 }
 
-/// What has to be done now and then.
-async fn housekeeping(pool: PgPool, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
-    let mut refresh = tokio::time::interval(REFRESH_KEYS_EVERY);
-    let mut tidy = tokio::time::interval(TIDY_EVERY);
+/// Keeps the keys fresh, and the limiters small.
+async fn refresh(keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
+    let mut due = tokio::time::interval(REFRESH_KEYS_EVERY);
     loop {
-        tokio::select! {
-            _ = refresh.tick() => {
-                if let Err(error) = keys.refresh().await {
-                    tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
-                }
-                guard.principals.iter().for_each(Limiter::forget_idle);
-                addresses.limiter.iter().for_each(Limiter::forget_idle);
-            }
-            _ = tidy.tick() => match database::tidy(&pool).await {
-                Ok(removed) => tracing::debug!(removed, "old rows were removed"),
-                Err(error) => tracing::warn!(%error, "old rows could not be removed"),
-            },
+        due.tick().await;
+        if let Err(error) = keys.refresh().await {
+            tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
+        }
+        guard.principals.iter().for_each(Limiter::forget_idle);
+        addresses.limiter.iter().for_each(Limiter::forget_idle);
+    }
+}
+
+/// Removes what is old, which may take minutes: nothing else waits for it.
+async fn tidy(pool: Sessions) {
+    let mut due = tokio::time::interval(TIDY_EVERY);
+    loop {
+        due.tick().await;
+        match database::tidy(&pool).await {
+            Ok(removed) => tracing::debug!(removed, "old rows were removed"),
+            Err(error) => tracing::warn!(%error, "old rows could not be removed"),
         }
     }
 }

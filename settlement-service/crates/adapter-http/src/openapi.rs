@@ -31,7 +31,7 @@ pub struct Problem {
 /// What is wrong with a request, fault by fault.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"type": "urn:outcry:problem:validation", "title": "The request is not valid", "status": 422,
-    "detail": "/carrier has 1 to 64 characters, none of them a control character",
+    "detail": "/carrier: has 1 to 64 characters, none of them a control character",
     "errors": [{"pointer": "/carrier", "detail": "has 1 to 64 characters, none of them a control character"}]}))]
 #[allow(dead_code)] // only its schema is used
 pub struct ValidationProblem {

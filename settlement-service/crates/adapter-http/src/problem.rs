@@ -34,8 +34,8 @@ impl ApiError {
     #[must_use]
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
-            [only] if only.pointer.is_empty() => format!("the body {}", only.detail),
-            [only] => format!("{} {}", only.pointer, only.detail),
+            [only] if only.pointer.is_empty() => format!("the body: {}", only.detail),
+            [only] => format!("{}: {}", only.pointer, only.detail),
             several => format!("{} members are faulty; `errors` lists them", several.len()),
         };
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation", "The request is not valid", detail)
@@ -117,13 +117,13 @@ impl From<UseError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "idempotency-key-running", title, detail)
                     .header(header::RETRY_AFTER, "1")
             }
-            UseError::Busy | UseError::Unknown => Self::unavailable(detail, 1),
+            UseError::Busy | UseError::Held | UseError::Unknown => Self::unavailable(detail, 1),
             UseError::Conflict | UseError::Unavailable(_) => {
                 tracing::error!(error = %detail, "the store is unavailable");
                 Self::unavailable("the service cannot reach its database; nothing was changed or lost", 1)
             }
             UseError::Defect(_) => {
-                tracing::error!(error = %detail, "the store holds what cannot be read");
+                tracing::error!(error = %detail, "a request met a defect");
                 Self::internal()
             }
         }

@@ -11,7 +11,7 @@ use axum::{
 use prometheus::{IntCounterVec, register_int_counter_vec};
 use serde::Serialize;
 use settlement_application::{Effect, NoticeError, Noticed, Notices};
-use settlement_ports::{TOLERANCE_S, Unsigned};
+use settlement_ports::{Incident, TOLERANCE_S, Unsigned};
 use tracing::Instrument;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -41,6 +41,10 @@ static INCIDENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 
 /// The gateway's route.
 pub(crate) fn router() -> OpenApiRouter<Notices> {
+    // Visible from the start, at zero: what is missing cannot be alerted on.
+    for incident in Incident::ALL {
+        INCIDENTS.with_label_values(&[incident.name()]);
+    }
     OpenApiRouter::new().routes(routes!(receive_notice))
 }
 

@@ -34,7 +34,8 @@ pub enum KafkaFault {
 
 impl KafkaConfig {
     /// What every client of the service has in common. librdkafka's reconnect back-off of up to 10 s
-    /// would delay deliveries after a broker's restart by as much.
+    /// would delay deliveries after a broker's restart by as much; and over a connection that only this side
+    /// believes in it would wait for an answer for a minute.
     pub(crate) fn client(&self, role: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -45,26 +46,32 @@ impl KafkaConfig {
             .set("ssl.certificate.location", self.cert_file.to_string_lossy())
             .set("ssl.key.location", self.key_file.to_string_lossy())
             .set("reconnect.backoff.max.ms", "500")
+            .set("socket.timeout.ms", "10000")
             .set("socket.keepalive.enable", "true");
         config
     }
 
     /// A producer that keeps the order and writes each record once (KIP-98). A record never times out:
-    /// one that did could be overtaken by those after it.
+    /// one that did could be overtaken by those after it. A broker whose replicas are slow says so before this side gives
+    /// the connection up, and all that is under way on it.
     pub(crate) fn producer(&self, role: &str) -> ClientConfig {
         let mut config = self.client(role);
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", "0")
+            .set("request.timeout.ms", "8000")
             .set("linger.ms", "2")
             .set("queue.buffering.max.kbytes", "16384");
         config
     }
 }
 
-/// How long readiness waits for a broker.
+/// How long readiness waits for a broker, once and once more.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// A connection that is silent for longer has been forgotten by its broker. librdkafka looks every second, so that there is a
+/// new one by the time that the broker is asked once more.
+const SILENT_FOR: Duration = Duration::from_millis(500);
 
 /// Whether a broker answers, asked over one client that is kept.
 pub struct Probe(Arc<BaseProducer>);
@@ -75,7 +82,9 @@ impl Probe {
     /// # Errors
     /// [`KafkaFault`].
     pub fn new(config: &KafkaConfig) -> Result<Self, KafkaFault> {
-        Ok(Self(Arc::new(config.client("probe").create()?)))
+        let mut client = config.client("probe");
+        client.set("socket.timeout.ms", SILENT_FOR.as_millis().to_string());
+        Ok(Self(Arc::new(client.create()?)))
     }
 
     /// Asks for the metadata of the service's own topic.
@@ -85,8 +94,31 @@ impl Probe {
     pub async fn reachable(&self) -> Result<(), String> {
         let client = Arc::clone(&self.0);
         let asked = tokio::task::spawn_blocking(move || {
-            client.client().fetch_metadata(Some(SettlementEvent::TOPIC), ANSWER_WITHIN).map(|_| ())
+            let ask = || client.client().fetch_metadata(Some(SettlementEvent::TOPIC), ANSWER_WITHIN).map(|_| ());
+            ask().or_else(|_| ask())
         });
         asked.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_says_that_its_replicas_are_slow_before_it_is_given_up() {
+        let config = KafkaConfig {
+            brokers: "nowhere:1".to_owned(),
+            ca_file: PathBuf::new(),
+            cert_file: PathBuf::new(),
+            key_file: PathBuf::new(),
+        };
+        let producer = config.producer("test");
+        let ms = |setting| producer.get(setting).and_then(|value| value.parse::<u32>().ok());
+        let (broker, ours) = (ms("request.timeout.ms"), ms("socket.timeout.ms"));
+        assert!(
+            broker.is_some() && broker < ours,
+            "the broker answers after {broker:?} ms, and is given up after {ours:?}"
+        );
     }
 }

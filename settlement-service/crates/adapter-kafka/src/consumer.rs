@@ -161,19 +161,21 @@ async fn take(
             }
         }
         let run: Vec<&BorrowedMessage> = batch.values().flatten().collect();
-        if run.len() > 1 && runs::handle(&run, handler, progress).await {
-            for last in batch.values().filter_map(|messages| messages.last()) {
-                let _ = consumer.store_offset_from_message(last);
-            }
-            continue;
-        }
-        let lanes = batch.values().map(|messages| async move {
-            for message in messages {
-                handle(message, handler, retries, letters, progress).await?;
+        let mut done = if run.len() > 1 { runs::handle(&run, handler, progress).await } else { 0 };
+        let lanes = batch.values().map(|messages| {
+            let (before, left) = messages.split_at(done.min(messages.len()));
+            done -= before.len();
+            async move {
                 // A partition that was taken from us refuses; its new owner begins before this event.
-                let _ = consumer.store_offset_from_message(message);
+                if let Some(last) = before.last() {
+                    let _ = consumer.store_offset_from_message(last);
+                }
+                for message in left {
+                    handle(message, handler, retries, letters, progress).await?;
+                    let _ = consumer.store_offset_from_message(message);
+                }
+                Ok::<_, String>(())
             }
-            Ok::<_, String>(())
         });
         join_all(lanes).await.into_iter().collect::<Result<(), String>>()?;
     }

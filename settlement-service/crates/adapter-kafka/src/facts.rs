@@ -96,7 +96,7 @@ fn second_chance(closed: &AuctionClosed) -> Option<OfferDays> {
 fn sales(closed: AuctionClosed) -> Result<Vec<Sale>, FactError> {
     let currency = closed.currency.parse().map_err(|_| FactError::NoSale("in which currency"))?;
     let seller_id = user(Some(closed.seller_id.clone())).ok_or(FactError::NoSale("by whom"))?;
-    let whole = Lot::Whole { second_chance: second_chance(&closed), closed_at: closed.closed_at };
+    let whole = Lot::Whole { second_chance: second_chance(&closed) };
     let lot = if closed.awards.is_empty() { whole } else { Lot::Units };
     let sale = |buyer: Option<String>, price: Option<i64>| {
         let price = price.and_then(|price| Money::new(price, currency).ok());
@@ -106,6 +106,7 @@ fn sales(closed: AuctionClosed) -> Result<Vec<Sale>, FactError> {
             buyer_id: user(buyer).ok_or(FactError::NoSale("to whom"))?,
             price: price.ok_or(FactError::NoSale("for how much"))?,
             lot: lot.clone(),
+            closed_at: closed.closed_at,
         })
     };
     if closed.awards.is_empty() {
@@ -152,13 +153,13 @@ mod tests {
 
     fn lots(data: &Value) -> Vec<Lot> {
         let Some(Fact::AuctionSold(sales)) = told("bidding", "auction.closed", data).unwrap() else { panic!() };
+        assert!(sales.iter().all(|sale| sale.closed_at.to_rfc3339() == "2030-01-01T00:00:01+00:00"));
         sales.into_iter().map(|sale| sale.lot).collect()
     }
 
     #[test]
     fn a_whole_lot_says_whether_there_is_a_second_chance_and_units_have_none() {
-        let closed_at = "2030-01-01T00:00:01Z".parse().unwrap();
-        let whole = |second_chance| vec![Lot::Whole { second_chance, closed_at }];
+        let whole = |second_chance| vec![Lot::Whole { second_chance }];
         assert_eq!(lots(&closed(&json!({}))), whole(Some(OfferDays::default())));
         assert_eq!(lots(&closed(&json!({"second_chance": false}))), whole(None));
         let award = |who: &str| json!({"bidder_id": who, "quantity": 1, "wanted": 2, "price": 100});

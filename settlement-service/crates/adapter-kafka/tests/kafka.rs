@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,12 +30,17 @@ use settlement_adapter_kafka::{
 use settlement_ports::{
     Epoch, Fact, FactHandler, HandleError, Handled, Incoming, Outbox, OutboxRecord, Receipt, Retries, StoreError,
 };
-use tokio::sync::Notify;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// The broker has so long for anything.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// So long the service waits for the relay when it ends.
+const SERVICE_WAITS: Duration = Duration::from_secs(10);
 
 fn config(service: &str) -> Result<KafkaConfig> {
     let hint = "set OUTCRY_TEST_KAFKA_BROKERS and OUTCRY_TEST_KAFKA_TLS_DIR, or run `make test`, which starts a broker";
@@ -62,19 +70,55 @@ fn now() -> DateTime<Utc> {
 }
 
 /// An outbox in memory: whatever the relay deletes is gone.
-#[derive(Default)]
-struct Records(Mutex<Vec<OutboxRecord>>);
+struct Records {
+    waiting: Mutex<Vec<OutboxRecord>>,
+    /// How often the relay has looked.
+    looked: watch::Sender<u32>,
+    /// How many connections its broker has.
+    connections: watch::Receiver<usize>,
+    given_back: AtomicBool,
+}
+
+impl Records {
+    /// So many events of one key.
+    fn of(key: &str, events: i64, connections: watch::Receiver<usize>) -> Arc<Self> {
+        let record = |id: i64| OutboxRecord {
+            id,
+            event_id: Uuid::now_v7(),
+            event_type: "outcry.settlement.shipped.v1".into(),
+            topic: "outcry.settlement.v1".into(),
+            key: key.to_owned(),
+            sequence: id.unsigned_abs(),
+            time: now(),
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+            data: json!({"n": id}),
+        };
+        Arc::new(Self {
+            waiting: Mutex::new((1..=events).map(record).collect()),
+            looked: watch::Sender::new(0),
+            connections,
+            given_back: AtomicBool::new(false),
+        })
+    }
+}
 
 #[async_trait]
 impl Outbox for Records {
     async fn acquire_lease(&self, _: &str, _: Duration) -> Result<Option<Epoch>, StoreError> {
         Ok(Some(Epoch(1)))
     }
+    async fn release_lease(&self, _: &str) -> Result<(), StoreError> {
+        // While the relay has a connection, what it left in the queue can still land.
+        let can_none_follow = self.connections.clone().wait_for(|open| *open == 0).await.is_ok();
+        self.given_back.store(can_none_follow, Ordering::SeqCst);
+        Ok(())
+    }
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
-        Ok(self.0.lock().expect("no panic").iter().take(limit as usize).cloned().collect())
+        self.looked.send_modify(|times| *times += 1);
+        Ok(self.waiting.lock().expect("no panic").iter().take(limit as usize).cloned().collect())
     }
     async fn delete(&self, _: Epoch, ids: &[i64]) -> Result<bool, StoreError> {
-        self.0.lock().expect("no panic").retain(|record| !ids.contains(&record.id));
+        self.waiting.lock().expect("no panic").retain(|record| !ids.contains(&record.id));
         Ok(true)
     }
     async fn age_s(&self) -> Result<f64, StoreError> {
@@ -85,18 +129,7 @@ impl Outbox for Records {
 #[tokio::test]
 async fn the_relay_publishes_in_order_and_removes_what_the_broker_has() -> Result<()> {
     let key = Uuid::now_v7().to_string();
-    let record = |id: i64| OutboxRecord {
-        id,
-        event_id: Uuid::now_v7(),
-        event_type: "outcry.settlement.shipped.v1".into(),
-        topic: "outcry.settlement.v1".into(),
-        key: key.clone(),
-        sequence: id.unsigned_abs(),
-        time: now(),
-        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
-        data: json!({"n": id}),
-    };
-    let outbox = Arc::new(Records(Mutex::new((1..=50).map(record).collect())));
+    let outbox = Records::of(&key, 50, watch::channel(0).1);
     let reader: StreamConsumer = client("settlement-service")?
         .set("group.id", "settlement-service")
         .set("enable.auto.commit", "false")
@@ -128,6 +161,43 @@ async fn the_relay_publishes_in_order_and_removes_what_the_broker_has() -> Resul
     stop.cancel();
     running.await??;
     assert!(outbox.batch(100).await?.is_empty());
+    Ok(())
+}
+
+/// A broker that takes connections and never says a word: its address, and how many connections it has.
+async fn mute_broker() -> Result<(String, watch::Receiver<usize>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?.to_string();
+    let (open, connections) = watch::channel(0);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            open.send_modify(|open| *open += 1);
+            let open = open.clone();
+            tokio::spawn(async move {
+                let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+                open.send_modify(|open| *open -= 1);
+            });
+        }
+    });
+    Ok((address, connections))
+}
+
+#[tokio::test]
+async fn a_relay_whose_broker_is_mute_ends_in_time_and_gives_its_lease_back_once_nothing_can_follow() -> Result<()> {
+    let (brokers, mut connections) = mute_broker().await?;
+    let outbox = Records::of("unheard", 3, connections.clone());
+    let mute = KafkaConfig { brokers, ..config("settlement-service")? };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(relay::run(mute, outbox.clone(), Arc::new(Notify::new()), stop.clone()));
+    // After its second look it has the lease and waits for the broker.
+    let mut looked = outbox.looked.subscribe();
+    tokio::time::timeout(DEADLINE, looked.wait_for(|times| *times >= 2)).await.context("the relay is idle")??;
+    tokio::time::timeout(DEADLINE, connections.wait_for(|open| *open > 0)).await.context("it does not connect")??;
+
+    stop.cancel();
+    tokio::time::timeout(SERVICE_WAITS, running).await.context("the relay does not end")???;
+    assert!(outbox.given_back.load(Ordering::SeqCst), "the lease has to run out, or what is queued could still land");
+    assert_eq!(outbox.batch(100).await?.len(), 3, "nobody has acknowledged them");
     Ok(())
 }
 

@@ -16,6 +16,9 @@ use crate::metrics::{BREAKER, CALLS, HELD_BACK};
 
 /// A call waits so long for its turn. With the time limit of the call itself it stays well below a call's lease.
 const TURN_WITHIN: Duration = Duration::from_secs(3);
+/// Why a contact is not made: too many are under way, or the breaker is open.
+const CONCURRENCY: &str = "concurrency";
+const OPEN: &str = "breaker";
 
 /// Any gateway, guarded.
 pub struct Guarded<G> {
@@ -47,6 +50,10 @@ impl<G> Guarded<G> {
     /// At most `at_once` calls under way.
     pub fn new(gateway: G, at_once: usize, policy: Policy) -> Self {
         BREAKER.set(0);
+        // Visible from the start, at zero: what is missing cannot be alerted on.
+        for reason in [CONCURRENCY, OPEN] {
+            HELD_BACK.with_label_values(&[reason]);
+        }
         Self {
             gateway,
             turns: Semaphore::new(at_once),
@@ -69,11 +76,11 @@ impl<G> Guarded<G> {
         outcome: impl FnOnce(&T) -> (&'static str, bool),
     ) -> Option<T> {
         let Ok(Ok(_turn)) = timeout(TURN_WITHIN, self.turns.acquire()).await else {
-            HELD_BACK.with_label_values(&["concurrency"]).inc();
+            HELD_BACK.with_label_values(&[CONCURRENCY]).inc();
             return None;
         };
         let Some(pass) = self.with_breaker(Breaker::pass) else {
-            HELD_BACK.with_label_values(&["breaker"]).inc();
+            HELD_BACK.with_label_values(&[OPEN]).inc();
             return None;
         };
         let mut under_way = UnderWay { breaker: &self.breaker, pass: Some(pass) };

@@ -3,14 +3,13 @@
 use serde_json::json;
 use settlement_domain::{SettlementId, Statement, settlement::Resolution, standing::Reinstatement};
 use settlement_ports::StoreError;
-use sqlx::{PgPool, Postgres, Transaction};
 
-use crate::error::{corrupt, store_error};
+use crate::{
+    error::{corrupt, store_error},
+    session::{Sessions, Work},
+};
 
-pub(crate) async fn note_resolution(
-    tx: &mut Transaction<'static, Postgres>,
-    resolution: &Resolution,
-) -> Result<(), StoreError> {
+pub(crate) async fn note_resolution(tx: &mut Work, resolution: &Resolution) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO operator_decision (settlement_id, operator_id, decision, amount, note, status, at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -22,16 +21,13 @@ pub(crate) async fn note_resolution(
         resolution.status.name(),
         resolution.at
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(())
 }
 
-pub(crate) async fn note_reinstatement(
-    tx: &mut Transaction<'static, Postgres>,
-    reinstatement: &Reinstatement,
-) -> Result<(), StoreError> {
+pub(crate) async fn note_reinstatement(tx: &mut Work, reinstatement: &Reinstatement) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO operator_decision (bidder_id, operator_id, decision, note, at) VALUES ($1, $2, 'reinstate', $3, $4)",
         reinstatement.user_id.as_str(),
@@ -39,13 +35,13 @@ pub(crate) async fn note_reinstatement(
         reinstatement.note.as_ref().map(Statement::as_str),
         reinstatement.at
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(())
 }
 
-pub(crate) async fn resolutions(pool: &PgPool, id: SettlementId) -> Result<Vec<Resolution>, StoreError> {
+pub(crate) async fn resolutions(pool: &Sessions, id: SettlementId) -> Result<Vec<Resolution>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT operator_id, decision, amount, note, status AS "status!", at
            FROM operator_decision WHERE settlement_id = $1 ORDER BY id"#,

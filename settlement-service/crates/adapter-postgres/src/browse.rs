@@ -3,15 +3,15 @@
 
 use settlement_domain::Settlement;
 use settlement_ports::{ListFilter, StoreError, Viewer};
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{Postgres, QueryBuilder};
 
-use crate::{error::store_error, row::Row};
+use crate::{error::store_error, row::Row, session::Sessions};
 
 const SELECT: &str = "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, \
      payment_due_at, sequence, attempts, state, rest, due_at FROM settlement WHERE ";
 
 pub(crate) async fn page(
-    pool: &PgPool,
+    pool: &Sessions,
     viewer: &Viewer,
     filter: &ListFilter,
     limit: u32,

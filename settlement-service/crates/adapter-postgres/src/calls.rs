@@ -4,16 +4,18 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use settlement_domain::{CallKey, GatewayCall, PayoutId, SettlementId};
 use settlement_ports::{PendingCall, StoreError};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
+    aside,
     error::{corrupt, store_error},
     row::Row,
+    session::Work,
 };
 
 /// A due call beside its settlement's row.
 struct Due {
+    key: String,
     call: Value,
     id: Uuid,
     auction_id: Uuid,
@@ -34,13 +36,10 @@ struct Due {
 
 /// Both rows are locked, so a row that changed since the statement began is looked at again before it is taken: a call
 /// that another worker has leased meanwhile is not due any more.
-pub(crate) async fn lock_due(
-    tx: &mut Transaction<'static, Postgres>,
-    limit: u32,
-) -> Result<Vec<PendingCall>, StoreError> {
+pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<PendingCall>, StoreError> {
     let due = sqlx::query_as!(
         Due,
-        "SELECT c.call, s.id, s.auction_id, s.seller_id, s.buyer_id, s.amount, s.currency, s.quote, s.terms,
+        "SELECT c.key, c.call, s.id, s.auction_id, s.seller_id, s.buyer_id, s.amount, s.currency, s.quote, s.terms,
                 s.started_at, s.payment_due_at, s.sequence, s.attempts, s.state, s.rest, s.due_at AS timer
          FROM gateway_call AS c JOIN settlement AS s ON s.id = c.settlement_id
          WHERE c.due_at <= statement_timestamp()
@@ -48,10 +47,26 @@ pub(crate) async fn lock_due(
          FOR UPDATE OF c, s SKIP LOCKED",
         i64::from(limit)
     )
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await
     .map_err(store_error)?;
-    due.into_iter().map(pending).collect()
+    let due = due.into_iter().map(|due| (due.key.clone(), pending(due)));
+    let (pending, unreadable) = aside::readable("gateway_call", due);
+    put_aside(tx, &unreadable).await?;
+    Ok(pending)
+}
+
+/// So that those behind them are taken up.
+pub(crate) async fn put_aside(tx: &mut Work, keys: &[String]) -> Result<(), StoreError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let later = sqlx::query!(
+        "UPDATE gateway_call SET due_at = clock_timestamp() + interval '5 minutes' WHERE key = ANY($1)",
+        keys
+    );
+    later.execute(&mut *tx).await.map_err(store_error)?;
+    Ok(())
 }
 
 fn pending(due: Due) -> Result<PendingCall, StoreError> {
@@ -75,13 +90,10 @@ fn pending(due: Due) -> Result<PendingCall, StoreError> {
     Ok(PendingCall { settlement: row.try_into()?, call: serde_json::from_value(due.call).map_err(corrupt)? })
 }
 
-pub(crate) async fn find(
-    tx: &mut Transaction<'static, Postgres>,
-    keys: &[CallKey],
-) -> Result<Vec<GatewayCall>, StoreError> {
+pub(crate) async fn find(tx: &mut Work, keys: &[CallKey]) -> Result<Vec<GatewayCall>, StoreError> {
     let keys: Vec<&str> = keys.iter().map(CallKey::as_str).collect();
     let calls = sqlx::query_scalar!("SELECT call FROM gateway_call WHERE key = ANY($1)", &keys as &[&str]);
-    let calls = calls.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let calls = calls.fetch_all(&mut *tx).await.map_err(store_error)?;
     calls.into_iter().map(|call| serde_json::from_value(call).map_err(corrupt)).collect()
 }
 
@@ -106,7 +118,7 @@ impl Saved {
     }
 }
 
-pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, calls: &[GatewayCall]) -> Result<(), StoreError> {
+pub(crate) async fn save(tx: &mut Work, calls: &[GatewayCall]) -> Result<(), StoreError> {
     let mut rows = Saved::default();
     calls.iter().try_for_each(|call| rows.add(call))?;
     sqlx::query!(
@@ -119,7 +131,7 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, calls: &[Gatew
         &rows.calls,
         &rows.due_at as &[Option<DateTime<Utc>>]
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(())

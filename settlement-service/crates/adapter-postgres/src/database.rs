@@ -1,22 +1,21 @@
 //! Connecting, migrating, and whether the database can be worked with.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use sqlx::{
-    Connection, PgPool,
+    Connection,
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgQueryResult},
 };
+
+use crate::session::Sessions;
 
 /// The schema's versions, applied by `migrate` and only checked by a serving process.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
-/// Kept open while idle: a first request need not wait for a handshake.
-const MIN_CONNECTIONS: u32 = 4;
-/// How long a request waits for a connection before it is answered 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that rested longer is checked before use: its server may have been demoted.
-const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// Old rows are removed in steps of so many, as the statements say, and so many steps of one kind at a time.
+const STEP: u64 = 10_000;
+const STEPS_MAX: u32 = 200;
 /// Bounds of the server's side: no statement, lock wait or forgotten transaction holds others up.
 const SERVER_LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s")];
@@ -56,28 +55,13 @@ pub enum DatabaseError {
 ///
 /// # Errors
 /// [`DatabaseError::Url`].
-pub fn connect(url: &str, max_connections: u32) -> Result<PgPool, DatabaseError> {
+pub fn connect(url: &str, max_connections: u32) -> Result<Sessions, DatabaseError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| DatabaseError::Url)?
         .application_name("settlement-service")
         .options(SERVER_LIMITS)
         .options(PLANNING);
-    let pool = PgPoolOptions::new()
-        .max_connections(max_connections)
-        .min_connections(MIN_CONNECTIONS.min(max_connections))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection, rested| {
-            Box::pin(async move {
-                if rested.idle_for < CHECK_AFTER_IDLE {
-                    return Ok(true);
-                }
-                let writable = sqlx::query_scalar!(r#"SELECT NOT pg_is_in_recovery() AS "writable!""#);
-                Ok(writable.fetch_one(connection).await.unwrap_or(false))
-            })
-        })
-        .connect_lazy_with(options);
-    Ok(pool)
+    Ok(Sessions::new(options, max_connections as usize))
 }
 
 /// Applies what is missing.
@@ -121,7 +105,7 @@ pub async fn grant(url: &str, role: &str) -> Result<(), DatabaseError> {
 ///
 /// # Errors
 /// [`DatabaseError`].
-pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
+pub async fn check(pool: &Sessions) -> Result<(), DatabaseError> {
     let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
     let migrated = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "migrated!""#);
     let found = if migrated.fetch_one(pool).await? {
@@ -135,33 +119,66 @@ pub async fn check(pool: &PgPool) -> Result<(), DatabaseError> {
 }
 
 /// Removes answers that were kept for a day, failures that nobody replayed and early words that nobody needed in 90 days,
-/// and the payment gateway's notices after 35 days (it sends one again for at most 30); at most 10,000 rows of each, so
-/// that it never holds others up.
+/// and the payment gateway's notices after 35 days (it sends one again for at most 30); in steps of at most 10,000 rows,
+/// so that it never holds others up; at most 2 million of each in one call. What another instance removes is left to it.
 ///
 /// # Errors
-/// [`DatabaseError::Unavailable`].
-pub async fn tidy(pool: &PgPool) -> Result<u64, DatabaseError> {
-    let answers = sqlx::query!(
-        "DELETE FROM idempotency WHERE (principal, key) IN
-             (SELECT principal, key FROM idempotency
-              WHERE created_at < clock_timestamp() - interval '24 hours' ORDER BY created_at LIMIT 10000)"
-    );
-    let removed = answers.execute(pool).await?.rows_affected();
-    let failures = sqlx::query!(
-        "DELETE FROM inbox_failure WHERE event_id IN
-             (SELECT event_id FROM inbox_failure WHERE failed_at < clock_timestamp() - interval '90 days' LIMIT 10000)"
-    );
-    let removed = removed + failures.execute(pool).await?.rows_affected();
-    let early = sqlx::query!(
-        "DELETE FROM early WHERE ctid = ANY(ARRAY
-             (SELECT ctid FROM early WHERE told_at < clock_timestamp() - interval '90 days' LIMIT 10000))"
-    );
-    let removed = removed + early.execute(pool).await?.rows_affected();
-    let notices = sqlx::query!(
-        "DELETE FROM inbox WHERE (source, key) IN
-             (SELECT source, key FROM inbox
-              WHERE source = '/gateway' AND received_at < clock_timestamp() - interval '35 days'
-              ORDER BY received_at LIMIT 10000)"
-    );
-    Ok(removed + notices.execute(pool).await?.rows_affected())
+/// [`DatabaseError::Unavailable`], the first: each kind is tried, whatever became of the one before.
+pub async fn tidy(pool: &Sessions) -> Result<u64, DatabaseError> {
+    // A time that stands still while the statement runs: an index can be searched for it.
+    let answers = in_steps(|| {
+        let old = sqlx::query!(
+            "DELETE FROM idempotency WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM idempotency WHERE created_at < statement_timestamp() - interval '24 hours'
+                  ORDER BY created_at LIMIT 10000 FOR UPDATE SKIP LOCKED))"
+        );
+        old.execute(pool)
+    })
+    .await;
+    let failures = in_steps(|| {
+        let old = sqlx::query!(
+            "DELETE FROM inbox_failure WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM inbox_failure WHERE failed_at < statement_timestamp() - interval '90 days'
+                  LIMIT 10000 FOR UPDATE SKIP LOCKED))"
+        );
+        old.execute(pool)
+    })
+    .await;
+    let early = in_steps(|| {
+        let old = sqlx::query!(
+            "DELETE FROM early WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM early WHERE told_at < statement_timestamp() - interval '90 days'
+                  ORDER BY told_at LIMIT 10000 FOR UPDATE SKIP LOCKED))"
+        );
+        old.execute(pool)
+    })
+    .await;
+    let notices = in_steps(|| {
+        let old = sqlx::query!(
+            "DELETE FROM inbox WHERE ctid = ANY(ARRAY
+                 (SELECT ctid FROM inbox
+                  WHERE source = '/gateway' AND received_at < statement_timestamp() - interval '35 days'
+                  ORDER BY received_at LIMIT 10000 FOR UPDATE SKIP LOCKED))"
+        );
+        old.execute(pool)
+    })
+    .await;
+    Ok(answers? + failures? + early? + notices?)
+}
+
+/// Removes by `step`, which gives how many rows it removed, until there are no more; at most two million rows, each step
+/// in a transaction of its own.
+async fn in_steps<S>(step: impl Fn() -> S) -> Result<u64, DatabaseError>
+where
+    S: Future<Output = Result<PgQueryResult, sqlx::Error>>,
+{
+    let mut removed = 0;
+    for _ in 0..STEPS_MAX {
+        let rows = step().await?.rows_affected();
+        removed += rows;
+        if rows < STEP {
+            break;
+        }
+    }
+    Ok(removed)
 }

@@ -13,13 +13,13 @@ use settlement_domain::{
     standing::StandingNews,
 };
 use settlement_ports::StoreError;
-use sqlx::{Postgres, Transaction};
 use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
     row::number,
+    session::Work,
     traces::{Traces, traceparent},
 };
 
@@ -55,11 +55,7 @@ impl Rows {
 }
 
 /// An event that the worker causes belongs to the trace that last moved its settlement.
-pub(crate) async fn record(
-    tx: &mut Transaction<'static, Postgres>,
-    events: &[SettlementEvent],
-    traces: &Traces,
-) -> Result<(), StoreError> {
+pub(crate) async fn record(tx: &mut Work, events: &[SettlementEvent], traces: &Traces) -> Result<(), StoreError> {
     let traces = traces.of_all(events.iter().map(|event| event.settlement_id));
     let mut rows = Rows { traces, ..Rows::default() };
     for event in events {
@@ -68,10 +64,7 @@ pub(crate) async fn record(
     put_out(tx, &rows).await
 }
 
-pub(crate) async fn record_standings(
-    tx: &mut Transaction<'static, Postgres>,
-    events: &[StandingEvent],
-) -> Result<(), StoreError> {
+pub(crate) async fn record_standings(tx: &mut Work, events: &[StandingEvent]) -> Result<(), StoreError> {
     let mut rows = Rows { traces: vec![traceparent(&Span::current()); events.len()], ..Rows::default() };
     for event in events {
         let (bidder_id, at) = (event.user_id.to_string(), event.at);
@@ -85,7 +78,7 @@ pub(crate) async fn record_standings(
 }
 
 /// In this order: the relay goes by the outbox's ids.
-async fn put_out(tx: &mut Transaction<'static, Postgres>, rows: &Rows) -> Result<(), StoreError> {
+async fn put_out(tx: &mut Work, rows: &Rows) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO outbox (event_id, event_type, topic, key, sequence, time, data, traceparent)
          SELECT event_id, event_type, $1, key, sequence, time, data,
@@ -105,7 +98,7 @@ async fn put_out(tx: &mut Transaction<'static, Postgres>, rows: &Rows) -> Result
         &rows.data,
         &rows.settlements as &[Option<Uuid>]
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(())

@@ -2,16 +2,12 @@
 
 use serde_json::Value;
 use settlement_ports::{Claim, RequestKey, StoreError};
-use sqlx::{Postgres, Transaction};
 
-use crate::error::store_error;
+use crate::{error::store_error, session::Work};
 
 /// The advisory lock tells a running twin at once instead of waiting for it; should two ever pass
 /// (the lock is taken after the snapshot), the primary key makes the second a conflict.
-pub(crate) async fn claim(
-    tx: &mut Transaction<'static, Postgres>,
-    keys: &[RequestKey],
-) -> Result<Vec<Claim>, StoreError> {
+pub(crate) async fn claim(tx: &mut Work, keys: &[RequestKey]) -> Result<Vec<Claim>, StoreError> {
     let (principals, names): (Vec<&str>, Vec<&str>) =
         keys.iter().map(|key| (key.principal.as_str(), key.key.as_str())).unzip();
     let found = sqlx::query!(
@@ -22,7 +18,7 @@ pub(crate) async fn claim(
         &principals as &[&str],
         &names as &[&str]
     );
-    let found = found.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let found = found.fetch_all(&mut *tx).await.map_err(store_error)?;
     let mut claims = vec![Claim::Running; keys.len()];
     for row in found {
         let place = usize::try_from(row.place - 1).unwrap_or(usize::MAX);
@@ -37,10 +33,7 @@ pub(crate) async fn claim(
     Ok(claims)
 }
 
-pub(crate) async fn answer(
-    tx: &mut Transaction<'static, Postgres>,
-    answers: &[(RequestKey, Value)],
-) -> Result<(), StoreError> {
+pub(crate) async fn answer(tx: &mut Work, answers: &[(RequestKey, Value)]) -> Result<(), StoreError> {
     let principals: Vec<&str> = answers.iter().map(|(key, _)| key.principal.as_str()).collect();
     let keys: Vec<&str> = answers.iter().map(|(key, _)| key.key.as_str()).collect();
     let fingerprints: Vec<&[u8]> = answers.iter().map(|(key, _)| &key.fingerprint[..]).collect();
@@ -53,7 +46,7 @@ pub(crate) async fn answer(
         &fingerprints as &[&[u8]],
         &answers as &[&Value]
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(())

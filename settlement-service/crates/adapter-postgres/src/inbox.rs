@@ -5,22 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use settlement_ports::{Receipt, Retries, Seen, StoreError};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
     row::{count, number},
+    session::Work,
     store::PgSettlements,
 };
 
 /// Source and key of events, and the sequence of the last one seen.
 type Places<'a> = BTreeMap<(&'a str, &'a str), u64>;
 
-pub(crate) async fn receive(
-    tx: &mut Transaction<'static, Postgres>,
-    receipts: &[Receipt],
-) -> Result<Vec<Seen>, StoreError> {
+pub(crate) async fn receive(tx: &mut Work, receipts: &[Receipt]) -> Result<Vec<Seen>, StoreError> {
     let known = last_seen(tx, receipts).await?;
     let mut last: Places =
         known.iter().map(|((source, key), sequence)| ((source.as_str(), key.as_str()), *sequence)).collect();
@@ -44,10 +41,7 @@ pub(crate) async fn receive(
 }
 
 /// The last sequence seen of each key that occurs in `receipts`; locks them, in one order for everybody.
-async fn last_seen(
-    tx: &mut Transaction<'static, Postgres>,
-    receipts: &[Receipt],
-) -> Result<Vec<((String, String), u64)>, StoreError> {
+async fn last_seen(tx: &mut Work, receipts: &[Receipt]) -> Result<Vec<((String, String), u64)>, StoreError> {
     let places: BTreeSet<_> = receipts.iter().map(|receipt| (receipt.source.as_str(), receipt.key.as_str())).collect();
     let (sources, keys): (Vec<&str>, Vec<&str>) = places.into_iter().unzip();
     let rows = sqlx::query!(
@@ -57,12 +51,12 @@ async fn last_seen(
         &sources as &[&str],
         &keys as &[&str]
     );
-    let rows = rows.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
     rows.into_iter().map(|row| Ok(((row.source, row.key), count(row.last_sequence)?))).collect()
 }
 
 /// Notes the latest event of each key.
-async fn note(tx: &mut Transaction<'static, Postgres>, latest: &[&Receipt]) -> Result<(), StoreError> {
+async fn note(tx: &mut Work, latest: &[&Receipt]) -> Result<(), StoreError> {
     if latest.is_empty() {
         return Ok(());
     }
@@ -82,17 +76,13 @@ async fn note(tx: &mut Transaction<'static, Postgres>, latest: &[&Receipt]) -> R
         &sequences,
         &event_ids
     );
-    let noted = noted.execute(&mut **tx).await.map_err(store_error)?.rows_affected();
+    let noted = noted.execute(&mut *tx).await.map_err(store_error)?.rows_affected();
     // A key without a row cannot be locked: another consumer made it meanwhile.
     if noted == latest.len() as u64 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 /// What is late because it lay with the dead letters, and not because it had its effect, is new.
-async fn dig_up(
-    tx: &mut Transaction<'static, Postgres>,
-    receipts: &[Receipt],
-    seen: &mut [Seen],
-) -> Result<(), StoreError> {
+async fn dig_up(tx: &mut Work, receipts: &[Receipt], seen: &mut [Seen]) -> Result<(), StoreError> {
     let late = receipts.iter().zip(seen.iter()).filter(|(_, seen)| **seen == Seen::Duplicate);
     let late: Vec<Uuid> = late.map(|(receipt, _)| receipt.event_id).collect();
     if late.is_empty() {
@@ -100,7 +90,7 @@ async fn dig_up(
     }
     let dug_up =
         sqlx::query_scalar!("DELETE FROM inbox_failure WHERE event_id = ANY($1) AND buried RETURNING event_id", &late);
-    let mut dug_up: BTreeSet<Uuid> = dug_up.fetch_all(&mut **tx).await.map_err(store_error)?.into_iter().collect();
+    let mut dug_up: BTreeSet<Uuid> = dug_up.fetch_all(&mut *tx).await.map_err(store_error)?.into_iter().collect();
     for (receipt, seen) in receipts.iter().zip(seen) {
         if *seen == Seen::Duplicate && dug_up.remove(&receipt.event_id) {
             *seen = Seen::New;

@@ -1,16 +1,21 @@
 //! The ledger, written: each transaction once by its reference, all of a unit of work's in one statement. That it
 //! balances and never changes is also the schema's to see to.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use settlement_domain::ledger::{Reversal, Side, Transaction as Entry};
 use settlement_domain::{PayoutId, SettlementId};
 use settlement_ports::StoreError;
-use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::error::{corrupt, store_error};
+use crate::{
+    error::{corrupt, store_error},
+    session::{Sessions, Work},
+};
+
+/// More than the database is given for closing the books.
+const CLOSES_WITHIN: Duration = Duration::from_secs(330);
 
 /// Rows by column, as the statement takes them.
 #[derive(Default)]
@@ -72,10 +77,7 @@ impl Postings {
 }
 
 /// Posts entries; the references of those that were not posted before.
-pub(crate) async fn post(
-    tx: &mut Transaction<'static, Postgres>,
-    entries: &[Entry],
-) -> Result<HashSet<String>, StoreError> {
+pub(crate) async fn post(tx: &mut Work, entries: &[Entry]) -> Result<HashSet<String>, StoreError> {
     let (mut rows, mut postings) = (Entries::default(), Postings::default());
     let mut named = HashSet::new();
     for entry in entries.iter().filter(|entry| named.insert(entry.reference())) {
@@ -112,7 +114,7 @@ pub(crate) async fn post(
         &postings.credits,
         &rows.payouts as &[Option<Uuid>]
     )
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(posted.into_iter().collect())
@@ -123,10 +125,9 @@ pub(crate) async fn post(
 ///
 /// # Errors
 /// When the database cannot do it; it may be tried again at any time.
-pub async fn close(pool: &PgPool) -> Result<bool, StoreError> {
+pub async fn close(pool: &Sessions) -> Result<bool, StoreError> {
     let mut tx = pool.begin().await.map_err(store_error)?;
-    // The first time there may be much to sum.
-    sqlx::query!("SET LOCAL statement_timeout = '5min'").execute(&mut *tx).await.map_err(store_error)?;
+    sqlx::query!("SET LOCAL statement_timeout = '5min'").execute(&mut tx).await.map_err(store_error)?;
     let closed = sqlx::query!(
         "WITH span AS MATERIALIZED (
              SELECT coalesce((SELECT max(until) FROM ledger_closing), '-infinity') AS since,
@@ -143,7 +144,10 @@ pub async fn close(pool: &PgPool) -> Result<bool, StoreError> {
          GROUP BY span.until, sums.account, sums.currency
          ON CONFLICT DO NOTHING"
     );
-    let rows = closed.execute(&mut *tx).await.map_err(store_error)?.rows_affected();
+    // The first time there may be much to sum. Only this is waited for so long.
+    let usual = tx.answering_within(CLOSES_WITHIN);
+    let rows = closed.execute(&mut tx).await.map_err(store_error)?.rows_affected();
+    tx.answering_within(usual);
     tx.commit().await.map_err(store_error)?;
     Ok(rows > 0)
 }

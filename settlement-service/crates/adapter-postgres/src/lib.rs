@@ -1,8 +1,11 @@
 //! Settlements in PostgreSQL. All SQL of the service stands here.
 //!
-//! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`], [`books`]); [`settlements`], [`payouts`], [`calls`] and [`ledger`] are parts
-//! of a unit of work; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks.
+//! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`], [`books`]); [`settlements`], [`payouts`],
+//! [`calls`] and [`ledger`] are parts of a unit of work, [`aside`] keeps what cannot be read out of the way; [`outbox`] is
+//! the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks, [`start`] waits for it.
+//! All of it goes over sessions that answer or are given up ([`session`]).
 
+mod aside;
 mod auctions;
 mod audit;
 mod books;
@@ -20,8 +23,10 @@ pub mod outbox;
 mod payouts;
 pub mod reconciliation;
 mod row;
+pub mod session;
 mod settlements;
 mod standings;
+pub mod start;
 pub mod store;
 mod traces;
 mod tx;

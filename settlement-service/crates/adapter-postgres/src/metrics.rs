@@ -1,5 +1,5 @@
 //! Business figures: what the saga's steps came to, and how settlements ended. Counted when the unit of work that holds
-//! them is committed, so that nothing is counted that did not happen.
+//! them is committed, so that nothing is counted that did not happen. And rows that cannot be read: somebody has to look.
 
 use std::sync::LazyLock;
 
@@ -22,6 +22,16 @@ static STEPS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 static ENDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!("outcry_settlements_ended_total", "Settlements that ended, by how.", &["end"])
         .expect("metric names are unique")
+});
+
+#[allow(clippy::expect_used)] // as above
+pub(crate) static UNREADABLE: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "outcry_unreadable_rows_total",
+        "Rows that could not be read and were put aside, by table.",
+        &["table"]
+    )
+    .expect("metric names are unique")
 });
 
 /// What one unit of work will have brought about.

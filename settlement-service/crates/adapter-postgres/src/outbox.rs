@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use settlement_ports::{Epoch, Outbox, OutboxRecord, StoreError};
-use sqlx::PgPool;
 
-use crate::{error::store_error, row::count};
+use crate::{error::store_error, row::count, session::Sessions};
 
 /// The one lease: all events of the service go through one relay at a time.
 const LEASE: &str = "outbox";
@@ -14,13 +13,13 @@ const LEASE: &str = "outbox";
 /// The outbox table.
 #[derive(Clone)]
 pub struct PgOutbox {
-    pool: PgPool,
+    pool: Sessions,
 }
 
 impl PgOutbox {
     /// Over a pool.
     #[must_use]
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Sessions) -> Self {
         Self { pool }
     }
 }
@@ -44,6 +43,16 @@ impl Outbox for PgOutbox {
         .await
         .map_err(store_error)?;
         Ok(epoch.map(Epoch))
+    }
+
+    async fn release_lease(&self, holder: &str) -> Result<(), StoreError> {
+        let back = sqlx::query!(
+            "UPDATE relay_lease SET expires_at = '-infinity' WHERE name = $1 AND holder = $2",
+            LEASE,
+            holder
+        );
+        back.execute(&self.pool).await.map_err(store_error)?;
+        Ok(())
     }
 
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {

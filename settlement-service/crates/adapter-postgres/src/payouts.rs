@@ -6,12 +6,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use settlement_domain::{Currency, Payout, PayoutId, Settlement, UserId};
 use settlement_ports::{PendingPayout, StoreError, WholePayout};
-use sqlx::{PgExecutor, Postgres, Transaction};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::{
+    aside, calls,
     error::{corrupt, store_error},
     row::Row,
+    session::Work,
     settlements,
 };
 
@@ -46,7 +48,7 @@ impl TryFrom<PayoutRow> for Payout {
 
 /// Whoever gathers for a seller has the seller's advisory lock until the end of the transaction. A group is never empty.
 pub(crate) async fn lock_owed(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Work,
     sellers: &[(UserId, Currency)],
     limit: u32,
 ) -> Result<Vec<Vec<Settlement>>, StoreError> {
@@ -59,7 +61,7 @@ pub(crate) async fn lock_owed(
         &names as &[&str],
         &codes as &[&str]
     );
-    let got = got.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let got = got.fetch_all(&mut *tx).await.map_err(store_error)?;
     let (names, codes): (Vec<_>, Vec<_>) = got.into_iter().map(|row| (row.seller, row.currency)).unzip();
     let rows = sqlx::query_as!(
         Row,
@@ -78,48 +80,49 @@ pub(crate) async fn lock_owed(
         &codes,
         i64::from(limit)
     );
-    let rows = rows.fetch_all(&mut **tx).await.map_err(store_error)?;
-    let settlements = rows.into_iter().map(Settlement::try_from).collect::<Result<Vec<_>, _>>()?;
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
+    // What cannot be read is owed still, and paid once it can.
+    let rows = rows.into_iter().map(|row| (row.id, Settlement::try_from(row)));
+    let (settlements, _) = aside::readable("settlement", rows);
     let whose = |settlement: &Settlement| (settlement.seller_id().clone(), settlement.price().currency());
     Ok(settlements.chunk_by(|one, next| whose(one) == whose(next)).map(<[_]>::to_vec).collect())
 }
 
 /// As for the calls of settlements: both rows are locked, and looked at again if they changed.
-pub(crate) async fn lock_due(
-    tx: &mut Transaction<'static, Postgres>,
-    limit: u32,
-) -> Result<Vec<PendingPayout>, StoreError> {
+pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<PendingPayout>, StoreError> {
     let due = sqlx::query!(
-        "SELECT c.call, p.id, p.seller_id, p.amount, p.currency, p.items, p.attempts, p.made_at, p.state
+        "SELECT c.key, c.call, p.id, p.seller_id, p.amount, p.currency, p.items, p.attempts, p.made_at, p.state
          FROM gateway_call AS c JOIN payout AS p ON p.id = c.payout_id
          WHERE c.due_at <= statement_timestamp()
          ORDER BY c.due_at, c.key LIMIT $1
          FOR UPDATE OF c, p SKIP LOCKED",
         i64::from(limit)
     );
-    let due = due.fetch_all(&mut **tx).await.map_err(store_error)?;
-    due.into_iter()
-        .map(|due| {
-            let row = PayoutRow {
-                id: due.id,
-                seller_id: due.seller_id,
-                amount: due.amount,
-                currency: due.currency,
-                items: due.items,
-                attempts: due.attempts,
-                made_at: due.made_at,
-                state: due.state,
-            };
-            Ok(PendingPayout { payout: row.try_into()?, call: serde_json::from_value(due.call).map_err(corrupt)? })
-        })
-        .collect()
+    let due = due.fetch_all(&mut *tx).await.map_err(store_error)?;
+    let due = due.into_iter().map(|due| {
+        let row = PayoutRow {
+            id: due.id,
+            seller_id: due.seller_id,
+            amount: due.amount,
+            currency: due.currency,
+            items: due.items,
+            attempts: due.attempts,
+            made_at: due.made_at,
+            state: due.state,
+        };
+        (due.key, pending(row, due.call))
+    });
+    let (pending, unreadable) = aside::readable("gateway_call", due);
+    calls::put_aside(tx, &unreadable).await?;
+    Ok(pending)
+}
+
+fn pending(row: PayoutRow, call: Value) -> Result<PendingPayout, StoreError> {
+    Ok(PendingPayout { payout: row.try_into()?, call: serde_json::from_value(call).map_err(corrupt)? })
 }
 
 /// The payouts first, then what they pay for: nobody locks them in another order.
-pub(crate) async fn lock(
-    tx: &mut Transaction<'static, Postgres>,
-    ids: &[PayoutId],
-) -> Result<Vec<WholePayout>, StoreError> {
+pub(crate) async fn lock(tx: &mut Work, ids: &[PayoutId]) -> Result<Vec<WholePayout>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
         PayoutRow,
@@ -127,7 +130,7 @@ pub(crate) async fn lock(
          WHERE id = ANY($1) ORDER BY id FOR UPDATE",
         &ids
     );
-    let rows = rows.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
     let payouts = rows.into_iter().map(Payout::try_from).collect::<Result<Vec<_>, _>>()?;
     let items = payouts.iter().flat_map(|payout| payout.items().iter().map(|item| item.settlement_id));
     let settlements = settlements::lock(tx, &items.collect::<Vec<_>>()).await?;
@@ -177,7 +180,7 @@ impl Saved {
     }
 }
 
-pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, payouts: &[Payout]) -> Result<(), StoreError> {
+pub(crate) async fn save(tx: &mut Work, payouts: &[Payout]) -> Result<(), StoreError> {
     let mut rows = Saved::default();
     payouts.iter().try_for_each(|payout| rows.add(payout))?;
     sqlx::query!(
@@ -194,7 +197,7 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, payouts: &[Pay
         &rows.made_at,
         &rows.states
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(())

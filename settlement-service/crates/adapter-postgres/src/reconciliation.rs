@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use settlement_ports::StoreError;
-use sqlx::PgPool;
 
-use crate::error::store_error;
+use crate::{error::store_error, session::Sessions};
 
 /// What the last reconciliation that was finished came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub struct Last {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn claim(pool: &PgPool, turn: Duration) -> Result<bool, StoreError> {
+pub async fn claim(pool: &Sessions, turn: Duration) -> Result<bool, StoreError> {
     let claimed = sqlx::query!(
         "INSERT INTO reconciliation AS turn (claimed_until)
          VALUES (clock_timestamp() + make_interval(secs => $1))
@@ -36,7 +35,7 @@ pub async fn claim(pool: &PgPool, turn: Duration) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// When the database cannot take it.
-pub async fn finish(pool: &PgPool, differences: i64) -> Result<(), StoreError> {
+pub async fn finish(pool: &Sessions, differences: i64) -> Result<(), StoreError> {
     let finished =
         sqlx::query!("UPDATE reconciliation SET finished_at = clock_timestamp(), differences = $1", differences);
     finished.execute(pool).await.map_err(store_error)?;
@@ -47,7 +46,7 @@ pub async fn finish(pool: &PgPool, differences: i64) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn last(pool: &PgPool) -> Result<Option<Last>, StoreError> {
+pub async fn last(pool: &Sessions) -> Result<Option<Last>, StoreError> {
     sqlx::query_as!(
         Last,
         r#"SELECT finished_at AS "finished_at!", differences AS "differences!" FROM reconciliation

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use settlement_domain::{Settlement, SettlementId};
 use settlement_ports::{Inserted, StoreError};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
+    aside,
     error::{corrupt, store_error},
     row::Row,
+    session::Work,
     traces::Traces,
 };
 
@@ -59,7 +60,7 @@ impl Added {
 
 /// Of two with the same auction and buyer the first one is added.
 pub(crate) async fn insert(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Work,
     settlements: &[Settlement],
     traces: &Traces,
 ) -> Result<Vec<Inserted>, StoreError> {
@@ -91,16 +92,13 @@ pub(crate) async fn insert(
         &rows.due_at as &[Option<DateTime<Utc>>],
         &traces as &[Option<String>]
     );
-    let inserted: HashSet<Uuid> = inserted.fetch_all(&mut **tx).await.map_err(store_error)?.into_iter().collect();
+    let inserted: HashSet<Uuid> = inserted.fetch_all(&mut *tx).await.map_err(store_error)?.into_iter().collect();
     let found = |id: &Uuid| if inserted.contains(id) { Inserted::New } else { Inserted::Exists };
     Ok(rows.ids.iter().map(found).collect())
 }
 
 /// Whoever locks many locks them in the order of their ids, so that nobody waits in a circle.
-pub(crate) async fn lock(
-    tx: &mut Transaction<'static, Postgres>,
-    ids: &[SettlementId],
-) -> Result<Vec<Settlement>, StoreError> {
+pub(crate) async fn lock(tx: &mut Work, ids: &[SettlementId]) -> Result<Vec<Settlement>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
@@ -109,14 +107,35 @@ pub(crate) async fn lock(
          FROM settlement WHERE id = ANY($1) ORDER BY id FOR UPDATE",
         &ids
     );
-    let rows = rows.fetch_all(&mut **tx).await.map_err(store_error)?;
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
     rows.into_iter().map(Settlement::try_from).collect()
 }
 
-pub(crate) async fn lock_due(
-    tx: &mut Transaction<'static, Postgres>,
-    limit: u32,
-) -> Result<Vec<Settlement>, StoreError> {
+/// The settlements that nobody had, and the ids of those that somebody has.
+pub(crate) async fn lock_free(
+    tx: &mut Work,
+    ids: &[SettlementId],
+) -> Result<(Vec<Settlement>, Vec<SettlementId>), StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at, sequence,
+                attempts, state, rest, due_at
+         FROM settlement WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED",
+        &ids
+    );
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
+    let others: Vec<Uuid> = ids.into_iter().filter(|id| rows.iter().all(|row| row.id != *id)).collect();
+    let free = rows.into_iter().map(Settlement::try_from).collect::<Result<Vec<_>, _>>()?;
+    if others.is_empty() {
+        return Ok((free, Vec::new()));
+    }
+    let held = sqlx::query_scalar!("SELECT id FROM settlement WHERE id = ANY($1)", &others);
+    let held = held.fetch_all(&mut *tx).await.map_err(store_error)?;
+    Ok((free, held.into_iter().map(SettlementId::from).collect()))
+}
+
+pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<Settlement>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, auction_id, seller_id, buyer_id, amount, currency, quote, terms, started_at, payment_due_at, sequence,
@@ -126,8 +145,17 @@ pub(crate) async fn lock_due(
          FOR UPDATE SKIP LOCKED",
         i64::from(limit)
     );
-    let rows = rows.fetch_all(&mut **tx).await.map_err(store_error)?;
-    rows.into_iter().map(Settlement::try_from).collect()
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
+    let rows = rows.into_iter().map(|row| (row.id, Settlement::try_from(row)));
+    let (due, unreadable) = aside::readable("settlement", rows);
+    if !unreadable.is_empty() {
+        let later = sqlx::query!(
+            "UPDATE settlement SET due_at = clock_timestamp() + interval '5 minutes' WHERE id = ANY($1)",
+            &unreadable
+        );
+        later.execute(&mut *tx).await.map_err(store_error)?;
+    }
+    Ok(due)
 }
 
 /// What changes of a settlement, by column.
@@ -156,11 +184,7 @@ impl Changed {
     }
 }
 
-pub(crate) async fn save(
-    tx: &mut Transaction<'static, Postgres>,
-    settlements: &[Settlement],
-    traces: &Traces,
-) -> Result<(), StoreError> {
+pub(crate) async fn save(tx: &mut Work, settlements: &[Settlement], traces: &Traces) -> Result<(), StoreError> {
     let mut rows = Changed::default();
     settlements.iter().try_for_each(|settlement| rows.add(settlement))?;
     let traces = traces.of_all(settlements.iter().map(Settlement::id));
@@ -182,7 +206,7 @@ pub(crate) async fn save(
         &rows.due_at as &[Option<DateTime<Utc>>],
         &traces as &[Option<String>]
     );
-    let saved = saved.execute(&mut **tx).await.map_err(store_error)?.rows_affected();
+    let saved = saved.execute(&mut *tx).await.map_err(store_error)?.rows_affected();
     if saved == settlements.len() as u64 {
         return Ok(());
     }

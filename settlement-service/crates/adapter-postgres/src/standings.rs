@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use settlement_domain::{Standing, UserId};
 use settlement_ports::StoreError;
-use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::{
+    aside,
     error::{corrupt, store_error},
     row::number,
+    session::{Sessions, Work},
 };
 
 struct Row {
@@ -30,9 +31,9 @@ impl TryFrom<Row> for Standing {
 }
 
 /// The advisory lock keeps two first strikes apart, which have no row to lock yet.
-pub(crate) async fn lock(tx: &mut Transaction<'static, Postgres>, user: &UserId) -> Result<Standing, StoreError> {
+pub(crate) async fn lock(tx: &mut Work, user: &UserId) -> Result<Standing, StoreError> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('standing ' || $1, 0))", user.as_str())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .map_err(store_error)?;
     let row = sqlx::query_as!(
@@ -40,11 +41,11 @@ pub(crate) async fn lock(tx: &mut Transaction<'static, Postgres>, user: &UserId)
         "SELECT user_id, strikes, suspended_since, sequence FROM standing WHERE user_id = $1 FOR UPDATE",
         user.as_str()
     );
-    let row = row.fetch_optional(&mut **tx).await.map_err(store_error)?;
+    let row = row.fetch_optional(&mut *tx).await.map_err(store_error)?;
     row.map_or_else(|| Ok(Standing::new(user.clone())), Standing::try_from)
 }
 
-pub(crate) async fn lock_due(tx: &mut Transaction<'static, Postgres>, limit: u32) -> Result<Vec<Standing>, StoreError> {
+pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<Standing>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         "SELECT user_id, strikes, suspended_since, sequence FROM standing WHERE due_at <= statement_timestamp()
@@ -52,10 +53,20 @@ pub(crate) async fn lock_due(tx: &mut Transaction<'static, Postgres>, limit: u32
          FOR UPDATE SKIP LOCKED",
         i64::from(limit)
     );
-    rows.fetch_all(&mut **tx).await.map_err(store_error)?.into_iter().map(Standing::try_from).collect()
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
+    let rows = rows.into_iter().map(|row| (row.user_id.clone(), Standing::try_from(row)));
+    let (due, unreadable) = aside::readable("standing", rows);
+    if !unreadable.is_empty() {
+        let later = sqlx::query!(
+            "UPDATE standing SET due_at = clock_timestamp() + interval '5 minutes' WHERE user_id = ANY($1)",
+            &unreadable
+        );
+        later.execute(&mut *tx).await.map_err(store_error)?;
+    }
+    Ok(due)
 }
 
-pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, standing: &Standing) -> Result<(), StoreError> {
+pub(crate) async fn save(tx: &mut Work, standing: &Standing) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO standing (user_id, strikes, suspended_since, sequence, due_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (user_id) DO UPDATE SET strikes = excluded.strikes, suspended_since = excluded.suspended_since,
@@ -66,13 +77,13 @@ pub(crate) async fn save(tx: &mut Transaction<'static, Postgres>, standing: &Sta
         number(standing.sequence())?,
         standing.due_at()
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await
     .map_err(store_error)?;
     Ok(())
 }
 
-pub(crate) async fn find(pool: &PgPool, user: &UserId) -> Result<Option<Standing>, StoreError> {
+pub(crate) async fn find(pool: &Sessions, user: &UserId) -> Result<Option<Standing>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         "SELECT user_id, strikes, suspended_since, sequence FROM standing WHERE user_id = $1",

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use settlement_domain::{Payout, PayoutId, Settlement, SettlementId, Standing, UserId, settlement::Resolution};
 use settlement_ports::{ListFilter, SettlementStore, SettlementTx, StoreError, Viewer};
-use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::{audit, browse, error::store_error, payouts, row::Row, standings, tx::PgTx};
+use crate::{audit, browse, error::store_error, payouts, row::Row, session::Sessions, standings, tx::PgTx};
 
 /// Who is woken by a commit of this process.
 #[derive(Debug, Clone, Default)]
@@ -22,18 +21,18 @@ pub struct Wakers {
 /// Settlements in PostgreSQL.
 #[derive(Clone)]
 pub struct PgSettlements {
-    pool: PgPool,
+    pool: Sessions,
     wakers: Wakers,
 }
 
 impl PgSettlements {
     /// Over a pool.
     #[must_use]
-    pub fn new(pool: PgPool, wakers: Wakers) -> Self {
+    pub fn new(pool: Sessions, wakers: Wakers) -> Self {
         Self { pool, wakers }
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &Sessions {
         &self.pool
     }
 }

@@ -8,18 +8,17 @@ use settlement_domain::{
     standing::Reinstatement,
 };
 use settlement_ports::{
-    Claim, Early, Inserted, Locked, PendingCall, PendingPayout, Receipt, RequestKey, Seen, SettlementTx, StoreError,
-    WholePayout,
+    Claim, Early, Free, Inserted, Locked, PendingCall, PendingPayout, Receipt, RequestKey, Seen, SettlementTx,
+    StoreError, WholePayout,
 };
-use sqlx::{Postgres, Transaction};
 
 use crate::{
     auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, payouts,
-    settlements, standings, store::Wakers, traces::Traces,
+    session::Work, settlements, standings, store::Wakers, traces::Traces,
 };
 
 pub(crate) struct PgTx {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Work,
     wakers: Wakers,
     has_events: bool,
     has_calls: bool,
@@ -28,7 +27,7 @@ pub(crate) struct PgTx {
 }
 
 impl PgTx {
-    pub(crate) fn new(transaction: Transaction<'static, Postgres>, wakers: Wakers) -> Self {
+    pub(crate) fn new(transaction: Work, wakers: Wakers) -> Self {
         Self {
             transaction,
             wakers,
@@ -38,13 +37,23 @@ impl PgTx {
             traces: Traces::default(),
         }
     }
+
+    /// What is locked now, with the time. That is a statement of its own: within the one that locks, the clock would be
+    /// read before the wait for the lock.
+    async fn at_this_time<T>(&mut self, locked: Vec<T>) -> Result<Vec<Locked<T>>, StoreError> {
+        if locked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.now().await?;
+        Ok(locked.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+    }
 }
 
 #[async_trait]
 impl SettlementTx for PgTx {
     async fn now(&mut self) -> Result<DateTime<Utc>, StoreError> {
         sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
-            .fetch_one(&mut *self.transaction)
+            .fetch_one(&mut self.transaction)
             .await
             .map_err(store_error)
     }
@@ -71,30 +80,22 @@ impl SettlementTx for PgTx {
 
     async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
         let settlements = settlements::lock(&mut self.transaction, ids).await?;
-        if settlements.is_empty() {
-            return Ok(Vec::new());
-        }
-        // A second statement: within the first the clock would be read before the wait for the lock.
-        let now = self.now().await?;
-        Ok(settlements.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+        self.at_this_time(settlements).await
+    }
+
+    async fn lock_free(&mut self, ids: &[SettlementId]) -> Result<Free, StoreError> {
+        let (free, held) = settlements::lock_free(&mut self.transaction, ids).await?;
+        Ok(Free { locked: self.at_this_time(free).await?, held })
     }
 
     async fn lock_due_timers(&mut self, limit: u32) -> Result<Vec<Locked<Settlement>>, StoreError> {
         let due = settlements::lock_due(&mut self.transaction, limit).await?;
-        if due.is_empty() {
-            return Ok(Vec::new());
-        }
-        let now = self.now().await?;
-        Ok(due.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+        self.at_this_time(due).await
     }
 
     async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError> {
         let pending = calls::lock_due(&mut self.transaction, limit).await?;
-        if pending.is_empty() {
-            return Ok(Vec::new());
-        }
-        let now = self.now().await?;
-        Ok(pending.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+        self.at_this_time(pending).await
     }
 
     async fn lock_owed(
@@ -103,26 +104,17 @@ impl SettlementTx for PgTx {
         limit: u32,
     ) -> Result<Vec<Locked<Vec<Settlement>>>, StoreError> {
         let owed = payouts::lock_owed(&mut self.transaction, sellers, limit).await?;
-        let now = self.now().await?;
-        Ok(owed.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+        self.at_this_time(owed).await
     }
 
     async fn lock_pending_payouts(&mut self, limit: u32) -> Result<Vec<Locked<PendingPayout>>, StoreError> {
         let pending = payouts::lock_due(&mut self.transaction, limit).await?;
-        if pending.is_empty() {
-            return Ok(Vec::new());
-        }
-        let now = self.now().await?;
-        Ok(pending.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+        self.at_this_time(pending).await
     }
 
     async fn lock_payouts(&mut self, ids: &[PayoutId]) -> Result<Vec<Locked<WholePayout>>, StoreError> {
         let payouts = payouts::lock(&mut self.transaction, ids).await?;
-        if payouts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let now = self.now().await?;
-        Ok(payouts.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+        self.at_this_time(payouts).await
     }
 
     async fn save_payouts(&mut self, saved: &[Payout]) -> Result<(), StoreError> {
@@ -131,11 +123,7 @@ impl SettlementTx for PgTx {
 
     async fn lock_auctions(&mut self, ids: &[AuctionId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
         let settlements = auctions::lock(&mut self.transaction, ids).await?;
-        if settlements.is_empty() {
-            return Ok(Vec::new());
-        }
-        let now = self.now().await?;
-        Ok(settlements.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+        self.at_this_time(settlements).await
     }
 
     async fn keep_early(&mut self, id: AuctionId, early: &Early) -> Result<(), StoreError> {
@@ -153,11 +141,7 @@ impl SettlementTx for PgTx {
 
     async fn lock_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError> {
         let due = standings::lock_due(&mut self.transaction, limit).await?;
-        if due.is_empty() {
-            return Ok(Vec::new());
-        }
-        let now = self.now().await?;
-        Ok(due.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+        self.at_this_time(due).await
     }
 
     async fn save_standings(&mut self, saved: &[Standing]) -> Result<(), StoreError> {

@@ -1,9 +1,11 @@
 //! The bank test: 200 settlements run on a real PostgreSQL while readers sum the ledger every 10 ms. Needs
 //! `OUTCRY_TEST_DATABASE_URL`: a server on which it may create databases; `make test` starts one.
 
+mod support;
+
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 use settlement_adapter_postgres::{
     database,
@@ -11,19 +13,9 @@ use settlement_adapter_postgres::{
 };
 use settlement_domain::{BasisPoints, Schedules};
 use settlement_harness::{Day, bank};
-use sqlx::{Connection, PgConnection};
-use uuid::Uuid;
 
 async fn store() -> Result<PgSettlements> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("settlement_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let url = format!("{}/{name}?{parameters}", base.rsplit_once('/').context("the URL names no database")?.0);
-    database::migrate(&url).await?;
-    Ok(PgSettlements::new(database::connect(&url, 20)?, Wakers::default()))
+    Ok(PgSettlements::new(database::connect(&support::migrated().await?, 20)?, Wakers::default()))
 }
 
 /// Fees that touch every account of the ledger.

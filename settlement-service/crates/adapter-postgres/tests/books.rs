@@ -1,32 +1,23 @@
 //! The books over time, on a real PostgreSQL: what an older schema held, closings, and what reads cost. Needs
 //! `OUTCRY_TEST_DATABASE_URL`: a server on which it may create databases; `make test` starts one.
 
-use anyhow::{Context, Result};
+mod support;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_adapter_postgres::{
     database, ledger,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::ledger::AccountKind;
-use settlement_ports::{LedgerReads, SettlementStore, StatementQuery};
-use sqlx::{Connection, PgConnection, PgPool};
+use settlement_ports::{LedgerReads, SettlementStore, StatementQuery, StoreError};
 use uuid::Uuid;
 
-async fn empty() -> Result<String> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("settlement_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let host = base.rsplit_once('/').context("the URL names no database")?.0;
-    Ok(format!("{host}/{name}?{parameters}"))
-}
-
-async fn database() -> Result<(PgPool, PgSettlements)> {
-    let url = empty().await?;
-    database::migrate(&url).await?;
-    let pool = database::connect(&url, 5)?;
+async fn database() -> Result<(Sessions, PgSettlements)> {
+    let pool = database::connect(&support::migrated().await?, 5)?;
     Ok((pool.clone(), PgSettlements::new(pool, Wakers::default())))
 }
 
@@ -48,8 +39,7 @@ fn of_the_first_schema(id: Uuid, price: i64, commission: u16) -> String {
 
 #[tokio::test]
 async fn what_began_before_there_were_fees_keeps_its_commission_and_its_ledger() -> Result<()> {
-    let url = empty().await?;
-    let pool = database::connect(&url, 5)?;
+    let pool = database::connect(&support::empty().await?, 5)?;
     sqlx::raw_sql(include_str!("../../../migrations/0001_settlement.sql")).execute(&pool).await?;
     let cases =
         [(12_050, 1_000, 1_205), (25, 1_000, 2), (35, 1_000, 4), (9_007_199_254_740_991, 9_999, 9_006_298_534_815_517)];
@@ -74,7 +64,7 @@ async fn what_began_before_there_were_fees_keeps_its_commission_and_its_ledger()
 }
 
 /// Puts a released sale of anna's and its payout into the ledger, so long ago.
-async fn sold(pool: &PgPool, amount: i64, ago: TimeDelta) -> Result<DateTime<Utc>> {
+async fn sold(pool: &Sessions, amount: i64, ago: TimeDelta) -> Result<DateTime<Utc>> {
     let id = Uuid::now_v7();
     let at: DateTime<Utc> =
         sqlx::query_scalar("SELECT date_trunc('milliseconds', clock_timestamp() - $1::float8 * interval '1 s')")
@@ -155,6 +145,33 @@ async fn a_second_closing_builds_on_the_first() -> Result<()> {
     Ok(())
 }
 
+/// The database needs two seconds for what `trigger` is about.
+async fn slowed_down(trigger: &str) -> Result<Sessions> {
+    let (pool, _) = database().await?;
+    sold(&pool, 5, TimeDelta::hours(50)).await?;
+    sqlx::raw_sql(&format!(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(2); RETURN NULL; END$$;
+         CREATE {trigger} EXECUTE FUNCTION slowly()"
+    ))
+    .execute(&pool)
+    .await?;
+    Ok(pool)
+}
+
+#[tokio::test]
+async fn summing_the_books_may_take_long_and_its_commit_may_not() -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let sum = slowed_down("TRIGGER slow BEFORE INSERT ON ledger_closing FOR EACH STATEMENT").await?;
+    let closed = ledger::close(&sum.answering_within(LIMIT)).await;
+    ensure!(closed == Ok(true), "{closed:?}");
+
+    let at_commit = "CONSTRAINT TRIGGER slow AFTER INSERT ON ledger_closing DEFERRABLE INITIALLY DEFERRED FOR EACH ROW";
+    let commit = slowed_down(at_commit).await?;
+    let closed = ledger::close(&commit.answering_within(LIMIT)).await;
+    ensure!(matches!(closed, Err(StoreError::Unavailable(_))), "a commit was waited for: {closed:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn nothing_is_posted_before_the_last_closing() -> Result<()> {
     let (pool, store) = database().await?;
@@ -199,11 +216,11 @@ async fn a_statement_is_read_from_its_sellers_index_alone() -> Result<()> {
     let query = StatementQuery { seller: "anna".parse()?, currency: "USD".parse()?, at: None, before: None };
     assert_eq!(store.statement(&query, 10).await?.len(), 1);
     let mut tx = pool.begin().await?;
-    sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").execute(&mut *tx).await?;
+    sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").execute(&mut tx).await?;
     let explain = "EXPLAIN SELECT at, reference, line, debit, credit FROM ledger_posting
          WHERE account = 'seller_payable' AND owner = 'anna' AND currency = 'USD' AND at <= 'infinity'
            AND (at, reference, line) < (now(), 'x', 1) ORDER BY at DESC, reference DESC, line DESC LIMIT 20";
-    let plan = sqlx::query_scalar::<_, String>(explain).fetch_all(&mut *tx).await?.join("\n");
+    let plan = sqlx::query_scalar::<_, String>(explain).fetch_all(&mut tx).await?.join("\n");
     assert!(plan.contains("Index Only Scan Backward using ledger_posting_seller"), "{plan}");
     assert!(plan.contains("ROW(at, reference, line) <") && !plan.contains("Sort"), "{plan}");
     Ok(())

@@ -4,17 +4,18 @@
 use anyhow::{Context, Result};
 use settlement_adapter_postgres::{
     database,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_harness::contract;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 /// A database whose owner is no superuser, migrated by that owner, and a role that was given what serving takes.
 struct House {
-    owner: PgPool,
-    server: PgPool,
-    superuser: PgPool,
+    owner: Sessions,
+    server: Sessions,
+    superuser: Sessions,
     role: String,
     url: String,
 }
@@ -57,12 +58,12 @@ const CHANGES: [&str; 8] = [
     "UPDATE operator_decision SET note = 'it was not me'",
 ];
 
-async fn refusal(pool: &PgPool, sql: &str) -> Result<String> {
+async fn refusal(pool: &Sessions, sql: &str) -> Result<String> {
     Ok(sqlx::raw_sql(sql).execute(pool).await.err().with_context(|| format!("{sql} was done"))?.to_string())
 }
 
 /// The store's whole contract, as that role.
-async fn serves(pool: &PgPool) {
+async fn serves(pool: &Sessions) {
     let store = PgSettlements::new(pool.clone(), Wakers::default());
     contract::store::all(&store).await;
     contract::ledger::all(&store, &store).await;

@@ -1,6 +1,8 @@
 //! The store on a real PostgreSQL. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may
 //! create databases; `make test` starts one.
 
+mod support;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
@@ -10,6 +12,7 @@ use event_contracts::settlement::{SettlementEvent as Contract, SettlementStatus}
 use settlement_adapter_postgres::{
     database,
     outbox::PgOutbox,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
@@ -21,34 +24,18 @@ use settlement_domain::{
 };
 use settlement_harness::{contract, fees, terms};
 use settlement_ports::{
-    LedgerReads, ListFilter, Outbox, Receipt, RequestKey, Retries, Seen, SettlementStore, SettlementTx, StoreError,
-    Viewer,
+    LedgerReads, ListFilter, Outbox, Receipt, Retries, Seen, SettlementStore, SettlementTx, StoreError, Viewer,
 };
-use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 /// A migrated database of its own, and its store.
-async fn database() -> Result<(PgPool, PgSettlements)> {
-    open(&create().await?)
+async fn database() -> Result<(Sessions, PgSettlements)> {
+    open(&support::migrated().await?)
 }
 
-fn open(url: &str) -> Result<(PgPool, PgSettlements)> {
+fn open(url: &str) -> Result<(Sessions, PgSettlements)> {
     let pool = database::connect(url, 5)?;
     Ok((pool.clone(), PgSettlements::new(pool, Wakers::default())))
-}
-
-/// The URL of a new migrated database.
-async fn create() -> Result<String> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("settlement_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let host = base.rsplit_once('/').context("the URL names no database")?.0;
-    let url = format!("{host}/{name}?{parameters}");
-    database::migrate(&url).await?;
-    Ok(url)
 }
 
 fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
@@ -58,6 +45,7 @@ fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
         buyer_id: "bert".parse()?,
         price: Money::new(12_050, "USD".parse()?)?,
         lot: Lot::Units,
+        closed_at: now,
     };
     Ok(Settlement::start(SettlementId::from(Uuid::now_v7()), sale, terms(), &fees(), now)?)
 }
@@ -98,7 +86,7 @@ async fn posted(store: &PgSettlements) -> Result<Settlement> {
 /// server when `drop` returns, and a contract that looks at once would see their locks.
 struct RolledBack {
     store: PgSettlements,
-    pool: PgPool,
+    pool: Sessions,
     wakers: Wakers,
 }
 
@@ -108,7 +96,7 @@ impl SettlementStore for RolledBack {
         let done = async {
             // Each open unit of work holds a clone of the wakers, as do the store and this.
             let open = || Arc::strong_count(&self.wakers.recorded) - 2;
-            while self.pool.size() as usize > self.pool.num_idle() + open() {
+            while self.pool.in_use() > open() {
                 tokio::task::yield_now().await;
             }
         };
@@ -228,6 +216,16 @@ async fn the_time_of_a_lock_is_read_after_the_wait_for_it() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_lock_that_is_not_granted_in_time_is_told_as_that() -> Result<()> {
+    let (_, store) = database().await?;
+    let id = begun(&store).await?.id();
+    let mut holder = store.begin().await?;
+    holder.lock(id).await?;
+    assert_eq!(store.begin().await?.lock(id).await, Err(StoreError::Locked));
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_ledger_can_neither_be_changed_nor_deleted() -> Result<()> {
     let (pool, store) = database().await?;
     posted(&store).await?;
@@ -303,7 +301,7 @@ async fn take_calls(store: PgSettlements) -> Result<Vec<String>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_never_take_the_same_call() -> Result<()> {
     const CALLS: usize = 40;
-    let url = create().await?;
+    let url = support::migrated().await?;
     let (pool, store) = open(&url)?;
     for _ in 0..CALLS {
         paid(&store).await?;
@@ -340,9 +338,9 @@ async fn due_timers_and_calls_are_found_by_their_index() -> Result<()> {
         ("SELECT key FROM gateway_call WHERE due_at <= statement_timestamp() ORDER BY due_at, key", "gateway_call_due"),
     ] {
         let mut tx = pool.begin().await?;
-        sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").execute(&mut *tx).await?;
+        sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").execute(&mut tx).await?;
         let explain = &format!("EXPLAIN {query} LIMIT 32 FOR UPDATE SKIP LOCKED");
-        let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut *tx).await?;
+        let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut tx).await?;
         let plan = plan.join("\n");
         assert!(plan.contains(index) && plan.contains("Index Cond") && !plan.contains("Sort"), "{plan}");
     }
@@ -415,21 +413,21 @@ async fn an_event_that_was_buried_is_new_at_its_replay_and_only_once() -> Result
 }
 
 #[tokio::test]
-async fn answers_are_kept_for_a_day() -> Result<()> {
-    let (pool, store) = database().await?;
-    for (key, age) in [("old", "25 hours"), ("young", "23 hours")] {
-        let request = RequestKey { principal: "anna".parse()?, key: key.into(), fingerprint: [1; 32] };
-        let mut tx = store.begin().await?;
-        tx.claim(&request).await?;
-        tx.answer(&request, &serde_json::json!(1)).await?;
-        tx.commit().await?;
-        sqlx::query("UPDATE idempotency SET created_at = created_at - $2::text::interval WHERE key = $1")
-            .bind(key)
-            .bind(age)
-            .execute(&pool)
-            .await?;
-    }
-    assert_eq!(database::tidy(&pool).await?, 1);
+async fn what_is_old_is_removed_at_one_time_however_much_it_is() -> Result<()> {
+    let (pool, _) = database().await?;
+    sqlx::raw_sql(
+        "INSERT INTO idempotency (principal, key, fingerprint, answer, created_at)
+             SELECT 'anna', number::text, '\\x01', '1', clock_timestamp() - interval '25 hours'
+             FROM generate_series(1, 25000) AS number;
+         INSERT INTO inbox (source, key, last_sequence, last_event_id, received_at)
+             SELECT '/gateway', number::text, 1, gen_random_uuid(), clock_timestamp() - interval '36 days'
+             FROM generate_series(1, 25000) AS number;
+         INSERT INTO early (auction_id, told_at)
+             SELECT gen_random_uuid(), clock_timestamp() - interval '91 days' FROM generate_series(1, 25000)",
+    )
+    .execute(&pool)
+    .await?;
+    assert_eq!(database::tidy(&pool).await?, 3 * 25_000);
     Ok(())
 }
 

@@ -1,27 +1,20 @@
 //! Our side of a reconciliation on a real PostgreSQL, and whose turn it is. Needs `OUTCRY_TEST_DATABASE_URL`: a server on
 //! which it may create databases; `make test` starts one.
 
+mod support;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use settlement_adapter_postgres::{
     database, reconciliation,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_harness::contract;
-use sqlx::{Connection, PgConnection, PgPool};
-use uuid::Uuid;
 
-async fn database() -> Result<PgPool> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("settlement_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let url = format!("{}/{name}?{parameters}", base.rsplit_once('/').context("the URL names no database")?.0);
-    database::migrate(&url).await?;
-    Ok(database::connect(&url, 5)?)
+async fn database() -> Result<Sessions> {
+    Ok(database::connect(&support::migrated().await?, 5)?)
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! To which trace it belongs what a unit of work writes about many settlements, on a real PostgreSQL. Needs
 //! `OUTCRY_TEST_DATABASE_URL`: a server on which it may create databases; `make test` starts one.
 
-use anyhow::{Context, Result};
+mod support;
+
+use anyhow::Result;
 use chrono::{DateTime, Utc};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use settlement_adapter_postgres::{
     database,
     outbox::PgOutbox,
+    session::Sessions,
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
@@ -16,22 +19,13 @@ use settlement_domain::{
 };
 use settlement_harness::{fees, terms};
 use settlement_ports::{Outbox, SettlementStore};
-use sqlx::{Connection, PgConnection, PgPool};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
-async fn database() -> Result<PgPool> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("settlement_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let url = format!("{}/{name}?{parameters}", base.rsplit_once('/').context("the URL names no database")?.0);
-    database::migrate(&url).await?;
-    Ok(database::connect(&url, 5)?)
+async fn database() -> Result<Sessions> {
+    Ok(database::connect(&support::migrated().await?, 5)?)
 }
 
 fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
@@ -41,6 +35,7 @@ fn sold(now: DateTime<Utc>) -> Result<(Settlement, SettlementEvent)> {
         buyer_id: "bert".parse()?,
         price: Money::new(12_050, "USD".parse()?)?,
         lot: Lot::Units,
+        closed_at: now,
     };
     Ok(Settlement::start(SettlementId::from(Uuid::now_v7()), sale, terms(), &fees(), now)?)
 }

@@ -9,10 +9,12 @@ use settlement_domain::ledger::Transaction;
 use settlement_domain::saga::{self, Change, Dispatch, PayoutChange};
 use settlement_domain::settlement::Resolution;
 use settlement_domain::{
-    CallKey, Contact, GatewayCall, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing, Strike,
-    UserId,
+    CallKey, Contact, GatewayCall, Payout, PayoutId, Report, Settlement, SettlementEvent, SettlementId, Standing,
+    Strike, UserId,
 };
-use settlement_ports::{SettlementTx, StoreError, WholePayout};
+use settlement_ports::{Locked, SettlementTx, StoreError, WholePayout};
+
+use crate::called::Called;
 
 /// Changes of any number of settlements.
 #[derive(Default)]
@@ -58,6 +60,19 @@ impl Batch {
         let payout = self.payouts.get(&read.payout.id()).cloned().unwrap_or(read.payout);
         let change = how(payout, settlements);
         self.add_payout(change);
+    }
+
+    /// Decides what came of a contact about something that was read under its lock.
+    pub fn report(&mut self, read: Locked<Called>, call: GatewayCall, contact: Contact, report: Report) {
+        let Locked { aggregate, now } = read;
+        match aggregate {
+            Called::Settlement(settlement) => {
+                self.decide(*settlement, |it| saga::report(it, call, contact, report, now));
+            }
+            Called::Payout(whole) => self.decide_payout(whole, |payout, settlements| {
+                saga::payout_report(payout, settlements, call, contact, report, now)
+            }),
+        }
     }
 
     /// Where the decisions so far have left a settlement that was read.
@@ -193,6 +208,7 @@ mod tests {
             buyer_id: user("buyer"),
             price: Money::new(12_050, "USD".parse().unwrap()).unwrap(),
             lot: Lot::Units,
+            closed_at: NOW,
         };
         Settlement::start(uuid::Uuid::nil().into(), sale, terms(), &fees(), NOW).unwrap().0
     }

@@ -1,13 +1,16 @@
 //! What people do about a settlement. Once each, however often the request comes; what comes at the same time is decided
-//! in one unit of work.
+//! in one unit of work. Nobody waits there for a settlement that another unit of work has: who asks for it waits in a lane
+//! of its own, and there no longer than the store lets anybody wait.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use settlement_domain::saga::{self, Act, Party};
 use settlement_domain::{Role, Settlement, SettlementId};
-use settlement_ports::{Claim, Locked, RequestKey, SettlementStore, SettlementTx, StoreError, Viewer};
+use settlement_ports::{Claim, Free, Locked, RequestKey, SettlementStore, SettlementTx, StoreError, Viewer};
 use tracing::Span;
 
 use crate::batch::Batch;
@@ -23,8 +26,13 @@ const APART: usize = 8;
 #[derive(Clone)]
 pub struct Settlements {
     pub(crate) store: Arc<dyn SettlementStore>,
-    lane: Arc<Lane<Request, Answer>>,
+    /// Decides what comes, and passes over what another unit of work has.
+    quick: Arc<RequestLane>,
+    /// Waits for that.
+    patient: Arc<RequestLane>,
 }
+
+type RequestLane = Lane<Arc<Request>, Option<Answer>>;
 
 /// What somebody asks for.
 struct Request {
@@ -39,11 +47,20 @@ struct Request {
 /// What becomes of it.
 type Answer = Result<Answered<Outcome>, UseError>;
 
+/// What a unit of work does about settlements that another one has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Goes on without them.
+    ForNone,
+    /// Waits for them.
+    ForAll,
+}
+
 impl Settlements {
     /// Over a store.
     #[must_use]
     pub fn new(store: Arc<dyn SettlementStore>) -> Self {
-        Self { store, lane: Lane::new() }
+        Self { store, quick: Lane::new(), patient: Lane::new() }
     }
 
     /// Somebody acts. What the gateway has to do about it is planned, and comes later.
@@ -51,26 +68,39 @@ impl Settlements {
     /// Whoever asks may be the one who decides for others, too: the future MUST be driven to its end, even when nobody
     /// waits for the answer any more. One that is dropped leaves those others without one: they have to ask again.
     pub async fn act(&self, actor: &Viewer, key: &RequestKey, id: SettlementId, act: Act) -> Answer {
-        let request = Request { actor: actor.clone(), key: key.clone(), id, act, span: Span::current() };
-        match self.lane.submit(request, |batch, lead| self.work_off(batch, lead)).await {
+        let request = Arc::new(Request { actor: actor.clone(), key: key.clone(), id, act, span: Span::current() });
+        if let Some(answer) = self.ask(&self.quick, &request, Wait::ForNone).await {
+            return answer;
+        }
+        self.ask(&self.patient, &request, Wait::ForAll).await.unwrap_or(Err(UseError::Held))
+    }
+
+    /// None when another unit of work has the settlement.
+    async fn ask(&self, lane: &Arc<RequestLane>, request: &Arc<Request>, wait: Wait) -> Option<Answer> {
+        match lane.submit(Arc::clone(request), |batch, lead| self.work_off(batch, lead, wait)).await {
             Ok(answer) => answer,
-            Err(Unanswered::Full) => Err(UseError::Busy),
-            Err(Unanswered::Lost) => Err(UseError::Unknown),
+            Err(Unanswered::Full) => Some(Err(UseError::Busy)),
+            Err(Unanswered::Lost) => Some(Err(UseError::Unknown)),
         }
     }
 
-    async fn work_off(&self, batch: Vec<Entry<Request, Answer>>, lead: Lead<Request, Answer>) {
-        let requests: Vec<&Request> = batch.iter().map(|entry| &entry.job).collect();
-        let answers = match self.decide(&requests).await {
+    async fn work_off(
+        &self,
+        batch: Vec<Entry<Arc<Request>, Option<Answer>>>,
+        lead: Lead<Arc<Request>, Option<Answer>>,
+        wait: Wait,
+    ) {
+        let requests: Vec<&Request> = batch.iter().map(|entry| entry.job.as_ref()).collect();
+        let answers = match self.decide(&requests, wait).await {
             Ok(answers) => answers,
-            Err(error) if requests.len() == 1 => vec![Err(error.into())],
+            Err(error) if requests.len() == 1 => vec![Some(Err(error))],
             // Something about one of them spoils it for all: each for itself, and who comes next need not wait for that.
             Err(error) => {
                 tracing::warn!(%error, requests = requests.len(), "requests that came together are decided one by one");
                 drop(lead);
                 let mut answers = Vec::with_capacity(requests.len());
                 for some in requests.chunks(APART) {
-                    answers.extend(join_all(some.iter().map(|request| self.decide_one(request))).await);
+                    answers.extend(join_all(some.iter().map(|request| self.decide_one(request, wait))).await);
                 }
                 answers
             }
@@ -80,25 +110,53 @@ impl Settlements {
         }
     }
 
-    async fn decide_one(&self, request: &Request) -> Answer {
-        let answer = self.decide(&[request]).await?.pop();
-        answer.unwrap_or_else(|| Err(UseError::Defect("a request without an answer".to_owned())))
+    async fn decide_one(&self, request: &Request, wait: Wait) -> Option<Answer> {
+        match self.decide(&[request], wait).await {
+            Ok(answers) => answers.into_iter().next().flatten(),
+            Err(error) => Some(Err(error)),
+        }
     }
 
-    async fn decide(&self, requests: &[&Request]) -> Result<Vec<Answer>, StoreError> {
-        on_conflict(|| self.decide_once(requests)).await
+    /// A bug that panics spoils a unit of work like anything else; nothing of it is left over.
+    async fn decide(&self, requests: &[&Request], wait: Wait) -> Result<Vec<Option<Answer>>, UseError> {
+        let decided = AssertUnwindSafe(self.decide_patiently(requests, wait)).catch_unwind().await;
+        let panicked = |_| Err(UseError::Defect("deciding it panicked".to_owned()));
+        decided.map_or_else(panicked, |decided| decided.map_err(UseError::from))
     }
 
-    async fn decide_once(&self, requests: &[&Request]) -> Result<Vec<Answer>, StoreError> {
+    /// Answers for each, in order; none where another unit of work has the settlement.
+    async fn decide_patiently(&self, requests: &[&Request], wait: Wait) -> Result<Vec<Option<Answer>>, StoreError> {
+        match on_conflict(|| self.decide_once(requests, wait)).await {
+            // One of them was waited for in vain: the others have waited long enough.
+            Err(StoreError::Locked) if wait == Wait::ForAll => {
+                tracing::warn!(
+                    requests = requests.len(),
+                    "a settlement is kept locked for longer than it is waited for"
+                );
+                on_conflict(|| self.decide_once(requests, Wait::ForNone)).await
+            }
+            decided => decided,
+        }
+    }
+
+    async fn decide_once(&self, requests: &[&Request], wait: Wait) -> Result<Vec<Option<Answer>>, StoreError> {
         let mut tx = self.store.begin().await?;
         let claims = claim(tx.as_mut(), requests).await?;
         let new = requests.iter().zip(&claims).filter(|(_, claim)| **claim == Claim::New);
         let ids: Vec<SettlementId> = new.map(|(request, _)| request.id).collect::<BTreeSet<_>>().into_iter().collect();
-        let locked = if ids.is_empty() { Vec::new() } else { tx.lock_all(&ids).await? };
+        let Free { locked, held } = match wait {
+            _ if ids.is_empty() => Free::default(),
+            Wait::ForNone => tx.lock_free(&ids).await?,
+            Wait::ForAll => Free { locked: tx.lock_all(&ids).await?, held: Vec::new() },
+        };
         let locked: BTreeMap<_, _> = locked.into_iter().map(|locked| (locked.aggregate.id(), locked)).collect();
         let (mut batch, mut answers, mut kept) = (Batch::default(), Vec::new(), Vec::new());
         for (request, claim) in requests.iter().zip(claims) {
             let answer = match claim {
+                Claim::New if held.contains(&request.id) => {
+                    answers.push(None);
+                    continue;
+                }
                 Claim::New => decide(&mut batch, request, locked.get(&request.id)),
                 Claim::Replay(answer) => replayed(answer),
                 Claim::Mismatch => Err(UseError::KeyReused),
@@ -112,11 +170,15 @@ impl Settlements {
             if let Ok(Answered { outcome: Outcome::Done { .. }, replayed: false }) = &answer {
                 tx.trace(request.id, &request.span);
             }
-            answers.push(answer);
+            answers.push(Some(answer));
         }
         if !kept.is_empty() {
             batch.write(tx.as_mut()).await?;
             tx.answer_all(&kept).await?;
+        }
+        // The keys of those that were passed over are free for the next claim as soon as this has ended: what is only
+        // dropped may end later.
+        if !kept.is_empty() || !held.is_empty() {
             tx.commit().await?;
         }
         Ok(answers)

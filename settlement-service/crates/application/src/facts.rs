@@ -14,7 +14,6 @@ use settlement_ports::{
     SettlementTx, StoreError,
 };
 use tracing::Span;
-use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::batch::Batch;
 use crate::retry::on_conflict;
@@ -103,7 +102,8 @@ impl Unit<'_> {
         let early = self.tx.early_of_all(&auctions.into_iter().collect::<Vec<_>>()).await?;
         let (mut settlements, mut started) = (Vec::new(), Vec::new());
         for (sale, span) in sold {
-            let begun = Settlement::start(new_id(now), sale.clone(), self.facts.terms, &self.facts.fees, now);
+            let id = SettlementId::of_sale(sale.auction_id, &sale.buyer_id, sale.closed_at);
+            let begun = Settlement::start(id, sale.clone(), self.facts.terms, &self.facts.fees, now);
             let (settlement, event) = match begun {
                 Ok(begun) => begun,
                 Err(error) => return Ok(Err(error)),
@@ -166,7 +166,8 @@ impl Unit<'_> {
     ) -> Result<Result<Handled, InvalidSale>, StoreError> {
         let Locked { aggregate: asker, now } = asker;
         let unanswered = asker.clone();
-        let nomination = saga::nominated(asker, new_id(now), (contender.clone(), price), &self.facts.fees, now);
+        let id = SettlementId::of_offer(asker.id(), asker.auction_id(), contender);
+        let nomination = saga::nominated(asker, id, (contender.clone(), price), &self.facts.fees, now);
         let Nomination { asker, offer } = match nomination {
             Ok(nomination) => nomination,
             Err(error) => return Ok(Err(error)),
@@ -253,10 +254,4 @@ fn units(batch: &[Incoming]) -> Vec<Vec<&Incoming>> {
     }
     units.retain(|unit| !unit.is_empty());
     units
-}
-
-/// A UUID of version 7 made of the database's time.
-fn new_id(now: DateTime<Utc>) -> SettlementId {
-    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-    SettlementId::from(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
 }

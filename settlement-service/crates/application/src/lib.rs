@@ -5,6 +5,7 @@
 
 mod batch;
 mod books;
+mod called;
 mod command;
 mod facts;
 mod lane;

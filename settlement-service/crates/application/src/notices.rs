@@ -1,19 +1,20 @@
 //! What the gateway tells by itself. A notice of what a call of ours came to counts like the answer a worker heard:
 //! whichever comes first moves the settlement, the other one is an echo.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use settlement_domain::call::CallStatus;
-use settlement_domain::saga;
-use settlement_domain::{Answer, CallKey, Contact, GatewayCall, GatewayRef, Report, Settlement, Subject, Way};
+use settlement_domain::{Answer, CallKey, Contact, GatewayCall, GatewayRef, Report, Way};
 use settlement_ports::{
-    Incident, Locked, News, Notice, NoticeVerifier, Receipt, Seen, SettlementStore, SettlementTx, StoreError,
-    TOLERANCE_S, Unsigned, WholePayout,
+    Incident, News, Notice, NoticeVerifier, Receipt, Seen, SettlementStore, SettlementTx, StoreError, TOLERANCE_S,
+    Unsigned,
 };
 use uuid::Uuid;
 
 use crate::batch::Batch;
+use crate::called;
 use crate::retry::{MaybeConflict, on_conflict};
 
 /// The `source` of notices in the inbox. Their rows are removed after a month: a signature is refused as stale long before.
@@ -122,7 +123,10 @@ fn receipt(notice: &Notice) -> Receipt {
 }
 
 async fn answered(tx: &mut dyn SettlementTx, key: CallKey, answer: Answer, first: bool) -> Result<Effect, StoreError> {
-    let Some(locked) = lock(tx, &key).await? else { return Ok(Effect::UnknownCall(key)) };
+    let subject: BTreeSet<_> = key.subject().into_iter().collect();
+    let Some(locked) = called::lock(tx, &subject).await?.into_values().next() else {
+        return Ok(Effect::UnknownCall(key));
+    };
     let Some(call) = tx.call(&key).await? else { return Ok(Effect::UnknownCall(key)) };
     match known(&call, &answer) {
         Some(incident @ Effect::Incident { .. }) => Ok(incident),
@@ -131,40 +135,12 @@ async fn answered(tx: &mut dyn SettlementTx, key: CallKey, answer: Answer, first
         None => {
             // As if somebody had asked: a definite answer counts whoever heard it, so the number does not matter.
             let contact = Contact { way: Way::Ask, number: call.tries() };
-            let (mut batch, report) = (Batch::default(), Report::Answered(answer));
-            match locked.aggregate {
-                Either::Settlement(settlement) => {
-                    batch.decide(*settlement, |it| saga::report(it, call, contact, report, locked.now));
-                }
-                Either::Payout(whole) => batch.decide_payout(whole, |payout, settlements| {
-                    saga::payout_report(payout, settlements, call, contact, report, locked.now)
-                }),
-            }
+            let mut batch = Batch::default();
+            batch.report(locked, call, contact, Report::Answered(answer));
             batch.write(tx).await?;
             Ok(Effect::Moved(key))
         }
     }
-}
-
-/// What a call is for.
-enum Either {
-    Settlement(Box<Settlement>),
-    Payout(WholePayout),
-}
-
-async fn lock(tx: &mut dyn SettlementTx, key: &CallKey) -> Result<Option<Locked<Either>>, StoreError> {
-    let locked = match key.subject() {
-        None => None,
-        Some(Subject::Settlement(id)) => {
-            let locked = tx.lock(id).await?;
-            locked.map(|locked| Locked { aggregate: Either::Settlement(Box::new(locked.aggregate)), now: locked.now })
-        }
-        Some(Subject::Payout(id)) => {
-            let locked = tx.lock_payout(id).await?;
-            locked.map(|locked| Locked { aggregate: Either::Payout(locked.aggregate), now: locked.now })
-        }
-    };
-    Ok(locked)
 }
 
 /// What a notice comes to if the call is over: an echo, or another story than the one that counts here.

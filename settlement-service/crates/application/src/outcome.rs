@@ -89,6 +89,9 @@ pub enum UseError {
     /// So many requests wait that this one was not begun: to be tried again.
     #[error("too many requests wait; this one was not begun")]
     Busy,
+    /// Another unit of work has had what this is about for too long: to be tried again.
+    #[error("something else is at work on this and has been for too long; nothing was changed, ask again")]
+    Held,
     /// What became of it is not known: asked again by the same key, it has its effect once.
     #[error("it is not known whether this was done; ask again with the same idempotency key")]
     Unknown,
@@ -110,6 +113,7 @@ impl From<StoreError> for UseError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict => Self::Conflict,
+            StoreError::Locked => Self::Held,
             StoreError::Unavailable(what) => Self::Unavailable(what),
             StoreError::Corrupt(what) => Self::Defect(what),
         }

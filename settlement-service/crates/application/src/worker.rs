@@ -3,17 +3,20 @@
 //! The worker holds nothing in memory between runs: it may be killed anywhere, and any number may run at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures::future::{Either, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use settlement_domain::payout::MAX_ITEMS;
 use settlement_domain::saga::{self, Dispatch};
 use settlement_domain::{CallKey, Contact, Currency, GatewayCall, PayoutRules, Report, Subject, UserId, Way};
 use settlement_ports::{GatewayResult, Locked, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError};
-use uuid::Uuid;
 
 use crate::batch::Batch;
+use crate::called;
 use crate::retry::on_conflict;
 
 /// Sellers are asked for together what they are owed, so many at once …
@@ -61,10 +64,10 @@ impl Worker {
         Self { store, gateway, payouts: Arc::new(payouts) }
     }
 
-    /// Takes up at most `limit` passed deadlines and `limit` due calls. Trouble with the one does not keep it from
-    /// the other; what was left undone by an error is due again later.
+    /// Takes up at most `limit` passed deadlines, and the calls that are due, at most `limit` of them under way at once.
+    /// Trouble with the one does not keep it from the other; what was left undone by an error is due again later.
     pub async fn run_once(&self, limit: u32) -> Result<Progress, StoreError> {
-        let (deadlines, calls) = (self.pass_time(limit).await, self.make_calls(limit).await);
+        let (deadlines, calls) = (self.pass_time(limit).await, self.make_calls(limit, pending, || false).await);
         Ok(Progress { deadlines: deadlines?, calls: calls? })
     }
 
@@ -93,10 +96,9 @@ impl Worker {
             let paid = if batch.len() < MOST { self.gather(tx.as_mut(), &mut batch, sellers).await? } else { 0 };
             count -= sellers.len() - paid;
         }
-        if count > 0 {
-            batch.write(tx.as_mut()).await?;
-            tx.commit().await?;
-        }
+        batch.write(tx.as_mut()).await?;
+        // Also when nothing is due: what cannot be read has been put aside.
+        tx.commit().await?;
         Ok(count)
     }
 
@@ -110,7 +112,7 @@ impl Worker {
         let owed = tx.lock_owed(sellers, MAX_ITEMS).await?;
         let count = owed.len();
         for Locked { aggregate, now } in owed {
-            batch.decide_owed(aggregate, |owed| saga::gather(Uuid::now_v7().into(), owed, &self.payouts, now));
+            batch.decide_owed(aggregate, |owed| saga::gather(owed, &self.payouts, now));
         }
         Ok(count)
     }
@@ -118,43 +120,77 @@ impl Worker {
     async fn end_suspensions(&self, limit: u32) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
         let due = tx.lock_due_standings(limit).await?;
-        if due.is_empty() {
-            return Ok(0);
-        }
         let passed = due.into_iter().map(|locked| locked.aggregate.time_passed(locked.now));
         let (standings, events): (Vec<_>, Vec<_>) = passed.unzip();
-        tx.save_standings(&standings).await?;
-        tx.record_standings(&events.into_iter().flatten().collect::<Vec<_>>()).await?;
+        if !standings.is_empty() {
+            tx.save_standings(&standings).await?;
+            tx.record_standings(&events.into_iter().flatten().collect::<Vec<_>>()).await?;
+        }
         tx.commit().await?;
         Ok(standings.len())
     }
 
-    /// Takes up at most `limit` due calls of settlements, and as many of payouts; all of them are under way at once. Then
-    /// what follows from their answers at once, until nothing does. How many were due.
-    pub async fn make_calls(&self, limit: u32) -> Result<usize, StoreError> {
-        let (count, contacts) = on_conflict(|| self.claim_calls(limit)).await?;
-        let (mut answers, mut trouble) = (FuturesUnordered::new(), Ok(()));
-        answers.extend(contacts.into_iter().map(|(call, contact)| self.contact(call, contact)));
-        while let Some(first) = answers.next().await {
+    /// Takes up due calls, at most `limit` of them under way at once, and what follows from their answers at once; until
+    /// nothing is due or under way. A place that becomes free is taken again, and so is one that is free when `more`
+    /// resolves: something may have become due meanwhile. Once it `stops` nothing is begun any more, and what is under way
+    /// comes to its end. How many were due.
+    pub async fn make_calls<F>(
+        &self,
+        limit: u32,
+        more: impl Fn() -> F,
+        stops: impl Fn() -> bool,
+    ) -> Result<usize, StoreError>
+    where
+        F: Future<Output = ()>,
+    {
+        let (mut under_way, mut count, mut trouble) = (FuturesUnordered::new(), 0, Ok(()));
+        let mut looks = true;
+        loop {
+            let free = less(limit, under_way.len());
+            if looks && free > 0 && trouble.is_ok() && !stops() {
+                match on_conflict(|| self.claim_calls(free)).await {
+                    Ok((due, contacts)) => {
+                        under_way.extend(contacts.into_iter().map(|(call, contact)| self.contact(call, contact)));
+                        count += due;
+                        looks = due >= free as usize;
+                    }
+                    Err(error) => trouble = Err(error),
+                }
+            }
+            // Who has no place for it does not take the word from others.
+            let listens = less(limit, under_way.len()) > 0 && trouble.is_ok() && !stops();
+            let word = async { if listens { more().await } else { pending().await } };
+            let first = match select(under_way.next(), pin!(word)).await {
+                Either::Left((Some(first), _)) => first,
+                Either::Left((None, _)) => break,
+                Either::Right(_) => {
+                    looks = true;
+                    continue;
+                }
+            };
             let mut heard = vec![first];
             // What else is there by now is taken in with it.
-            while let Some(Some(more)) = answers.next().now_or_never() {
+            while let Some(Some(more)) = under_way.next().now_or_never() {
                 heard.push(more);
             }
             let (of_payouts, of_settlements): (Vec<_>, Vec<_>) =
                 heard.into_iter().partition(|heard| heard.call.subject().payout_id().is_some());
-            trouble = trouble.and(self.take_in(&of_payouts).await.1);
-            let (planned, taken_in) = self.take_in(&of_settlements).await;
-            answers.extend(planned.into_iter().map(|(call, contact)| self.contact(call, contact)));
-            trouble = trouble.and(taken_in);
+            for heard in [of_payouts, of_settlements] {
+                let (planned, taken_in) = self.take_in(&heard, !stops()).await;
+                under_way.extend(planned.into_iter().map(|(call, contact)| self.contact(call, contact)));
+                trouble = trouble.and(taken_in);
+            }
         }
         trouble.map(|()| count)
     }
 
     /// What came of contacts is taken in together or, when something about one of them spoils it for all, each for itself.
-    /// What is to be contacted next.
-    async fn take_in(&self, heard: &[Heard]) -> (Vec<(GatewayCall, Contact)>, Result<(), StoreError>) {
-        let error = match self.take_in_together(heard).await {
+    /// What is to be contacted next, if it `goes_on`.
+    async fn take_in(&self, heard: &[Heard], goes_on: bool) -> (Vec<(GatewayCall, Contact)>, Result<(), StoreError>) {
+        if heard.is_empty() {
+            return (Vec::new(), Ok(()));
+        }
+        let error = match on_conflict(|| self.take_in_together(heard, goes_on)).await {
             Ok(planned) => return (planned, Ok(())),
             Err(error) if heard.len() == 1 => return (Vec::new(), Err(error)),
             Err(error) => error,
@@ -162,7 +198,7 @@ impl Worker {
         tracing::warn!(%error, answers = heard.len(), "answers of the gateway are taken in one by one");
         let (mut planned, mut trouble) = (Vec::new(), Ok(()));
         for one in heard {
-            match self.take_in_together(std::slice::from_ref(one)).await {
+            match on_conflict(|| self.take_in_together(std::slice::from_ref(one), goes_on)).await {
                 Ok(more) => planned.extend(more),
                 Err(error) => trouble = trouble.and(Err(error)),
             }
@@ -170,22 +206,11 @@ impl Worker {
         (planned, trouble)
     }
 
-    async fn take_in_together(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
-        match heard.first().map(|heard| heard.call.subject()) {
-            Some(Subject::Payout(_)) => {
-                on_conflict(|| self.take_in_payouts(heard)).await?;
-                Ok(Vec::new())
-            }
-            Some(Subject::Settlement(_)) => on_conflict(|| self.take_in_settlements(heard)).await,
-            None => Ok(Vec::new()),
-        }
-    }
-
     /// First unit of work: the contacts are counted and the calls put in doubt before the gateway hears of them.
     async fn claim_calls(&self, limit: u32) -> Result<(usize, Vec<(GatewayCall, Contact)>), StoreError> {
         let mut tx = self.store.begin().await?;
-        let due = tx.lock_pending_calls(limit).await?;
         let payouts = tx.lock_pending_payouts(limit).await?;
+        let due = tx.lock_pending_calls(less(limit, payouts.len())).await?;
         let (count, mut batch, mut contacts) = (due.len() + payouts.len(), Batch::default(), Vec::new());
         // One at a time for each settlement and payout: the others are due the next time, too.
         let mut taken = BTreeSet::new();
@@ -203,10 +228,8 @@ impl Worker {
             batch.add_call(call.clone());
             contacts.push((call, contact));
         }
-        if count > 0 {
-            batch.write(tx.as_mut()).await?;
-            tx.commit().await?;
-        }
+        batch.write(tx.as_mut()).await?;
+        tx.commit().await?;
         Ok((count, contacts))
     }
 
@@ -226,52 +249,34 @@ impl Worker {
         Heard { call, contact, report }
     }
 
-    /// Second unit of work: what came of the contacts. What follows from that at once is taken up with it, as the first
-    /// unit of work of another round would. Settlements are locked in the order of their ids, and payouts with theirs apart
-    /// from them, so that units of work cannot wait for each other in a circle.
-    async fn take_in_settlements(&self, heard: &[Heard]) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
-        let ids: BTreeSet<_> = heard.iter().filter_map(|heard| heard.call.subject().settlement_id()).collect();
+    /// Second unit of work: what came of the contacts, all about settlements or all about payouts. What follows from that at
+    /// once is taken up with it, as the first unit of work of another round would; or is left due, unless it `goes_on`.
+    async fn take_in_together(
+        &self,
+        heard: &[Heard],
+        goes_on: bool,
+    ) -> Result<Vec<(GatewayCall, Contact)>, StoreError> {
+        let subjects: BTreeSet<Subject> = heard.iter().map(|heard| heard.call.subject()).collect();
+        let keys: Vec<CallKey> = heard.iter().map(|heard| heard.call.key()).collect();
         let mut tx = self.store.begin().await?;
-        let locked = tx.lock_all(&ids.into_iter().collect::<Vec<_>>()).await?;
-        let locked: BTreeMap<Subject, _> =
-            locked.into_iter().map(|locked| (locked.aggregate.id().into(), locked)).collect();
-        let (mut calls, mut batch) = (stored(tx.as_mut(), heard).await?, Batch::default());
+        let locked = called::lock(tx.as_mut(), &subjects).await?;
+        let calls = tx.calls(&keys).await?;
+        let mut calls: BTreeMap<CallKey, GatewayCall> = calls.into_iter().map(|call| (call.key(), call)).collect();
+        let mut batch = Batch::default();
         for Heard { call, contact, report } in heard {
             let Some(locked) = locked.get(&call.subject()) else { continue };
             let Some(call) = calls.remove(&call.key()) else { continue };
-            let (contact, report) = (*contact, report.clone());
-            batch.decide(locked.aggregate.clone(), |it| saga::report(it, call, contact, report, locked.now));
+            batch.report(locked.clone(), call, *contact, report.clone());
         }
-        let now = locked.values().map(|locked| locked.now).min();
+        let now = locked.values().map(|locked| locked.now).min().filter(|_| goes_on);
         let planned = now.map(|now| batch.claim_planned(now)).unwrap_or_default();
         batch.write(tx.as_mut()).await?;
         tx.commit().await?;
         Ok(planned)
     }
-
-    /// The same for payouts, each with all that it pays for.
-    async fn take_in_payouts(&self, heard: &[Heard]) -> Result<(), StoreError> {
-        let ids: BTreeSet<_> = heard.iter().filter_map(|heard| heard.call.subject().payout_id()).collect();
-        let mut tx = self.store.begin().await?;
-        let locked = tx.lock_payouts(&ids.into_iter().collect::<Vec<_>>()).await?;
-        let locked: BTreeMap<Subject, _> =
-            locked.into_iter().map(|locked| (locked.aggregate.payout.id().into(), locked)).collect();
-        let (mut calls, mut batch) = (stored(tx.as_mut(), heard).await?, Batch::default());
-        for Heard { call, contact, report } in heard {
-            let Some(locked) = locked.get(&call.subject()) else { continue };
-            let Some(call) = calls.remove(&call.key()) else { continue };
-            let (contact, report) = (*contact, report.clone());
-            batch.decide_payout(locked.aggregate.clone(), |payout, settlements| {
-                saga::payout_report(payout, settlements, call, contact, report, locked.now)
-            });
-        }
-        batch.write(tx.as_mut()).await?;
-        tx.commit().await
-    }
 }
 
-/// The calls as they are stored, by key.
-async fn stored(tx: &mut dyn SettlementTx, heard: &[Heard]) -> Result<BTreeMap<CallKey, GatewayCall>, StoreError> {
-    let keys: Vec<_> = heard.iter().map(|heard| heard.call.key()).collect();
-    Ok(tx.calls(&keys).await?.into_iter().map(|call| (call.key(), call)).collect())
+/// What is left of a limit.
+fn less(limit: u32, taken: usize) -> u32 {
+    limit.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX))
 }

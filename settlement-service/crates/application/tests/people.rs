@@ -121,6 +121,7 @@ fn sold_another(scene: &Scene) {
         buyer_id: "buyer".parse().unwrap(),
         price: Money::new(5_000, "USD".parse().unwrap()).unwrap(),
         lot: Lot::Units,
+        closed_at: scene.clock.now(),
     };
     let source = "/outcry/bidding-service".to_owned();
     let receipt = Receipt { event_id: Uuid::now_v7(), source, key: auction_id.to_string(), sequence: 1 };

@@ -1,7 +1,9 @@
 //! What people may read, and what a store that is away or a lost race means to them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chrono::DateTime;
 use futures::executor::block_on;
 use settlement_application::{Facts, Settlements, UseError, Worker};
 use settlement_domain::saga::Act;
@@ -9,7 +11,7 @@ use settlement_domain::settlement::{Lot, Sale};
 use settlement_domain::{Money, Settlement, Status};
 use settlement_harness::{Scene, fees, terms};
 use settlement_ports::{
-    Claim, Fact, FactHandler, HandleError, Handled, ListFilter, MockPaymentGateway, MockSettlementStore,
+    Claim, Fact, FactHandler, Free, HandleError, Handled, ListFilter, MockPaymentGateway, MockSettlementStore,
     MockSettlementTx, Receipt, RequestKey, Seen, SettlementTx, StoreError, Viewer,
 };
 
@@ -105,6 +107,24 @@ fn a_store_that_is_away_is_told_as_that_and_not_tried_again() {
     assert_eq!(answer, Err(UseError::Unavailable("down".to_owned())));
 }
 
+/// Passed over, waited for in vain, and passed over again.
+#[test]
+fn a_settlement_that_is_kept_for_too_long_is_told_as_that_after_three_tries() {
+    let mut store = MockSettlementStore::new();
+    store.expect_begin().times(3).returning(|| {
+        let mut tx = MockSettlementTx::new();
+        tx.expect_claim_all().returning(|keys| Ok(vec![Claim::New; keys.len()]));
+        tx.expect_lock_free().returning(|ids| Ok(Free { locked: Vec::new(), held: ids.to_vec() }));
+        tx.expect_lock_all().returning(|_| Err(StoreError::Locked));
+        tx.expect_commit().returning(|| Ok(()));
+        Ok(Box::new(tx) as Box<dyn SettlementTx>)
+    });
+    let id = uuid::Uuid::nil().into();
+    let settlements = Settlements::new(Arc::new(store));
+    let answer = block_on(settlements.act(&viewer("buyer", false), &request(), id, Act::Receive));
+    assert_eq!(answer, Err(UseError::Held));
+}
+
 fn sale(price: i64) -> Sale {
     Sale {
         auction_id: uuid::Uuid::nil().into(),
@@ -112,6 +132,7 @@ fn sale(price: i64) -> Sale {
         buyer_id: "buyer".parse().unwrap(),
         price: Money::new(price, "USD".parse().unwrap()).unwrap(),
         lot: Lot::Units,
+        closed_at: DateTime::UNIX_EPOCH,
     }
 }
 
@@ -172,11 +193,35 @@ fn trouble_with_deadlines_does_not_keep_the_worker_from_calls() {
         tx.expect_lock_due_timers().returning(|_| Err(StoreError::Corrupt("a row".to_owned())));
         tx.expect_lock_pending_calls().times(0..=1).returning(|_| Ok(Vec::new()));
         tx.expect_lock_pending_payouts().times(0..=1).returning(|_| Ok(Vec::new()));
+        tx.expect_commit().times(0..=1).returning(|| Ok(()));
         Ok(Box::new(tx) as Box<dyn SettlementTx>)
     });
-    let worker =
-        Worker::new(Arc::new(store), Arc::new(MockPaymentGateway::new()), settlement_domain::PayoutRules::default());
-    assert_eq!(block_on(worker.run_once(10)), Err(StoreError::Corrupt("a row".to_owned())));
+    assert_eq!(block_on(worker(store).run_once(10)), Err(StoreError::Corrupt("a row".to_owned())));
+}
+
+fn worker(store: MockSettlementStore) -> Worker {
+    Worker::new(Arc::new(store), Arc::new(MockPaymentGateway::new()), settlement_domain::PayoutRules::default())
+}
+
+/// What is due and cannot be read is put aside by looking for it.
+#[test]
+fn that_nothing_is_due_is_committed_like_anything_else() {
+    let (mut store, commits) = (MockSettlementStore::new(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&commits);
+    store.expect_begin().returning(move || {
+        let (mut tx, counted) = (MockSettlementTx::new(), Arc::clone(&counted));
+        tx.expect_lock_due_standings().returning(|_| Ok(Vec::new()));
+        tx.expect_lock_due_timers().returning(|_| Ok(Vec::new()));
+        tx.expect_lock_pending_calls().returning(|_| Ok(Vec::new()));
+        tx.expect_lock_pending_payouts().returning(|_| Ok(Vec::new()));
+        tx.expect_commit().returning(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        Ok(Box::new(tx) as Box<dyn SettlementTx>)
+    });
+    assert!(block_on(worker(store).run_once(10)).unwrap().is_idle());
+    assert_eq!(commits.load(Ordering::Relaxed), 3, "deadlines, suspensions and calls");
 }
 
 /// Servers spawn these: their futures move between threads.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::DateTime;
 use settlement_application::{Facts, Reconciliation, Settlements, UseError, Worker};
 use settlement_domain::ledger::{AccountKind, TrialBalance};
 use settlement_domain::saga::Act;
@@ -164,6 +165,7 @@ impl Bank {
             buyer_id: format!("buyer-{n}").parse().unwrap(),
             price: Money::new(price, "USD".parse().unwrap()).unwrap(),
             lot: Lot::Units,
+            closed_at: DateTime::UNIX_EPOCH,
         };
         let source = "/outcry/bidding-service".to_owned();
         let receipt = Receipt { event_id: Uuid::now_v7(), source, key: auction_id.to_string(), sequence: 1 };
@@ -183,7 +185,7 @@ impl Bank {
             loop {
                 match self.settlements.act(&actor, &key, id, act.clone()).await {
                     Ok(_) => return,
-                    Err(UseError::Conflict | UseError::Unavailable(_) | UseError::KeyRunning) => {
+                    Err(UseError::Conflict | UseError::Held | UseError::Unavailable(_) | UseError::KeyRunning) => {
                         tokio::time::sleep(LOOK_EVERY).await;
                     }
                     Err(error) => panic!("{who}: {error}"),

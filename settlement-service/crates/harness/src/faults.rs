@@ -13,6 +13,8 @@ pub enum When {
     Before,
     /// It happened, and nobody says so.
     After,
+    /// A bug: the call panics, and nothing happened.
+    Panics,
 }
 
 /// The faults of one test world; all clones share them.
@@ -80,17 +82,22 @@ impl Faults {
         self.0.lock().unwrap().log.len()
     }
 
-    /// A port is called.
-    pub(crate) fn enter(&self, name: &'static str) -> Result<Entered, Faulted> {
+    /// Notes a call, and what is planned for it.
+    fn planned(&self, name: &'static str) -> Option<When> {
         let mut inner = self.0.lock().unwrap();
         let place = inner.log.len();
         let count = inner.counts.entry(name).or_default();
         let nth = *count;
         *count += 1;
         inner.log.push(name);
-        let planned = inner.by_place.remove(&place).or_else(|| inner.by_name.remove(&(name, nth)));
-        match planned {
+        inner.by_place.remove(&place).or_else(|| inner.by_name.remove(&(name, nth)))
+    }
+
+    /// A port is called.
+    pub(crate) fn enter(&self, name: &'static str) -> Result<Entered, Faulted> {
+        match self.planned(name) {
             Some(When::Before) => Err(Faulted(format!("before {name}"))),
+            Some(When::Panics) => panic!("a bug in {name}"),
             planned => Ok(Entered { name, fails_after: planned == Some(When::After) }),
         }
     }

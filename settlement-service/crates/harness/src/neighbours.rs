@@ -42,7 +42,7 @@ impl Scene {
     }
 
     fn of_whole_lot(mut self, second_chance: Option<OfferDays>) -> Self {
-        self.sale.lot = Lot::Whole { second_chance, closed_at: self.clock.now() };
+        self.sale.lot = Lot::Whole { second_chance };
         self
     }
 

@@ -90,6 +90,7 @@ impl Scene {
                 buyer_id: "buyer".parse().unwrap(),
                 price: Money::new(amount, currency.parse().unwrap()).unwrap(),
                 lot: Lot::Units,
+                closed_at: clock.now(),
             },
             receipt: Receipt {
                 event_id: Uuid::now_v7(),

@@ -6,6 +6,9 @@ pub enum StoreError {
     /// Another unit of work came first: do it again from the beginning, a bounded number of times.
     #[error("another unit of work came first")]
     Conflict,
+    /// Another unit of work has had what is needed for too long: to be tried again later.
+    #[error("another unit of work has had what is needed for too long")]
+    Locked,
     /// The store cannot be reached or took too long. Whether a commit took place is not known.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),

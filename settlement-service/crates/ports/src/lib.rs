@@ -26,7 +26,8 @@ pub use statement::{
     Booked, ClearingPlace, ClearingReads, GatewayStatement, KnownCall, STATEMENT_PAGE, StatementError, StatementPage,
 };
 pub use store::{
-    Early, Inserted, ListFilter, Locked, PendingCall, PendingPayout, SettlementStore, SettlementTx, Viewer, WholePayout,
+    Early, Free, Inserted, ListFilter, Locked, PendingCall, PendingPayout, SettlementStore, SettlementTx, Viewer,
+    WholePayout,
 };
 
 #[cfg(feature = "mock")]

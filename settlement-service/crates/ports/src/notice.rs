@@ -63,6 +63,17 @@ pub enum Incident {
 }
 
 impl Incident {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Chargeback,
+        Self::ChargebackClosed,
+        Self::RefundElsewhere,
+        Self::RefundFailed,
+        Self::CaptureElsewhere,
+        Self::PayoutReversed,
+        Self::Contradiction,
+    ];
+
     /// The name in logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -44,6 +44,10 @@ pub trait Outbox: Send + Sync {
     /// every new holder and the same one on renewal.
     async fn acquire_lease(&self, holder: &str, ttl: Duration) -> Result<Option<Epoch>, StoreError>;
 
+    /// Gives the lease back: the next one that asks for it has it. MUST leave a lease alone that `holder` does not have,
+    /// one that has run out as well.
+    async fn release_lease(&self, holder: &str) -> Result<(), StoreError>;
+
     /// Committed records in id order, at most `limit`. MUST return what is present, not what follows a remembered
     /// id: ids do not commit in order.
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError>;

@@ -21,6 +21,15 @@ pub struct Locked<T> {
     pub now: DateTime<Utc>,
 }
 
+/// Which of some settlements nobody has locked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Free {
+    /// Those, in id order. By now they are locked.
+    pub locked: Vec<Locked<Settlement>>,
+    /// The others.
+    pub held: Vec<SettlementId>,
+}
+
 /// A call that is due, with its settlement; both are locked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingCall {
@@ -144,7 +153,12 @@ pub trait SettlementTx: Send {
     }
 
     /// Locks settlements, waiting for whoever has them, in id order; those that are not there are left out.
+    /// [`StoreError::Locked`] when one of them is not granted for too long.
     async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError>;
+
+    /// Locks those of the settlements that no other unit of work has. MUST NOT wait; those that are not there are neither
+    /// locked nor held.
+    async fn lock_free(&mut self, ids: &[SettlementId]) -> Result<Free, StoreError>;
 
     /// Locks a settlement, waiting for whoever has it.
     async fn lock(&mut self, id: SettlementId) -> Result<Option<Locked<Settlement>>, StoreError> {
@@ -152,18 +166,20 @@ pub trait SettlementTx: Send {
     }
 
     /// Locks up to `limit` settlements whose [`settlement_domain::saga::due_at`] is not after the database's time, the
-    /// most overdue first. MUST skip those that another unit of work has locked.
+    /// most overdue first. MUST skip those that another unit of work has locked, and those that cannot be read: after
+    /// telling of them, and for some minutes if this unit of work is committed.
     async fn lock_due_timers(&mut self, limit: u32) -> Result<Vec<Locked<Settlement>>, StoreError>;
 
     /// Locks up to `limit` calls whose [`GatewayCall::due_at`] is not after the database's time, with their
-    /// settlements, the most overdue first. MUST skip those whose settlement another unit of work has locked. A
-    /// call's lease is nothing but a later due time, so a crashed worker's call comes back by itself.
+    /// settlements, the most overdue first. MUST skip those whose settlement another unit of work has locked, and those
+    /// that cannot be read, as [`SettlementTx::lock_due_timers`] does. A call's lease is nothing but a later due time, so
+    /// a crashed worker's call comes back by itself.
     async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError>;
 
     /// Locks for each seller up to `limit` settlements that wait for the next payout in a currency
     /// ([`settlement_domain::saga::waiting`]), in id order. MUST keep other units of work from the same seller and currency;
     /// leaves out sellers that another one is at, and those that nothing waits for. MUST skip settlements that another
-    /// unit of work has locked.
+    /// unit of work has locked, and those that cannot be read.
     async fn lock_owed(
         &mut self,
         sellers: &[(UserId, Currency)],
@@ -211,7 +227,8 @@ pub trait SettlementTx: Send {
     async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError>;
 
     /// Locks up to `limit` standings whose [`Standing::due_at`] is not after the database's time, the most overdue
-    /// first. MUST skip those that another unit of work has locked.
+    /// first. MUST skip those that another unit of work has locked, and those that cannot be read, as
+    /// [`SettlementTx::lock_due_timers`] does.
     async fn lock_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError>;
 
     /// Stores standings that this unit of work has locked, and with each its [`Standing::due_at`].

@@ -28,10 +28,11 @@ use settlement_adapter_kafka::{
 use settlement_adapter_postgres::{
     database, ledger,
     outbox::PgOutbox,
+    session::Sessions,
+    start,
     store::{PgSettlements, Wakers},
 };
 use settlement_application::{Books, Facts, Notices, Reconciliation, Settlements, Worker};
-use sqlx::PgPool;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
@@ -40,6 +41,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{config::Config, gateway, reconcile, telemetry, tls, work};
 
+/// A probe is answered within this time: who asks has other things to do.
+const PROBED_WITHIN: Duration = Duration::from_secs(2);
 /// Requests under way have so long to end after the signal.
 const FINISH_REQUESTS_WITHIN: Duration = Duration::from_secs(15);
 /// Then the consumer, the worker and the relay have so long.
@@ -59,7 +62,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
     }
     let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
-    database::check(&pool).await?;
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        usable = start::usable(&pool, start::WAITS_FOR) => usable?,
+        () = signals.next() => {
+            tracing::info!("settlement-service ends before its database was there");
+            return Ok(());
+        }
+    }
 
     let payments = gateway::open(&config.gateway).await?;
 
@@ -110,10 +120,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(posts) = payments.posts {
         events.spawn(gateway::deliver(posts, notices, stop_events.clone()).map(Ok));
     }
-    let housekeeping = tokio::spawn(housekeeping(pool.clone(), keys, guard, addresses));
+    let mut housekeeping = JoinSet::new();
+    housekeeping.spawn(refresh(keys, guard, addresses));
+    housekeeping.spawn(tidy(pool.clone()));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "settlement-service serves");
 
-    let mut signals = Signals::new()?;
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         Some(server) = servers.join_next() => Err(anyhow::anyhow!("a listener ended by itself: {server:?}")),
@@ -129,8 +140,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let finished = async { while events.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_EVENTS_WITHIN, finished).await.is_err() {
             tracing::warn!("the events' way was cut off; what was not acknowledged comes again");
+            events.abort_all();
         }
-        housekeeping.abort();
+        housekeeping.abort_all();
         let _ = tokio::time::timeout(Duration::from_secs(1), pool.close()).await;
     };
     tokio::select! {
@@ -140,7 +152,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
-fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
+fn checks(pool: &Sessions, probe: Probe, progress: &Arc<Progress>, draining: &Arc<AtomicBool>) -> Checks {
     let (pool, draining, probe) = (pool.clone(), Arc::clone(draining), Arc::new(probe));
     let progress = Arc::clone(progress);
     let live: Check = Box::new(move || {
@@ -153,7 +165,12 @@ fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<
     });
     let postgres: Check = Box::new(move || {
         let pool = pool.clone();
-        async move { database::check(&pool).await.map_err(|error| error.to_string()) }.boxed()
+        async move {
+            let checked = tokio::time::timeout(PROBED_WITHIN, database::check(&pool)).await;
+            let silent = |_| format!("the database has not answered within {PROBED_WITHIN:?}");
+            checked.map_err(silent)?.map_err(|error| error.to_string())
+        }
+        .boxed()
     });
     let kafka: Check = Box::new(move || {
         let probe = Arc::clone(&probe);
@@ -165,29 +182,31 @@ fn checks(pool: &PgPool, probe: Probe, progress: &Arc<Progress>, draining: &Arc<
     }
 }
 
-/// What has to be done now and then.
-async fn housekeeping(pool: PgPool, keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
-    let mut refresh = tokio::time::interval(REFRESH_KEYS_EVERY);
-    let mut tidy = tokio::time::interval(TIDY_EVERY);
+/// Keeps the keys fresh, and the limiters small.
+async fn refresh(keys: Arc<KeySet>, guard: Arc<Guard>, addresses: Arc<Addresses>) {
+    let mut due = tokio::time::interval(REFRESH_KEYS_EVERY);
     loop {
-        tokio::select! {
-            _ = refresh.tick() => {
-                if let Err(error) = keys.refresh().await {
-                    tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
-                }
-                guard.principals.iter().for_each(Limiter::forget_idle);
-                addresses.limiter.iter().for_each(Limiter::forget_idle);
-            }
-            _ = tidy.tick() => {
-                match database::tidy(&pool).await {
-                    Ok(removed) => tracing::debug!(removed, "old rows were removed"),
-                    Err(error) => tracing::warn!(%error, "old rows could not be removed"),
-                }
-                match ledger::close(&pool).await {
-                    Ok(closed) => tracing::debug!(closed, "the books were looked at for closing"),
-                    Err(error) => tracing::warn!(%error, "the books could not be closed"),
-                }
-            }
+        due.tick().await;
+        if let Err(error) = keys.refresh().await {
+            tracing::warn!(%error, "the keys could not be refreshed; the old ones stay");
+        }
+        guard.principals.iter().for_each(Limiter::forget_idle);
+        addresses.limiter.iter().for_each(Limiter::forget_idle);
+    }
+}
+
+/// Removes what is old and closes the books, which may take minutes: nothing else waits for it.
+async fn tidy(pool: Sessions) {
+    let mut due = tokio::time::interval(TIDY_EVERY);
+    loop {
+        due.tick().await;
+        match database::tidy(&pool).await {
+            Ok(removed) => tracing::debug!(removed, "old rows were removed"),
+            Err(error) => tracing::warn!(%error, "old rows could not be removed"),
+        }
+        match ledger::close(&pool).await {
+            Ok(closed) => tracing::debug!(closed, "the books were looked at for closing"),
+            Err(error) => tracing::warn!(%error, "the books could not be closed"),
         }
     }
 }

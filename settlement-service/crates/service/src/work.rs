@@ -19,12 +19,19 @@ const POLL: Duration = Duration::from_millis(200);
 /// How long a loop rests after a failure.
 const REST: Duration = Duration::from_millis(500);
 
-/// Works until `stop`; `planned` wakes it after a commit of this process. Not more than `at_once` calls are taken up
-/// together: what waits for its turn at the gateway is better left to others. A round that was begun is ended.
-/// What failed is due again later.
+/// Works until `stop`; `planned` wakes it after a commit of this process. Not more than `at_once` calls are under way
+/// together: what waits for its turn at the gateway is better left to others. At `stop` those that are under way come to
+/// their end, and what follows from them is left due. What failed is due again later.
 pub async fn run(worker: Worker, planned: Arc<Notify>, at_once: usize, stop: CancellationToken) {
     let calls = u32::try_from((at_once / CALLERS).max(1)).unwrap_or(u32::MAX);
-    let callers = (0..CALLERS).map(|_| repeat(|| worker.make_calls(calls), &planned, &stop));
+    let more = || async {
+        tokio::select! {
+            () = planned.notified() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    };
+    let stops = || stop.is_cancelled();
+    let callers = (0..CALLERS).map(|_| repeat(|| worker.make_calls(calls, more, stops), &planned, &stop));
     // Nobody tells of time.
     let time = Notify::new();
     join!(repeat(|| worker.pass_time(DEADLINES), &time, &stop), join_all(callers));

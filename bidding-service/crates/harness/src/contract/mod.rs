@@ -91,6 +91,7 @@ pub async fn holds(store: &dyn AuctionStore, relay: &dyn Outbox) -> Result<(), S
     outbox::a_decision_that_tells_nothing_leaves_nothing(store, relay).await?;
     outbox::events_of_a_dropped_unit_of_work_never_wait(store, relay).await?;
     outbox::one_holder_has_the_lease_and_a_deposed_one_deletes_nothing(store, relay).await?;
+    outbox::a_lease_is_given_back_by_its_holder_only(relay).await?;
 
     // Halts stay in the store, and auctions that are open meanwhile have to follow them.
     halts::a_time_without_a_sign_of_life_becomes_one_halt(store).await?;

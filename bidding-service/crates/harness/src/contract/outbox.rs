@@ -54,7 +54,7 @@ pub(super) async fn events_wait_in_order_until_they_are_deleted(
     assert_eq!(store.events(id, 0, 10).await?.len(), 3, "readers keep what was published");
     relay.delete(epoch, &[records[0].id, records[1].id, records[2].id]).await?;
     assert_eq!(waiting(relay, id).await?, []);
-    relay.lease(holder, Duration::ZERO).await?;
+    relay.release(holder).await?;
     Ok(())
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn events_of_one_decision_wait_and_go_together(
     let left: Vec<_> = waiting(relay, id).await?.iter().map(|record| record.sequence).collect();
     assert_eq!(left, [4, 5]);
     relay.delete(epoch, &[ids[3]]).await?;
-    relay.lease(holder, Duration::ZERO).await?;
+    relay.release(holder).await?;
     Ok(())
 }
 
@@ -126,6 +126,24 @@ pub(super) async fn one_holder_has_the_lease_and_a_deposed_one_deletes_nothing(
     assert_eq!(waiting(relay, id).await?.len(), 1);
     relay.delete(later, &ids).await?;
     assert_eq!(waiting(relay, id).await?, []);
-    relay.lease(second, Duration::ZERO).await?;
+    relay.release(second).await?;
+    Ok(())
+}
+
+pub(super) async fn a_lease_is_given_back_by_its_holder_only(relay: &dyn Outbox) -> Result<(), StoreError> {
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+    let epoch = relay.lease(first, MINUTE).await?.expect("nobody has the lease");
+    relay.release(second).await?;
+    assert_eq!(relay.lease(second, MINUTE).await?, None, "another's is not given back");
+    relay.lease(first, Duration::ZERO).await?;
+    relay.release(second).await?;
+    assert_eq!(relay.lease(first, MINUTE).await?, Some(epoch), "one that has run out is not taken by giving it back");
+
+    relay.release(first).await?;
+    let later = relay.lease(second, MINUTE).await?.expect("it was given back");
+    assert!(later > epoch);
+    relay.release(first).await?;
+    assert_eq!(relay.lease(first, MINUTE).await?, None, "it is not the former holder's any more");
+    relay.release(second).await?;
     Ok(())
 }

@@ -39,6 +39,14 @@ impl Outbox for MemoryStore {
         call.done(Some(Epoch(lease.epoch)))
     }
 
+    async fn release(&self, holder: Uuid) -> Result<(), StoreError> {
+        let call = self.enter("release").await?;
+        if let Some((_, expires_at)) = self.committed().lease.held.as_mut().filter(|(same, _)| *same == holder) {
+            *expires_at = DateTime::<Utc>::MIN_UTC;
+        }
+        call.done(())
+    }
+
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {
         let call = self.enter("batch").await?;
         let mut records = self.committed().outbox.clone();

@@ -36,7 +36,7 @@ use self::models::Models;
 use self::play::{Company, Stage, Until, play};
 use self::report::{Due, Report, Sales, Setting};
 pub use self::yardstick::clean;
-use super::client::Target;
+use super::client::{Protocol, Target};
 use super::seed::{self, connect};
 use super::{Bench, memory, print};
 use crate::cli::SagasArgs;
@@ -78,7 +78,8 @@ impl<'a> Sagas<'a> {
         let due = lots.split_off(args.settlements as usize);
         let cast = Cast::sign(DevKey::load(bench.data_dir)?, run, args.seller_count(), lots.len()).await?;
         let own = [endpoints.settlement.clone()];
-        let target = Target::all(&own, &endpoints.ca_file)?.pop().context("settlement has no address")?;
+        let targets = Target::all(&own, &endpoints.ca_file, Protocol::Http1)?;
+        let target = targets.into_iter().next().context("settlement has no address")?;
         let company = Company { target, cast: Arc::new(cast), connections: args.connections.into(), run: run.clone() };
         let models = Models::sell(bench, &models).await?;
         let connection = connect(endpoints, Service::Settlement).await?;

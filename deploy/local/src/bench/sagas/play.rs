@@ -12,19 +12,17 @@ use hyper::header::HeaderValue;
 use kafka_protocol::records::Record;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::cast::{Cast, Person};
 use super::floor::{Act, Floor, Told, Turn};
-use crate::bench::client::{Connection, Post, Target};
+use crate::bench::client::{Connection, Post, Request, Target};
 use crate::bench::on_one_thread;
 use crate::kafka::reader::Reader;
 
 /// Connections that are opened at the same time.
 const OPENING: usize = 32;
-/// An answer that takes longer is not awaited.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// After an answer that says later, and how long a request is repeated.
 const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -163,10 +161,11 @@ async fn work(house: Arc<House>, mut connection: Connection) {
 /// Sends a request, over new connections and with the same key as often as it takes.
 async fn take(house: &House, connection: &mut Connection, turn: Turn) {
     let Ok(post) = post(&house.company, turn) else { return house.floor().fault("a request that cannot be made") };
+    let request = Request::Post(post);
     let sent = Instant::now();
     house.floor().sent(turn, sent);
     loop {
-        match attempt(&house.company, connection, &post).await {
+        match attempt(&house.company, connection, &request).await {
             Ok(()) => return house.floor().answered(turn.act, sent, Instant::now()),
             Err(kind) => house.floor().fault(&kind),
         }
@@ -177,22 +176,10 @@ async fn take(house: &House, connection: &mut Connection, turn: Turn) {
     }
 }
 
-async fn attempt(company: &Company, connection: &mut Connection, post: &Post) -> Result<(), String> {
-    if connection.is_closed() {
-        *connection = company.target.connect().await.map_err(|_| "no connection")?;
-    }
-    match timeout(ANSWERS_WITHIN, connection.post(post)).await {
-        Ok(Ok(reply)) if matches!(reply.status, StatusCode::OK | StatusCode::ACCEPTED) => Ok(()),
-        Ok(Ok(reply)) => Err(format!("status {}", reply.status.as_u16())),
-        Ok(Err(_)) => {
-            connection.close();
-            Err("lost connection".to_owned())
-        }
-        Err(_) => {
-            // The answer may still come; nobody must take it for the next one's.
-            connection.close();
-            Err("no answer in time".to_owned())
-        }
+async fn attempt(company: &Company, connection: &mut Connection, request: &Request) -> Result<(), String> {
+    match company.target.attempt(connection, request).await?.status {
+        StatusCode::OK | StatusCode::ACCEPTED => Ok(()),
+        status => Err(format!("status {}", status.as_u16())),
     }
 }
 

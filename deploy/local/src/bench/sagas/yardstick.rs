@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
@@ -15,11 +15,10 @@ use super::shapes::Saga;
 use super::steps::{AFTER_SHIPPING, STEPS, step};
 use super::unit::add_shipped;
 use crate::bench::on_one_thread;
+use crate::bench::yardstick::{CLIENTS, best, ensure_durable};
 use crate::console::Console;
 
 const TABLES: &str = include_str!("yardstick.sql");
-/// Numbers of clients that are tried.
-const CLIENTS: [usize; 4] = [8, 16, 32, 64];
 /// Sagas that go from the inspection's end to their own.
 const SHIPPED: usize = 4_000;
 /// Shipped sagas of one statement.
@@ -45,10 +44,7 @@ pub struct Yardstick {
 /// Measures in the database at `url`, `each` for every number of clients.
 pub async fn measure(url: &str, each: Duration, console: &Console) -> Result<Yardstick> {
     let mut connection = PgConnection::connect(url).await.context("cannot open the database of settlement")?;
-    for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
-        let value: String = sqlx::query_scalar(&format!("SHOW {setting}")).fetch_one(&mut connection).await?;
-        ensure!(value == "on", "`{setting}` of this PostgreSQL is `{value}`: only durable sagas are compared");
-    }
+    ensure_durable(&mut connection).await?;
     drop_tables(&mut connection).await?;
     let measured = measured(&mut connection, url, each, console).await;
     drop_tables(&mut connection).await?;
@@ -89,10 +85,6 @@ async fn measured(connection: &mut PgConnection, url: &str, each: Duration, cons
         commits_per_due_saga: STEPS - AFTER_SHIPPING,
         due_sagas_per_s,
     })
-}
-
-fn best(tried: &[(usize, f64)]) -> (usize, f64) {
-    tried.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default()
 }
 
 /// Sessions with every statement prepared and every catalogue cached: each has run a saga.
@@ -183,11 +175,6 @@ async fn due(url: &str, clients: usize, sagas: Vec<Saga>) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_best_number_of_clients_counts() {
-        assert_eq!(best(&[(8, 200.0), (16, 290.5), (32, 280.0)]), (16, 290.5));
-    }
 
     #[test]
     fn the_tables_are_the_services_own_without_what_would_slow_them_down() {

@@ -40,7 +40,7 @@ pub const fn waiting(settlement: &Settlement) -> Option<(Money, DateTime<Utc>)> 
 /// Pays what waits for one seller in one currency, if it is time by the rules; else it is looked at again when it is.
 /// What is more than [`MAX_ITEMS`] settlements, or than money can be, waits for the payout after this one.
 #[must_use]
-pub fn gather(id: PayoutId, owed: Vec<Settlement>, rules: &PayoutRules, now: DateTime<Utc>) -> PayoutChange {
+pub fn gather(owed: Vec<Settlement>, rules: &PayoutRules, now: DateTime<Utc>) -> PayoutChange {
     let mut due: Vec<(Settlement, Money, DateTime<Utc>)> = Vec::new();
     let mut sum: Option<Money> = None;
     for settlement in owed.into_iter().take(MAX_ITEMS as usize) {
@@ -55,16 +55,27 @@ pub fn gather(id: PayoutId, owed: Vec<Settlement>, rules: &PayoutRules, now: Dat
     let due_at = rules.due_at(sum, since);
     let seller = due[0].0.seller_id().clone();
     let items = due.iter().map(|(settlement, amount, _)| Item { settlement_id: settlement.id(), amount: *amount });
-    let made = if due_at <= now { Payout::make(id, seller, items.collect(), now) } else { None };
-    let next = made.as_ref().map_or(Owed::Waiting { due_at }, |_| Owed::Within { payout_id: id });
-    let moved = due.into_iter().map(|(settlement, ..)| {
+    let made = if due_at <= now { Payout::make(id_of(&due), seller, items.collect(), now) } else { None };
+    let next = made.as_ref().map_or(Owed::Waiting { due_at }, |(payout, _)| Owed::Within { payout_id: payout.id() });
+    let moved = due.into_iter().map(|(mut settlement, ..)| {
         let stays = settlement.clone();
+        if matches!(next, Owed::Within { .. }) {
+            settlement.count_attempt(Operation::PayOut);
+        }
         let run = Run::of(settlement, now).moved(|settlement| settlement.owed(next));
         run.map_or_else(|error| stuck(stays, None, &error, now), Change::from)
     });
     let settlements = moved.collect();
     let (payout, call) = made.unzip();
     PayoutChange { payout, calls: call.into_iter().collect(), transactions: Vec::new(), settlements }
+}
+
+/// In the order of the settlements, whoever found them.
+fn id_of(due: &[(Settlement, Money, DateTime<Utc>)]) -> PayoutId {
+    let number = |settlement: &Settlement| settlement.attempts(Operation::PayOut) + 1;
+    let mut items: Vec<_> = due.iter().map(|(settlement, ..)| (settlement.id(), number(settlement))).collect();
+    items.sort_unstable();
+    PayoutId::of(&items)
 }
 
 /// What came of a contact with the gateway about a payout; its settlements are those of its items. An echo of a call that

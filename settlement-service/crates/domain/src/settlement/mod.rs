@@ -66,6 +66,8 @@ pub struct Sale {
     pub price: Money,
     /// What was sold.
     pub lot: Lot,
+    /// When the auction closed.
+    pub closed_at: DateTime<Utc>,
 }
 
 /// A sale that cannot be settled.
@@ -119,7 +121,7 @@ impl Settlement {
         let mut settlement = Self {
             id,
             auction_id: sale.auction_id,
-            succession: Succession::of(sale.lot, &sale.buyer_id),
+            succession: Succession::of(sale.lot, &sale.buyer_id, sale.closed_at),
             seller_id: sale.seller_id,
             buyer_id: sale.buyer_id,
             quote: fees.quote(sale.price, now)?,

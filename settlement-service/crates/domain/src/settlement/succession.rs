@@ -67,8 +67,6 @@ pub enum Lot {
     Whole {
         /// How long a contender may think, if the seller opted in to second chances.
         second_chance: Option<OfferDays>,
-        /// When the auction closed.
-        closed_at: DateTime<Utc>,
     },
     /// Some of many equal units: neither offered to contenders nor listed again.
     Units,
@@ -101,11 +99,11 @@ pub enum Succession {
 }
 
 impl Succession {
-    pub(super) fn of(lot: Lot, winner: &UserId) -> Self {
+    pub(super) fn of(lot: Lot, winner: &UserId, closed_at: DateTime<Utc>) -> Self {
         match lot {
             Lot::Units => Self::Nothing,
-            Lot::Whole { second_chance: None, .. } => Self::Relist,
-            Lot::Whole { second_chance: Some(offer_days), closed_at } => Self::NextContender(Chance {
+            Lot::Whole { second_chance: None } => Self::Relist,
+            Lot::Whole { second_chance: Some(offer_days) } => Self::NextContender(Chance {
                 offer_days,
                 until: closed_at + TimeDelta::days(CHANCE_DAYS),
                 excluded: vec![winner.clone()],

@@ -15,6 +15,7 @@ const MANY: u32 = 10_000;
 pub async fn all(store: &dyn SettlementStore, outbox: &dyn Outbox) {
     events_come_out_numbered_and_in_order_once_committed(store, outbox).await;
     one_relay_at_a_time_deletes(store, outbox).await;
+    a_lease_is_given_back_by_its_holder_only(outbox).await;
 }
 
 async fn records_of(outbox: &dyn Outbox, id: SettlementId) -> Vec<OutboxRecord> {
@@ -69,5 +70,26 @@ pub async fn one_relay_at_a_time_deletes(store: &dyn SettlementStore, outbox: &d
     assert!(outbox.delete(taken, &[id]).await.unwrap());
     assert!(records_of(outbox, settlement.id()).await.is_empty());
     // Leaves the lease to whoever comes next.
-    assert_eq!(outbox.acquire_lease(second.as_str(), Duration::ZERO).await.unwrap(), Some(taken));
+    outbox.release_lease(second.as_str()).await.unwrap();
+}
+
+/// Nobody else's is touched, not even one that has run out.
+pub async fn a_lease_is_given_back_by_its_holder_only(outbox: &dyn Outbox) {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let (first, second) = (somebody("relay"), somebody("relay"));
+    let (first, second) = (first.as_str(), second.as_str());
+    let held = outbox.acquire_lease(first, MINUTE).await.unwrap().expect("the lease is free");
+    outbox.release_lease(second).await.unwrap();
+    assert_eq!(outbox.acquire_lease(second, MINUTE).await.unwrap(), None, "another's is not given back");
+    outbox.acquire_lease(first, Duration::ZERO).await.unwrap();
+    outbox.release_lease(second).await.unwrap();
+    let again = outbox.acquire_lease(first, MINUTE).await.unwrap();
+    assert_eq!(again, Some(held), "one that has run out is not taken by giving it back");
+
+    outbox.release_lease(first).await.unwrap();
+    let taken = outbox.acquire_lease(second, MINUTE).await.unwrap().expect("it was given back");
+    assert!(taken > held);
+    outbox.release_lease(first).await.unwrap();
+    assert_eq!(outbox.acquire_lease(first, MINUTE).await.unwrap(), None, "it is not the former holder's any more");
+    outbox.release_lease(second).await.unwrap();
 }

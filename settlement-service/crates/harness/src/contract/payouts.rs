@@ -28,7 +28,7 @@ pub fn received(seller: &UserId, at: DateTime<Utc>) -> Settlement {
 /// All of it is paid at once.
 #[must_use]
 pub fn gathered(settlements: Vec<Settlement>, at: DateTime<Utc>) -> PayoutChange {
-    saga::gather(Uuid::now_v7().into(), settlements, &PayoutRules::default(), at)
+    saga::gather(settlements, &PayoutRules::default(), at)
 }
 
 /// Stores a payout of settlements that are stored.

@@ -128,7 +128,7 @@ pub async fn an_early_word_is_kept_once_and_only_if_committed(store: &dyn Settle
 pub async fn a_settlement_off_the_good_path_is_read_as_it_was(store: &dyn SettlementStore) {
     let now = now(store).await;
     let second_chance = Some(OfferDays::default());
-    let (sale, _) = begun_of(Lot::Whole { second_chance, closed_at: now }, now - TimeDelta::hours(1));
+    let (sale, _) = begun_of(Lot::Whole { second_chance }, now - TimeDelta::hours(1));
     stored(store, &sale, &[]).await;
     let asker = saga::deadline(sale, now).settlement;
     let offered =

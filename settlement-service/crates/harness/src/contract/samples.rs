@@ -20,6 +20,7 @@ pub fn begun_of(lot: Lot, now: DateTime<Utc>) -> (Settlement, SettlementEvent) {
         buyer_id: somebody("buyer"),
         price: Money::new(12_050, "USD".parse().unwrap()).unwrap(),
         lot,
+        closed_at: now,
     };
     let terms = Terms { payment_due_s: 60, ..crate::terms() };
     Settlement::start(Uuid::now_v7().into(), sale, terms, &crate::fees(), now).unwrap()

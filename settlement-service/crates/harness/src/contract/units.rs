@@ -2,7 +2,8 @@
 
 use futures::poll;
 use serde_json::json;
-use settlement_ports::{Claim, Inserted, Receipt, RequestKey, Seen, SettlementStore};
+use settlement_domain::Settlement;
+use settlement_ports::{Claim, Free, Inserted, Receipt, RequestKey, Seen, SettlementStore};
 use uuid::Uuid;
 
 use super::{
@@ -16,6 +17,7 @@ pub async fn all(store: &dyn SettlementStore) {
     a_settlement_is_unique_by_auction_and_buyer(store).await;
     a_saved_settlement_is_read_as_it_was(store).await;
     a_lock_is_waited_for_and_then_shows_what_was_committed(store).await;
+    what_is_free_is_locked_and_what_is_held_is_told_and_not_waited_for(store).await;
     a_key_is_answered_once_and_replayed_after(store).await;
     a_key_belongs_to_its_principal_and_request(store).await;
     a_claim_that_was_dropped_was_never_made(store).await;
@@ -48,7 +50,7 @@ pub async fn a_settlement_is_unique_by_auction_and_buyer(store: &dyn SettlementS
     stored(store, &first, &[]).await;
     let mut value = serde_json::to_value(&first).unwrap();
     value["id"] = json!(Uuid::now_v7());
-    let again: settlement_domain::Settlement = serde_json::from_value(value).unwrap();
+    let again: Settlement = serde_json::from_value(value).unwrap();
     let mut tx = store.begin().await.unwrap();
     assert_eq!(tx.insert(&again).await.unwrap(), Inserted::Exists);
     tx.commit().await.unwrap();
@@ -83,6 +85,29 @@ pub async fn a_lock_is_waited_for_and_then_shows_what_was_committed(store: &dyn 
     first.commit().await.unwrap();
     let locked = waiting.await.unwrap().unwrap();
     assert_eq!(locked.aggregate, change.settlement);
+}
+
+/// In id order, and it stays locked; what is not there is neither.
+pub async fn what_is_free_is_locked_and_what_is_held_is_told_and_not_waited_for(store: &dyn SettlementStore) {
+    let began = now(store).await;
+    let mut all = [(); 3].map(|()| begun(began).0);
+    all.sort_by_key(Settlement::id);
+    for settlement in &all {
+        stored(store, settlement, &[]).await;
+    }
+    let [first, held, last] = all;
+    let mut holder = store.begin().await.unwrap();
+    holder.lock(held.id()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    let nobodys = Uuid::now_v7().into();
+    let free = tx.lock_free(&[last.id(), held.id(), nobodys, first.id()]).await.unwrap();
+    assert_eq!(free.held, [held.id()]);
+    assert!(free.locked.iter().all(|locked| locked.now >= began));
+    assert_eq!(free.locked.into_iter().map(|locked| locked.aggregate).collect::<Vec<_>>(), [first.clone(), last]);
+    let mut other = store.begin().await.unwrap();
+    assert_eq!(other.lock_free(&[first.id()]).await.unwrap(), Free { locked: Vec::new(), held: vec![first.id()] });
+    drop((holder, tx, other));
+    soon(async || store.begin().await.unwrap().lock_free(&[held.id()]).await.unwrap().held.is_empty()).await;
 }
 
 /// In later units of work.
@@ -162,7 +187,7 @@ pub async fn of_settlements_that_are_added_together_each_buyer_of_an_auction_has
     let now = now(store).await;
     let (there, added) = (begun(now).0, begun(now).0);
     stored(store, &there, &[]).await;
-    let again = |of: &settlement_domain::Settlement| -> settlement_domain::Settlement {
+    let again = |of: &Settlement| -> Settlement {
         let mut value = serde_json::to_value(of).unwrap();
         value["id"] = json!(Uuid::now_v7());
         serde_json::from_value(value).unwrap()

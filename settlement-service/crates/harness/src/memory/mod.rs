@@ -38,6 +38,8 @@ pub struct MemoryStore {
     clock: HandClock,
     faults: Faults,
     committed: Arc<Mutex<Tables>>,
+    /// Whoever begins a unit of work passes here.
+    gate: Arc<AsyncMutex<()>>,
     locks: Arc<Mutex<HashMap<LockKey, Arc<AsyncMutex<()>>>>>,
 }
 
@@ -46,6 +48,15 @@ impl MemoryStore {
     #[must_use]
     pub fn new(clock: HandClock, faults: Faults) -> Self {
         Self { clock, faults, ..Self::default() }
+    }
+
+    /// Until what it gives is dropped, nobody begins a unit of work: what comes meanwhile gathers.
+    pub async fn closed(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.gate).lock_owned().await
+    }
+
+    async fn pass_the_gate(&self) {
+        drop(self.gate.lock().await);
     }
 
     fn committed(&self) -> MutexGuard<'_, Tables> {

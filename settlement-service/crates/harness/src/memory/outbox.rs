@@ -17,12 +17,20 @@ impl Outbox for MemoryStore {
         if !free && relay.holder != holder {
             return Ok(None);
         }
-        if free || relay.holder != holder {
+        if relay.holder != holder {
             relay.epoch += 1;
             holder.clone_into(&mut relay.holder);
         }
         relay.until = Some(now + ttl);
         Ok(Some(Epoch(relay.epoch)))
+    }
+
+    async fn release_lease(&self, holder: &str) -> Result<(), StoreError> {
+        let relay = &mut self.committed().relay;
+        if relay.holder == holder {
+            relay.until = None;
+        }
+        Ok(())
     }
 
     async fn batch(&self, limit: u32) -> Result<Vec<OutboxRecord>, StoreError> {

@@ -16,6 +16,7 @@ use super::tx::MemoryTx;
 #[async_trait]
 impl SettlementStore for MemoryStore {
     async fn begin(&self) -> Result<Box<dyn SettlementTx>, StoreError> {
+        self.pass_the_gate().await;
         let entered = self.faults.enter("store.begin")?;
         entered.done()?;
         Ok(Box::new(MemoryTx::new(self.clone())))

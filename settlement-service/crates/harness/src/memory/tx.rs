@@ -14,8 +14,8 @@ use settlement_domain::{
     StandingEvent, Subject, UserId,
 };
 use settlement_ports::{
-    Claim, Early, Inserted, Locked, OutboxRecord, PendingCall, PendingPayout, Receipt, RequestKey, Seen, SettlementTx,
-    StoreError, WholePayout,
+    Claim, Early, Free, Inserted, Locked, OutboxRecord, PendingCall, PendingPayout, Receipt, RequestKey, Seen,
+    SettlementTx, StoreError, WholePayout,
 };
 use uuid::Uuid;
 
@@ -152,6 +152,20 @@ impl SettlementTx for MemoryTx {
         let locked = locked.map(|aggregate| Locked { aggregate, now }).collect();
         self.done(entered)?;
         Ok(locked)
+    }
+
+    async fn lock_free(&mut self, ids: &[SettlementId]) -> Result<Free, StoreError> {
+        let entered = self.enter("tx.lock_free")?;
+        let (now, mut free) = (self.store.clock.now(), Free::default());
+        for id in ids.iter().collect::<BTreeSet<_>>() {
+            if self.try_hold(LockKey::Settlement(*id)) {
+                free.locked.extend(self.settlement(*id).map(|aggregate| Locked { aggregate, now }));
+            } else {
+                free.held.extend(self.settlement(*id).map(|held| held.id()));
+            }
+        }
+        self.done(entered)?;
+        Ok(free)
     }
 
     async fn lock_due_timers(&mut self, limit: u32) -> Result<Vec<Locked<Settlement>>, StoreError> {

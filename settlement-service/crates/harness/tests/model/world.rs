@@ -111,7 +111,8 @@ impl World {
             seller_id: "seller".parse().unwrap(),
             buyer_id: "buyer".parse().unwrap(),
             price: usd(price),
-            lot: Lot::Whole { second_chance, closed_at: now },
+            lot: Lot::Whole { second_chance },
+            closed_at: now,
         };
         let fees = Schedules::only_commission(commission_bps.try_into().unwrap());
         let id = Uuid::from_u128(2).into();
@@ -162,9 +163,8 @@ impl World {
     /// The worker makes the payout as soon as the seller is owed something.
     fn pay_out(&mut self) {
         if saga::waiting(&self.settlement).is_some() {
-            let id = Uuid::from_u128(1_000 + self.history.len() as u128).into();
             let owed = vec![self.settlement.clone()];
-            self.take_payout(saga::gather(id, owed, &PayoutRules::default(), self.now));
+            self.take_payout(saga::gather(owed, &PayoutRules::default(), self.now));
         }
     }
 

@@ -3,9 +3,11 @@
 use std::{sync::LazyLock, time::Duration};
 
 use prometheus::{IntGauge, register_int_gauge};
-use settlement_adapter_postgres::reconciliation::{self, Last};
+use settlement_adapter_postgres::{
+    reconciliation::{self, Last},
+    session::Sessions,
+};
 use settlement_application::{Reconciliation, Report};
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 /// So often it is looked whose turn it is, and what the last one came to, at most.
@@ -25,7 +27,7 @@ static LAST_SUCCESS: LazyLock<IntGauge> = LazyLock::new(|| {
 });
 
 /// Reconciles every so often until `stop`; never, if that is zero.
-pub async fn run(reconciliation: Reconciliation, pool: PgPool, every: Duration, stop: CancellationToken) {
+pub async fn run(reconciliation: Reconciliation, pool: Sessions, every: Duration, stop: CancellationToken) {
     if every.is_zero() {
         return stop.cancelled().await;
     }
@@ -42,7 +44,7 @@ pub async fn run(reconciliation: Reconciliation, pool: PgPool, every: Duration, 
     stop.run_until_cancelled(looking).await;
 }
 
-async fn look(reconciliation: &Reconciliation, pool: &PgPool, every: Duration) -> anyhow::Result<()> {
+async fn look(reconciliation: &Reconciliation, pool: &Sessions, every: Duration) -> anyhow::Result<()> {
     if reconciliation::claim(pool, every).await? {
         let report = reconciliation.run(None).await?;
         tell(&report);

@@ -49,12 +49,12 @@ impl Story {
     /// A lot whose seller opted in to second chances.
     fn with_contenders() -> Self {
         let second_chance = Some(OfferDays::try_from(5).unwrap());
-        Self::of_lot(12_050, 1_000, Lot::Whole { second_chance, closed_at: DateTime::UNIX_EPOCH })
+        Self::of_lot(12_050, 1_000, Lot::Whole { second_chance })
     }
 
     /// A lot whose seller did not.
     fn without_contenders() -> Self {
-        Self::of_lot(12_050, 1_000, Lot::Whole { second_chance: None, closed_at: DateTime::UNIX_EPOCH })
+        Self::of_lot(12_050, 1_000, Lot::Whole { second_chance: None })
     }
 
     fn of_lot(price: i64, commission: u16, lot: Lot) -> Self {
@@ -65,6 +65,7 @@ impl Story {
             buyer_id: "buyer".parse().unwrap(),
             price: usd(price),
             lot,
+            closed_at: now,
         };
         let terms =
             Terms { payment_due_s: 4 * DAY_S, ship_due_s: 7 * DAY_S, inspection_s: 3 * DAY_S, offer_day_s: DAY_S };
@@ -105,8 +106,7 @@ impl Story {
     fn paid_out(self) -> Self {
         match waiting(&self.settlement) {
             Some(_) => {
-                let id = uuid::Uuid::from_u128(77).into();
-                let change = gather(id, vec![self.settlement.clone()], &PayoutRules::default(), self.now);
+                let change = gather(vec![self.settlement.clone()], &PayoutRules::default(), self.now);
                 self.take_payout(change)
             }
             None => self,

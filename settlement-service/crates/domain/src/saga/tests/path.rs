@@ -262,6 +262,7 @@ fn a_sale_for_nothing_or_to_oneself_does_not_start() {
         buyer_id: "buyer".parse().unwrap(),
         price: usd(price),
         lot: Lot::Units,
+        closed_at: DateTime::UNIX_EPOCH,
     };
     let start = |sale| {
         let terms = Story::new().settlement.terms();

@@ -22,7 +22,7 @@ fn rules(minimum: i64, collect_s: u32) -> PayoutRules {
 }
 
 fn gathered(owed: Vec<Settlement>, rules: &PayoutRules, now: DateTime<Utc>) -> PayoutChange {
-    gather(uuid::Uuid::from_u128(77).into(), owed, rules, now)
+    gather(owed, rules, now)
 }
 
 fn settlements(change: &PayoutChange) -> Vec<Settlement> {
@@ -53,7 +53,7 @@ fn one_call_and_one_entry_pay_for_all_that_waits() {
     assert_eq!(TrialBalance::of(&paid.transactions).balance(AccountKind::SellerPayable, usd), 2_700);
     for change in &paid.settlements {
         assert_eq!(change.settlement.status(), Status::Completed);
-        assert_eq!(change.settlement.payout_id(), Some(uuid::Uuid::from_u128(77).into()));
+        assert_eq!(change.settlement.payout_id(), Some(paid.payout.as_ref().unwrap().id()));
         assert_eq!(change.events.last().unwrap().what.name(), "completed");
     }
 }
@@ -109,6 +109,21 @@ fn a_payout_refused_for_good_parks_all_of_its_settlements_and_the_seller_is_stil
     assert!(matches!(change.payout.as_ref().unwrap().state(), PayoutState::Refused { .. }));
     let parked = settlements(&change);
     assert!(parked.len() == 2 && parked.iter().all(|one| one.status() == Status::NeedsOperator));
+}
+
+#[test]
+fn the_same_settlements_are_paid_by_the_same_call_and_after_a_refusal_for_good_by_another() {
+    let owed = || vec![received(1, 1_000), received(2, 2_000)];
+    let key = |change: &PayoutChange| change.calls[0].key();
+    let first = gathered(owed(), &PayoutRules::default(), at(0));
+    let forgotten = gathered(owed().into_iter().rev().collect(), &PayoutRules::default(), at(7));
+    assert_eq!(key(&first), key(&forgotten), "a seller is not paid again by who has forgotten the first time");
+
+    let others = gathered(vec![received(1, 1_000)], &PayoutRules::default(), at(0));
+    assert_ne!(key(&first), key(&others), "of other settlements it is another payout");
+    let waits = |change: &Change| change.settlement.clone().owed(Owed::Waiting { due_at: at(0) }).unwrap();
+    let again = gathered(first.settlements.iter().map(waits).collect(), &PayoutRules::default(), at(0));
+    assert_ne!(key(&first), key(&again));
 }
 
 #[test]
