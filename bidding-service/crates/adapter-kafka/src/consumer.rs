@@ -19,6 +19,7 @@ use futures::{FutureExt, future::join_all};
 use rdkafka::{
     ClientContext, Message, Statistics,
     consumer::{Consumer, ConsumerContext, StreamConsumer},
+    error::KafkaError,
     message::BorrowedMessage,
 };
 use tokio::time::Instant;
@@ -150,8 +151,17 @@ async fn take(
 ) -> Result<(), String> {
     loop {
         let first = tokio::select! {
-            message = consumer.recv() => message.map_err(|error| error.to_string())?,
+            message = consumer.recv() => message,
             () = stop.cancelled() => return Ok(()),
+        };
+        let first = match first {
+            Ok(message) => message,
+            Err(KafkaError::MessageConsumptionFatal(code)) => return Err(code.to_string()),
+            Err(error) => {
+                // Brokers are away, for example. The client goes on by itself, in its place in the group.
+                tracing::debug!(%error, "events are waited for");
+                continue;
+            }
         };
         let mut batch = BTreeMap::<(String, i32), Vec<BorrowedMessage>>::new();
         let mut next = Some(first);

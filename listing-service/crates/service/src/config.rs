@@ -166,9 +166,9 @@ impl Env {
         Some(place)
     }
 
-    /// What is logged.
+    /// What is logged. librdkafka's own lines tell what the crate above it would tell once more.
     fn log_filter(&mut self, name: &str) -> String {
-        let filter = self.optional(name).unwrap_or_else(|| "info".into());
+        let filter = self.optional(name).unwrap_or_else(|| "info,rdkafka::client=off".into());
         if let Err(error) = EnvFilter::try_new(&filter) {
             self.fault(name, format!("is {filter:?}, and must be a log filter like info,sqlx=warn: {error}"));
         }
