@@ -120,8 +120,13 @@ pub async fn run(
 }
 
 fn subscribe(config: &KafkaConfig, progress: Arc<Progress>) -> Result<StreamConsumer<Context>, KafkaFault> {
-    let consumer: StreamConsumer<Context> = config
-        .client("consumer")
+    let mut client = config.client("consumer");
+    if let Some(instance) = &config.instance {
+        // Whoever comes back under its name takes its place at once (KIP-345). Without one it is somebody new, and waits
+        // until the session of whom it was has run out.
+        client.set("group.instance.id", instance);
+    }
+    let consumer: StreamConsumer<Context> = client
         .set("group.id", SERVICE)
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.offset.store", "false")

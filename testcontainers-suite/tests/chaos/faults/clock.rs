@@ -93,9 +93,9 @@ async fn library(stage: &Stage) -> Result<PathBuf> {
     let (source, library) = (place.join("clock.c"), place.join("clock.so"));
     fs::write(&source, LIBRARY)?;
     let compiler = env::var_os(COMPILER).unwrap_or_else(|| OsString::from("cc"));
-    let compiled = Command::new(&compiler).args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source).output();
-    let compiled = compiled.await.with_context(|| format!("there is no compiler {}", compiler.display()))?;
-    ensure!(compiled.status.success(), "clock.c: {}", String::from_utf8_lossy(&compiled.stderr));
+    let made = Command::new(&compiler).args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source).output();
+    let made = made.await.with_context(|| format!("there is no compiler {}", compiler.display()))?;
+    ensure!(made.status.success(), "clock.c: {}", String::from_utf8_lossy(&made.stderr));
     fs::set_permissions(&library, fs::Permissions::from_mode(0o755))?;
     Ok(library)
 }
