@@ -66,6 +66,7 @@ impl Reader {
         let consumer: BaseConsumer = client(endpoints, party)
             .set("group.id", format!("{}-suite", party.name()))
             .set("enable.auto.commit", "false")
+            .set("fetch.wait.max.ms", "100")
             .create()?;
         let metadata = patiently(|| consumer.fetch_metadata(Some(topic), ANSWERS_WITHIN))?;
         let partitions = metadata.topics().first().context("the topic is missing")?.partitions();
@@ -87,11 +88,17 @@ impl Reader {
         Ok(Some(message))
     }
 
-    /// Takes note of where the topic ends now.
+    /// Takes note of where the topic ends now. Of all partitions at once: on its connection a question waits until the broker
+    /// has answered the fetch before it.
     pub fn mark_end(&mut self) -> Result<()> {
+        let mut partitions = TopicPartitionList::new();
         for &partition in self.positions.keys() {
-            let (_, high) = patiently(|| self.consumer.fetch_watermarks(&self.topic, partition, ANSWERS_WITHIN))?;
-            self.ends.insert(partition, high);
+            partitions.add_partition_offset(&self.topic, partition, Offset::End)?;
+        }
+        for end in patiently(|| self.consumer.offsets_for_times(partitions.clone(), ANSWERS_WITHIN))?.elements() {
+            end.error()?;
+            let offset = end.offset().to_raw().filter(|offset| *offset >= 0);
+            self.ends.insert(end.partition(), offset.context("a topic that has no end")?);
         }
         Ok(())
     }

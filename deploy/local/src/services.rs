@@ -71,6 +71,7 @@ impl Wiring {
             .env("OUTCRY_KAFKA_CA_FILE", &self.kafka_ca)
             .env("OUTCRY_KAFKA_CERT_FILE", cert)
             .env("OUTCRY_KAFKA_KEY_FILE", key)
+            .env("OUTCRY_INSTANCE", format!("{}-1", service.name()))
             .env("OUTCRY_JWT_ISSUER", ISSUER)
             .env("OUTCRY_JWT_AUDIENCE", AUDIENCE)
             .env("OUTCRY_JWKS", self.data_dir.jwks_file());

@@ -70,10 +70,12 @@ impl Connection<'_> {
                 // Each side ends for itself; what breaks ends both.
                 tokio::try_join!(there, back).map_or(End::Broken, |_| End::Closed)
             };
+            // What a connection's end takes with it does not pass, even if it clears up at the same moment.
             tokio::select! {
-                end = pumps => Fate::Pumped(end),
+                biased;
                 () = self.until(|weather| weather.reset) => Fate::Reset,
                 () = self.until(|weather| weather.forgotten) => Fate::Forgotten,
+                end = pumps => Fate::Pumped(end),
             }
         };
         match fate {

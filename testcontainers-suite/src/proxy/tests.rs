@@ -101,6 +101,20 @@ async fn a_cut_holds_one_way_back_until_it_heals() {
 }
 
 #[tokio::test]
+async fn what_a_cut_holds_is_lost_with_its_connection_even_if_it_clears_up_at_once() {
+    for _ in 0..20 {
+        let Line { proxy, mut client, mut server, .. } = Line::new().await;
+        proxy.cut(Way::ToServer);
+        says(&mut client, "lost").await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        drop(client);
+        proxy.reset();
+        proxy.heal();
+        is_reset(&mut server).await;
+    }
+}
+
+#[tokio::test]
 async fn a_cut_hides_the_end_of_a_connection() {
     let Line { proxy, client, mut server, .. } = Line::new().await;
     proxy.cut(Way::ToServer);

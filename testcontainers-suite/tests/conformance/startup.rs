@@ -106,6 +106,7 @@ async fn every_fault_of_the_configuration_is_told_at_once(world: Arc<World>, ser
         ("OUTCRY_ADMIN_ADDR", "127.0.0.1"),
         ("OUTCRY_TLS_CERT_FILE", "/nowhere/cert.pem"),
         ("OUTCRY_KAFKA_KEY_FILE", "/nowhere/key.pem"),
+        ("OUTCRY_INSTANCE", "the first of us"),
         ("OUTCRY_DATABASE_MAX_CONNECTIONS", "1000"),
         ("OUTCRY_JWKS", "http://plain.example/jwks.json"),
         ("OUTCRY_RATE_PRINCIPAL_PER_S", "many"),

@@ -24,7 +24,7 @@ const BATCH: u32 = 2_000;
 /// Without a wake-up the outbox is looked at so often: for commits of other instances.
 const POLL: Duration = Duration::from_millis(100);
 /// A relay that is gone is replaced after this long.
-const LEASE: Duration = Duration::from_secs(10);
+const LEASE: Duration = Duration::from_secs(5);
 /// A lease is renewed when it has been held for so long: not in each round, because that is a write.
 const RENEW: Duration = Duration::from_secs(3);
 /// How long a relay rests after a failure.

@@ -54,6 +54,7 @@ fn config(service: &str) -> Result<KafkaConfig> {
         ca_file: directory.join("ca.pem"),
         cert_file: directory.join(format!("{service}.pem")),
         key_file: directory.join(format!("{service}-key.pem")),
+        instance: None,
     })
 }
 

@@ -15,6 +15,9 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
+/// Kafka takes no longer names.
+const MAX_NAME_BYTES: usize = 249;
+
 /// Everything that an operator can set.
 #[derive(Debug)]
 pub struct Config {
@@ -59,6 +62,7 @@ impl Config {
                 ca_file: env.file("OUTCRY_KAFKA_CA_FILE"),
                 cert_file: env.file("OUTCRY_KAFKA_CERT_FILE"),
                 key_file: env.file("OUTCRY_KAFKA_KEY_FILE"),
+                instance: env.name("OUTCRY_INSTANCE"),
             },
             jwt_issuer: env.required("OUTCRY_JWT_ISSUER"),
             jwt_audience: env.required("OUTCRY_JWT_AUDIENCE"),
@@ -154,6 +158,16 @@ impl Env {
         })
     }
 
+    /// A name as Kafka takes it, if there is one.
+    fn name(&mut self, name: &str) -> Option<String> {
+        let value = self.optional(name)?;
+        let taken = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+        if value.len() > MAX_NAME_BYTES || !value.chars().all(taken) {
+            self.fault(name, format!("is {value:?}, and may have {MAX_NAME_BYTES} letters, digits, '.', '_' and '-'"));
+        }
+        Some(value)
+    }
+
     fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str, default: T) -> T {
         let Some(text) = self.optional(name) else { return default };
         text.parse().unwrap_or_else(|error| {
@@ -193,9 +207,9 @@ impl Env {
         Some(place)
     }
 
-    /// What is logged.
+    /// What is logged. librdkafka's own lines tell what the crate above it would tell once more.
     fn log_filter(&mut self, name: &str) -> String {
-        let filter = self.optional(name).unwrap_or_else(|| "info".into());
+        let filter = self.optional(name).unwrap_or_else(|| "info,rdkafka::client=off".into());
         if let Err(error) = EnvFilter::try_new(&filter) {
             self.fault(name, format!("is {filter:?}, and must be a log filter like info,sqlx=warn: {error}"));
         }

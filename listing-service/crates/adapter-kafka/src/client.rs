@@ -22,6 +22,8 @@ pub struct KafkaConfig {
     pub cert_file: PathBuf,
     /// PEM: its key.
     pub key_file: PathBuf,
+    /// What this instance is called among those of its service, also after a restart; none, where it has no name.
+    pub instance: Option<String>,
 }
 
 /// Kafka cannot be used.
@@ -112,6 +114,7 @@ mod tests {
             ca_file: PathBuf::new(),
             cert_file: PathBuf::new(),
             key_file: PathBuf::new(),
+            instance: None,
         };
         let producer = config.producer("test");
         let ms = |setting| producer.get(setting).and_then(|value| value.parse::<u32>().ok());

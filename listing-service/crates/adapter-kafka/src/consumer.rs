@@ -20,6 +20,7 @@ use listing_ports::{
 use rdkafka::{
     ClientContext, Message, Statistics,
     consumer::{Consumer, ConsumerContext, StreamConsumer},
+    error::KafkaError,
     message::BorrowedMessage,
 };
 use tokio::time::Instant;
@@ -123,8 +124,13 @@ pub async fn run(
 }
 
 fn subscribe(config: &KafkaConfig, progress: Arc<Progress>) -> Result<StreamConsumer<Context>, KafkaFault> {
-    let consumer: StreamConsumer<Context> = config
-        .client("consumer")
+    let mut client = config.client("consumer");
+    if let Some(instance) = &config.instance {
+        // Whoever comes back under its name takes its place at once (KIP-345). Without one it is somebody new, and waits
+        // until the session of whom it was has run out.
+        client.set("group.instance.id", instance);
+    }
+    let consumer: StreamConsumer<Context> = client
         .set("group.id", SERVICE)
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.offset.store", "false")
@@ -151,8 +157,17 @@ async fn take(
 ) -> Result<(), String> {
     loop {
         let first = tokio::select! {
-            message = consumer.recv() => message.map_err(|error| error.to_string())?,
+            message = consumer.recv() => message,
             () = stop.cancelled() => return Ok(()),
+        };
+        let first = match first {
+            Ok(message) => message,
+            Err(KafkaError::MessageConsumptionFatal(code)) => return Err(code.to_string()),
+            Err(error) => {
+                // Brokers are away, for example. The client goes on by itself, in its place in the group.
+                tracing::debug!(%error, "events are waited for");
+                continue;
+            }
         };
         let mut batch = BTreeMap::<(String, i32), Vec<BorrowedMessage>>::new();
         let mut next = Some(first);

@@ -21,7 +21,7 @@ const BATCH: u32 = 500;
 /// Without a wake-up the outbox is looked at so often: for commits of other instances.
 const POLL: Duration = Duration::from_millis(100);
 /// A relay that is gone is replaced after this long.
-const LEASE: Duration = Duration::from_secs(10);
+const LEASE: Duration = Duration::from_secs(5);
 /// How long a relay rests after a failure.
 const REST: Duration = Duration::from_millis(500);
 /// How often the outbox's age is measured.

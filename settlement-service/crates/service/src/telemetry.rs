@@ -1,12 +1,25 @@
 //! Logs as JSON lines on standard output, traces by OTLP where an endpoint is set.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 use anyhow::Context;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::dynamic_filter_fn,
+    layer::{Filter, SubscriberExt},
+    util::SubscriberInitExt,
+};
 
 use crate::config::Config;
+
+/// librdkafka says many times a second that a broker is away; one line in this time tells as much.
+const LIBRDKAFKA_SPEAKS_EVERY: Duration = Duration::from_secs(5);
 
 /// Flushes traces when it goes.
 pub struct Telemetry(SdkTracerProvider);
@@ -34,11 +47,27 @@ pub fn start(config: &Config) -> anyhow::Result<Telemetry> {
     let provider = provider.build();
     tracing_subscriber::registry()
         .with(filter)
-        .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false))
+        .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_filter(sparing()))
         .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("settlement-service")))
         .try_init()
         .context("logs are set up already")?;
     Ok(Telemetry(provider))
+}
+
+/// Lets everything through but what librdkafka repeats.
+fn sparing<S>() -> impl Filter<S> {
+    let spoke = Mutex::new(None::<Instant>);
+    dynamic_filter_fn(move |metadata, _| {
+        if metadata.target() != "librdkafka" {
+            return true;
+        }
+        let mut spoke = spoke.lock().unwrap_or_else(PoisonError::into_inner);
+        let speaks = spoke.is_none_or(|spoke| spoke.elapsed() >= LIBRDKAFKA_SPEAKS_EVERY);
+        if speaks {
+            *spoke = Some(Instant::now());
+        }
+        speaks
+    })
 }
 
 /// The last word of a process that could not go on, as a log line like all others.

@@ -1,12 +1,16 @@
-//! The clock of a service is ten minutes off, by libfaketime. Nothing may depend on it: time that matters is the database's.
+//! The clock of a service is ten minutes off, by a library that is loaded before its own (`clock.c`). Nothing may depend on
+//! it: time that matters is the database's.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{env, ffi::OsString, fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use libtest_mimic::Trial;
 use testcontainers_suite::world::Service;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    process::Command,
+    time::{Instant, sleep},
+};
 
 use crate::{
     contract::{Contract, Mended},
@@ -17,14 +21,9 @@ use crate::{
     trial,
 };
 
-/// Names the library, where it is elsewhere.
-const LIBRARY: &str = "SUITE_FAKETIME";
-/// Where Debian puts it.
-const PLACES: [&str; 3] = [
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib/faketime/libfaketime.so.1",
-];
+/// Whoever builds Outcry has a compiler of C; this names it, where it is not `cc`.
+const COMPILER: &str = "CC";
+const LIBRARY: &str = include_str!("clock.c");
 /// So long that whole sales begin and end meanwhile.
 const LASTS: Duration = Duration::from_secs(20);
 const OFF: [(&str, i64); 2] = [("ahead", 600), ("behind", -600)];
@@ -49,13 +48,13 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
 /// The clock goes right again when the round is over: all have to agree, lots and sales to end, while it is off.
 async fn off(stage: &mut Stage, service: Service, way: &str, by: TimeDelta) -> Result<()> {
     let what = format!("the clock of {service} is ten minutes {way}");
-    let Some(library) = library() else {
-        report::leave_out(&what, "libfaketime is not here (Debian: apt-get install libfaketime)");
+    if !cfg!(target_os = "linux") {
+        report::leave_out(&what, "the library that puts it off is for Linux");
         return Ok(());
-    };
-    let (library, offset) = (library.display().to_string(), format!("{:+}s", by.num_seconds()));
-    let clock = [("LD_PRELOAD", &*library), ("FAKETIME", &*offset), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
-    let clock: Extra = clock.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    }
+    let library = library(stage).await?;
+    let clock = [("LD_PRELOAD", library.display().to_string()), ("CLOCK_OFF_S", by.num_seconds().to_string())];
+    let clock: Extra = clock.map(|(name, value)| (name.to_owned(), value)).into();
     Round::of(&what, LASTS, Contract::ALL_SERVE.selling())
         .run(stage, async |stage| {
             again(stage, service, &clock).await?;
@@ -88,7 +87,15 @@ async fn again(stage: &mut Stage, service: Service, extra: &Extra) -> Result<()>
     stage.are_ready().await
 }
 
-fn library() -> Option<PathBuf> {
-    let named = env::var_os(LIBRARY).map(PathBuf::from);
-    named.into_iter().chain(PLACES.map(PathBuf::from)).find(|path| path.exists())
+/// Compiles the library, where the stage keeps its data.
+async fn library(stage: &Stage) -> Result<PathBuf> {
+    let place = stage.local().data_dir();
+    let (source, library) = (place.join("clock.c"), place.join("clock.so"));
+    fs::write(&source, LIBRARY)?;
+    let compiler = env::var_os(COMPILER).unwrap_or_else(|| OsString::from("cc"));
+    let made = Command::new(&compiler).args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source).output();
+    let made = made.await.with_context(|| format!("there is no compiler {}", compiler.display()))?;
+    ensure!(made.status.success(), "clock.c: {}", String::from_utf8_lossy(&made.stderr));
+    fs::set_permissions(&library, fs::Permissions::from_mode(0o755))?;
+    Ok(library)
 }

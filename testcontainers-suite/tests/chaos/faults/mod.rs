@@ -23,8 +23,8 @@ use crate::extent::Extent;
 /// first use, a consumer's with the broker ten seconds after a heartbeat, and one is due every three.
 const SILENCE: Duration = Duration::from_secs(13);
 /// Everything that a killed instance had is somebody else's by then: the broker notices after six seconds that a consumer
-/// is gone, and a relay's lease runs for ten.
-const DEATH_IS_NOTICED_AFTER: Duration = Duration::from_secs(10);
+/// is gone, and a relay's lease runs for five.
+const DEATH_IS_NOTICED_AFTER: Duration = Duration::from_secs(7);
 /// An instance works so soon after its start, on a machine that does other things as well.
 const STARTS_WITHIN: Duration = Duration::from_secs(3);
 

@@ -119,7 +119,8 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
 fn partition(extent: Extent, service: Service, server: Server, cut: usize) -> Trial {
     let (how, ways) = CUTS[cut];
     let what = format!("{service} is cut off from {server}, {how}");
-    trial(format!("network::{}", name(&what)), async move |stage| {
+    let (server_name, way) = (name(&server.to_string()), name(how));
+    trial(format!("network::{service}_is_cut_off_from_{server_name}_{way}"), async move |stage| {
         let lasts = extent.lasts(6, 30);
         Round::of(&what, lasts, cut_off_from(service, server))
             .run(stage, async |stage| {
@@ -175,7 +176,7 @@ async fn asks(session: &mut PgConnection) -> Result<String> {
 /// Between two of them all is well.
 fn resets() -> Trial {
     let what = "every connection reset, twice a second";
-    trial(format!("network::{}", name(what)), async move |stage| {
+    trial("network::every_connection_reset_twice_a_second", async move |stage| {
         Round::of(what, BAD_WEATHER, Contract::ALL_SERVE)
             .run(stage, async |stage| {
                 let (since, mut gone, mut open) = (Instant::now(), Instant::now(), 0);
@@ -196,7 +197,7 @@ fn resets() -> Trial {
 /// gone at once; all that there is to it is how soon it is noticed. Until then nobody need be served.
 fn forgotten() -> Trial {
     let what = "every connection forgotten by its server";
-    trial(format!("network::{}", name(what)), async move |stage| {
+    trial("network::every_connection_forgotten_by_its_server", async move |stage| {
         Round::of(what, SILENCE, Contract::NONE_SERVES.noticed_within(SILENCE))
             .run(stage, async |stage| {
                 let open = stage.all_links().map(Proxy::open).collect::<Vec<_>>();

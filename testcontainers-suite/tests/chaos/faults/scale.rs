@@ -83,11 +83,12 @@ async fn figures(stage: &Stage) -> Result<Figures> {
 
 fn both_worked(before: &Figures, after: &Figures) -> Result<()> {
     for service in Service::ALL {
-        for (figure, what) in ["requests", "events"].into_iter().enumerate() {
+        // Events go by partitions, and two hot lots have most of them: whoever has neither still has some.
+        for (figure, (what, least)) in [("requests", 0.1), ("events", 0.01)].into_iter().enumerate() {
             let did = INSTANCES.map(|number| after[&(service, number)][figure] - before[&(service, number)][figure]);
             println!("   {service}: of {} {what} the instances took {} and {}", did[0] + did[1], did[0], did[1]);
             let share = did[0].min(did[1]) / (did[0] + did[1]).max(1.0);
-            ensure!(share > 0.1, "{service}: the instances took {did:?} {what}");
+            ensure!(share > least, "{service}: the instances took {did:?} {what}");
         }
     }
     Ok(())

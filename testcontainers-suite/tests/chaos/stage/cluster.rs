@@ -149,6 +149,8 @@ impl Cluster {
         let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(&self.program);
         command.args(&arguments).env("LC_ALL", "C").env("TZ", "UTC").current_dir("/").kill_on_drop(true);
+        // A replica looks at home for a certificate to show to its primary, and this home may be closed to it.
+        command.env("HOME", backup);
         command.stdin(std::process::Stdio::null()).stdout(log.try_clone()?).stderr(log);
         if nix::unistd::geteuid().is_root() {
             command.uid(self.owner.0).gid(self.owner.1);

@@ -91,6 +91,7 @@ impl Stage {
             .env("OUTCRY_KAFKA_CA_FILE", &endpoints.ca_file)
             .env("OUTCRY_KAFKA_CERT_FILE", tls(""))
             .env("OUTCRY_KAFKA_KEY_FILE", tls("-key"))
+            .env("OUTCRY_INSTANCE", format!("{}-{number}", service.name()))
             .env("OUTCRY_JWKS", data_dir.join("jwks.json"))
             .stdin(std::process::Stdio::null())
             .stdout(log.try_clone()?)

@@ -62,7 +62,7 @@ impl Database {
         Ok(now.fetch_one(&self.pool).await?)
     }
 
-    /// The lease of a relay that was killed runs out: it takes ten seconds, and nothing happens in them.
+    /// The lease of a relay that was killed runs out: it takes five seconds, and nothing happens in them.
     pub async fn lets_the_dead_relays_lease_run_out(&self) -> Result<()> {
         sqlx::query("UPDATE relay_lease SET expires_at = clock_timestamp()").execute(&self.pool).await?;
         Ok(())

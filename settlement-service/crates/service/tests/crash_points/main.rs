@@ -14,7 +14,7 @@
 //! shows which [`point`]s there are, and how everything has to look in the end ([`books`]).
 //!
 //! One process after the other works on one database, while settlements that were cut before go on: a call in doubt is
-//! taken up after half a minute, and nobody waits for that. A relay's lease of ten seconds is waited for once, in the end.
+//! taken up after half a minute, and nobody waits for that. A relay's lease of five seconds is waited for once, in the end.
 //!
 //! A normal run plays a sample. `OUTCRY_CRASH_POINTS=all` plays all points, `=100` so many, and
 //! `=sale/after-call/2,refund/before-commit/5` these, as a failure prints them. Needs what the adapters' tests need:

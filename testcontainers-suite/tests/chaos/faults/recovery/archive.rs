@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -100,7 +100,8 @@ impl Archive {
     /// A server on the backup and the log: all of the log, or as much as was written until a moment.
     pub async fn restored(&self, stage: &Stage, cluster: &Cluster, until: Option<DateTime<Utc>>) -> Result<Cluster> {
         let restore = format!(r#"restore_command = 'cp "{}/%f" "%p"'"#, self.log.display());
-        let until = until.map(|until| until.to_rfc3339_opts(SecondsFormat::Micros, true));
+        // While it starts it knows no names of time zones, not even Z.
+        let until = until.map(|until| until.format("%F %T%.6f+00"));
         let target = until.map(|until| format!("recovery_target_time = '{until}'\nrecovery_target_action = 'promote'"));
         let settings = format!("{restore}\n{}", target.unwrap_or_default());
         cluster.instruct(&self.backup, &settings, "recovery.signal")?;
