@@ -36,15 +36,15 @@ use crate::{
 /// Most events that are taken at once; those of one partition follow each other.
 const BATCH: usize = 256;
 /// An event that failed so often is a dead letter.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 12;
 /// Pauses between attempts double from here …
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// … to here.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// … to here: once a store is back, all agree within five seconds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A store that is away this long: the batch is given back to the broker.
 const GIVE_BACK_AFTER: Duration = Duration::from_secs(60);
 /// A consumer that ended sooner than this would do so again: the next one waits. Others are followed at once.
-const LIVES_FOR: Duration = Duration::from_secs(30);
+const LIVES_FOR: Duration = Duration::from_secs(10);
 /// Standing still for so long with events waiting is not living.
 const STILL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -120,7 +120,9 @@ pub async fn run(
     let letters = DeadLetters::new(&config)?;
     while !stop.is_cancelled() {
         let (consumer, began) = (subscribe(&config, Arc::clone(&progress))?, Instant::now());
-        if let Err(reason) = take(&consumer, handler.as_ref(), retries.as_ref(), &letters, &progress, &stop).await {
+        let ended = take(&consumer, handler.as_ref(), retries.as_ref(), &letters, &progress, &stop).await;
+        drop(consumer);
+        if let Err(reason) = ended {
             tracing::warn!(%reason, "the consumer begins again where it last got to");
             if began.elapsed() < LIVES_FOR {
                 tokio::select! {
