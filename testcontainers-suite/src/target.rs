@@ -43,7 +43,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("OUTCRY_INSPECTION_S", "15"),
     ("OUTCRY_OFFER_DAY_S", "10"),
     ("OUTCRY_WEBHOOK_SECRET", WEBHOOK_SECRET),
-    ("OUTCRY_LOG", "info,listing_adapter_kafka=debug,bidding_adapter_kafka=debug,settlement_adapter_kafka=debug"),
+    (
+        "OUTCRY_LOG",
+        "info,rdkafka::client=off,listing_adapter_kafka=debug,bidding_adapter_kafka=debug,settlement_adapter_kafka=debug",
+    ),
 ];
 
 /// As [`SETTINGS`], with deadlines that outlast a broker's restart.

@@ -70,9 +70,7 @@ impl Connection<'_> {
                 // Each side ends for itself; what breaks ends both.
                 tokio::try_join!(there, back).map_or(End::Broken, |_| End::Closed)
             };
-            // What a connection's end takes with it does not pass, even if it clears up at the same moment.
             tokio::select! {
-                biased;
                 () = self.until(|weather| weather.reset) => Fate::Reset,
                 () = self.until(|weather| weather.forgotten) => Fate::Forgotten,
                 end = pumps => Fate::Pumped(end),
@@ -137,12 +135,14 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Waits until what came at `since` may pass.
+    /// Waits until what came at `since` may pass. Once the connection is reset or forgotten that is never: even if it clears up
+    /// in the same moment, what was held is lost.
     async fn fair(&self, way: Way, since: Instant) {
         let mut weather = self.weather.clone();
+        let lasts = |weather: &Weather| weather.reset.max(weather.forgotten) < self.number;
         loop {
-            let Ok(sky) = weather.wait_for(|weather| !weather.sky(way).cut).await.map(|weather| weather.sky(way))
-            else {
+            let fair = weather.wait_for(|weather| !weather.sky(way).cut && lasts(weather)).await;
+            let Ok(sky) = fair.map(|weather| weather.sky(way)) else {
                 return;
             };
             let due = since + sky.latency;

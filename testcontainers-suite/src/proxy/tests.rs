@@ -100,9 +100,9 @@ async fn a_cut_holds_one_way_back_until_it_heals() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_a_cut_holds_is_lost_with_its_connection_even_if_it_clears_up_at_once() {
-    for _ in 0..20 {
+    for _ in 0..200 {
         let Line { proxy, mut client, mut server, .. } = Line::new().await;
         proxy.cut(Way::ToServer);
         says(&mut client, "lost").await;

@@ -19,7 +19,7 @@ use futures::{FutureExt, future::join_all};
 use rdkafka::{
     ClientContext, Message, Statistics,
     consumer::{Consumer, ConsumerContext, StreamConsumer},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
 use tokio::time::Instant;
@@ -39,13 +39,15 @@ use crate::{
 /// Most events that are taken at once; those of one partition follow each other.
 const BATCH: usize = 256;
 /// An event that failed so often is a dead letter.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 12;
 /// Pauses between attempts double from here …
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// … to here.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// … to here: once a store is back, all agree within five seconds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A store that is away this long: the batch is given back to the broker.
 const GIVE_BACK_AFTER: Duration = Duration::from_secs(60);
+/// A consumer that ended sooner than this would do so again: the next one waits. Others are followed at once.
+const LIVES_FOR: Duration = Duration::from_secs(10);
 /// Standing still for so long with events waiting is not living.
 const STILL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -95,6 +97,13 @@ impl ClientContext for Context {
         self.0.lag.store(lag, Ordering::Relaxed);
         LAG.set(lag);
     }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // Why brokers are away librdkafka says in lines of its own.
+        if !passes(&error) {
+            tracing::warn!(%error, reason, "the consumer cannot go on as it is");
+        }
+    }
 }
 
 impl ConsumerContext for Context {}
@@ -113,10 +122,17 @@ pub async fn run(
     metrics::show();
     let letters = DeadLetters::new(&config)?;
     while !stop.is_cancelled() {
-        let consumer = subscribe(&config, Arc::clone(&progress))?;
-        if let Err(reason) = take(&consumer, handler.as_ref(), retries.as_ref(), &letters, &progress, &stop).await {
+        let (consumer, began) = (subscribe(&config, Arc::clone(&progress))?, Instant::now());
+        let ended = take(&consumer, handler.as_ref(), retries.as_ref(), &letters, &progress, &stop).await;
+        drop(consumer);
+        if let Err(reason) = ended {
             tracing::warn!(%reason, "the consumer begins again where it last got to");
-            tokio::time::sleep(LONGEST_PAUSE).await;
+            if began.elapsed() < LIVES_FOR {
+                tokio::select! {
+                    () = tokio::time::sleep(LONGEST_PAUSE) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
         }
     }
     Ok(())
@@ -161,21 +177,21 @@ async fn take(
         };
         let first = match first {
             Ok(message) => message,
-            Err(KafkaError::MessageConsumptionFatal(code)) => return Err(code.to_string()),
-            Err(error) => {
-                // Brokers are away, for example. The client goes on by itself, in its place in the group.
-                tracing::debug!(%error, "events are waited for");
-                continue;
-            }
+            Err(error) if passes(&error) => continue,
+            Err(error) => return Err(error.to_string()),
         };
         let mut batch = BTreeMap::<(String, i32), Vec<BorrowedMessage>>::new();
         let mut next = Some(first);
-        let mut taken = 0;
+        let (mut taken, mut met) = (0, None);
         while let Some(message) = next.take() {
             batch.entry((message.topic().to_owned(), message.partition())).or_default().push(message);
             taken += 1;
             if taken < BATCH {
-                next = consumer.recv().now_or_never().and_then(Result::ok);
+                let polled = consumer.recv().now_or_never().transpose();
+                next = polled.unwrap_or_else(|error| {
+                    met = Some(error);
+                    None
+                });
             }
         }
         let lanes = batch.values().map(|messages| async move {
@@ -187,7 +203,30 @@ async fn take(
             Ok::<_, String>(())
         });
         join_all(lanes).await.into_iter().collect::<Result<(), String>>()?;
+        if let Some(error) = met.filter(|error| !passes(error)) {
+            return Err(error.to_string());
+        }
     }
+}
+
+/// What a client gets over by itself, in its place in the group. An error of any other kind it tells once, and may go on
+/// without what that was about.
+const fn passes(error: &KafkaError) -> bool {
+    matches!(
+        error,
+        KafkaError::MessageConsumption(code) | KafkaError::Global(code) if matches!(
+            code,
+            RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::PollExceeded
+                | RDKafkaErrorCode::WaitingForCoordinator
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::NotCoordinator
+        )
+    )
 }
 
 /// Has one event's effect, however often that takes; `Err` when the store stays away.

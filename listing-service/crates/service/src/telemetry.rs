@@ -1,6 +1,7 @@
 //! Logs as JSON lines on standard output, traces by OTLP where an endpoint is set.
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -9,6 +10,7 @@ use anyhow::Context;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use tracing::Level;
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::dynamic_filter_fn,
@@ -46,25 +48,26 @@ pub fn start(config: &Config) -> anyhow::Result<Telemetry> {
     }
     let provider = provider.build();
     tracing_subscriber::registry()
-        .with(filter)
         .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_filter(sparing()))
         .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("listing-service")))
+        // The last of them, so that what it refuses costs the others nothing.
+        .with(filter)
         .try_init()
         .context("logs are set up already")?;
     Ok(Telemetry(provider))
 }
 
-/// Lets everything through but what librdkafka repeats.
+/// Lets everything through but what librdkafka repeats, level by level.
 fn sparing<S>() -> impl Filter<S> {
-    let spoke = Mutex::new(None::<Instant>);
+    let spoke = Mutex::new(BTreeMap::<Level, Instant>::new());
     dynamic_filter_fn(move |metadata, _| {
-        if metadata.target() != "librdkafka" {
+        if metadata.target() != "librdkafka" || !metadata.is_event() {
             return true;
         }
         let mut spoke = spoke.lock().unwrap_or_else(PoisonError::into_inner);
-        let speaks = spoke.is_none_or(|spoke| spoke.elapsed() >= LIBRDKAFKA_SPEAKS_EVERY);
+        let speaks = spoke.get(metadata.level()).is_none_or(|spoke| spoke.elapsed() >= LIBRDKAFKA_SPEAKS_EVERY);
         if speaks {
-            *spoke = Some(Instant::now());
+            spoke.insert(*metadata.level(), Instant::now());
         }
         speaks
     })

@@ -47,7 +47,7 @@ impl KafkaConfig {
             .set("ssl.ca.location", self.ca_file.to_string_lossy())
             .set("ssl.certificate.location", self.cert_file.to_string_lossy())
             .set("ssl.key.location", self.key_file.to_string_lossy())
-            .set("reconnect.backoff.max.ms", "500")
+            .set("reconnect.backoff.max.ms", "250")
             .set("socket.timeout.ms", "10000")
             .set("socket.keepalive.enable", "true");
         config

@@ -182,7 +182,7 @@ impl Env {
     fn name(&mut self, name: &str) -> Option<String> {
         let value = self.optional(name)?;
         let taken = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
-        if value.len() > MAX_NAME_BYTES || !value.chars().all(taken) {
+        if value.len() > MAX_NAME_BYTES || !value.chars().all(taken) || [".", ".."].contains(&value.as_str()) {
             self.fault(name, format!("is {value:?}, and may have {MAX_NAME_BYTES} letters, digits, '.', '_' and '-'"));
         }
         Some(value)
@@ -227,7 +227,7 @@ impl Env {
         Some(place)
     }
 
-    /// What is logged. librdkafka's own lines tell what the crate above it would tell once more.
+    /// What is logged. What librdkafka says of brokers the crate above it would tell once more.
     fn log_filter(&mut self, name: &str) -> String {
         let filter = self.optional(name).unwrap_or_else(|| "info,rdkafka::client=off".into());
         if let Err(error) = EnvFilter::try_new(&filter) {

@@ -34,7 +34,7 @@ use crate::{
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// Most messages of a partition that are sent again.
-const AGAIN: i64 = 400;
+const AGAIN: i64 = 60;
 /// Until everything that was sent again is read.
 const READ_WITHIN: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(500);

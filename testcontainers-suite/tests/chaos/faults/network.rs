@@ -81,6 +81,8 @@ impl Cut {
 
 /// A cut holds after this time.
 const CUT_WITHIN: Duration = Duration::from_millis(200);
+/// A consumer's session runs for six seconds, and its answers are waited for ten.
+const SESSION_ENDS_AFTER: Duration = Duration::from_secs(8);
 /// How long latency, a trickle, or resets last.
 const BAD_WEATHER: Duration = Duration::from_secs(20);
 /// So many bytes are asked for in bad weather, on a connection from before.
@@ -112,6 +114,7 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
         trials.push(weather("two seconds of latency on all ways", |proxy| proxy.delay(Duration::from_secs(2))));
         trials.push(weather("4 KiB a second on every connection", |proxy| proxy.trickle(4096)));
         trials.push(resets());
+        trials.extend(Service::ALL.map(loses_its_session));
     }
     trials
 }
@@ -127,6 +130,24 @@ fn partition(extent: Extent, service: Service, server: Server, cut: usize) -> Tr
                 let (since, link) = (Instant::now(), link(stage, service, server));
                 let cut = Cut::of(link, ways).await?;
                 sleep(lasts).await;
+                let proof = cut.holds(link)?;
+                link.heal();
+                Ok(Mended::now(since, proof))
+            })
+            .await
+    })
+}
+
+/// The broker is away for longer than a consumer's session, and for less than its answers are waited for. The consumer has
+/// given its membership up, and what it had asked for as a member goes out afterwards.
+fn loses_its_session(service: Service) -> Trial {
+    trial(format!("network::{service}_loses_its_session_with_the_broker"), async move |stage| {
+        let what = format!("{service} is cut off from the broker, for about a session");
+        Round::of(&what, SESSION_ENDS_AFTER, Contract::ALL_SERVE)
+            .run(stage, async |stage| {
+                let (since, link) = (Instant::now(), &stage.links(service).broker);
+                let cut = Cut::of(link, &Way::BOTH).await?;
+                sleep(SESSION_ENDS_AFTER).await;
                 let proof = cut.holds(link)?;
                 link.heal();
                 Ok(Mended::now(since, proof))
