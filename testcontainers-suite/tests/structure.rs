@@ -288,7 +288,7 @@ const ALIKE_IN_PART: [(&str, &[&str]); 6] = [
     ),
     (
         "crates/adapter-kafka/src/consumer.rs",
-        &["pub struct Progress", "pub async fn run(", "fn subscribe(", "async fn bury("],
+        &["pub struct Progress", "pub async fn run(", "fn subscribe(", "const fn passes(", "async fn bury("],
     ),
     ("crates/adapter-kafka/src/dead_letters.rs", &["impl DeadLetters", "pub async fn replay("]),
     (

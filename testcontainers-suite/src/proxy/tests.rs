@@ -102,15 +102,25 @@ async fn a_cut_holds_one_way_back_until_it_heals() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_a_cut_holds_is_lost_with_its_connection_even_if_it_clears_up_at_once() {
-    for _ in 0..200 {
-        let Line { proxy, mut client, mut server, .. } = Line::new().await;
-        proxy.cut(Way::ToServer);
-        says(&mut client, "lost").await;
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        drop(client);
-        proxy.reset();
-        proxy.heal();
-        is_reset(&mut server).await;
+    let line = Line::new().await;
+    for _ in 0..5 {
+        let (mut clients, mut servers) = (Vec::new(), Vec::new());
+        for _ in 0..40 {
+            let (client, server) = line.another().await;
+            clients.push(client);
+            servers.push(server);
+        }
+        line.proxy.cut(Way::ToServer);
+        for client in &mut clients {
+            says(client, "lost").await;
+        }
+        hears_nothing(&mut servers[0]).await;
+        drop(clients);
+        line.proxy.reset();
+        line.proxy.heal();
+        for server in &mut servers {
+            is_reset(server).await;
+        }
     }
 }
 

@@ -126,16 +126,18 @@ fn partition(extent: Extent, service: Service, server: Server, cut: usize) -> Tr
     trial(format!("network::{service}_is_cut_off_from_{server_name}_{way}"), async move |stage| {
         let lasts = extent.lasts(6, 30);
         Round::of(&what, lasts, cut_off_from(service, server))
-            .run(stage, async |stage| {
-                let (since, link) = (Instant::now(), link(stage, service, server));
-                let cut = Cut::of(link, ways).await?;
-                sleep(lasts).await;
-                let proof = cut.holds(link)?;
-                link.heal();
-                Ok(Mended::now(since, proof))
-            })
+            .run(stage, async |stage| cut_for(lasts, link(stage, service, server), ways).await)
             .await
     })
+}
+
+async fn cut_for(lasts: Duration, link: &Proxy, ways: &'static [Way]) -> Result<Mended> {
+    let since = Instant::now();
+    let cut = Cut::of(link, ways).await?;
+    sleep(lasts).await;
+    let proof = cut.holds(link)?;
+    link.heal();
+    Ok(Mended::now(since, proof))
 }
 
 /// The broker is away for longer than a consumer's session, and for less than its answers are waited for. The consumer has
@@ -144,14 +146,7 @@ fn loses_its_session(service: Service) -> Trial {
     trial(format!("network::{service}_loses_its_session_with_the_broker"), async move |stage| {
         let what = format!("{service} is cut off from the broker, for about a session");
         Round::of(&what, SESSION_ENDS_AFTER, Contract::ALL_SERVE)
-            .run(stage, async |stage| {
-                let (since, link) = (Instant::now(), &stage.links(service).broker);
-                let cut = Cut::of(link, &Way::BOTH).await?;
-                sleep(SESSION_ENDS_AFTER).await;
-                let proof = cut.holds(link)?;
-                link.heal();
-                Ok(Mended::now(since, proof))
-            })
+            .run(stage, async |stage| cut_for(SESSION_ENDS_AFTER, &stage.links(service).broker, &Way::BOTH).await)
             .await
     })
 }
