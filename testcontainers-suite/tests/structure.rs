@@ -281,10 +281,21 @@ const ALIKE: [&str; 20] = [
     "fuzz/fuzz_targets/requests.rs",
 ];
 /// Items that are the same in files that are not.
-const ALIKE_IN_PART: [(&str, &[&str]); 6] = [
+const ALIKE_IN_PART: [(&str, &[&str]); 7] = [
     (
         "crates/adapter-http/src/app.rs",
         &["fn probes(", "async fn wrong_method(", "async fn bounded(", "async fn security_headers("],
+    ),
+    (
+        "crates/adapter-kafka/src/attempts.rs",
+        &[
+            "pub(crate) struct Patience",
+            "pub(crate) const PATIENCE",
+            "impl Patience",
+            "pub(crate) enum Tried<",
+            "pub(crate) async fn until_done<",
+            "async fn hopeless<",
+        ],
     ),
     (
         "crates/adapter-kafka/src/consumer.rs",

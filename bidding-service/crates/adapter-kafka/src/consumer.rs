@@ -10,7 +10,7 @@ use std::{
 };
 
 use bidding_ports::{
-    fact::{FactHandler, HandleError, Handled},
+    fact::{FactHandler, Handled},
     inbox::Receipt,
     retries::Retries,
 };
@@ -28,6 +28,7 @@ use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{
+    attempts::{PATIENCE, Tried, until_done},
     client::{KafkaConfig, KafkaFault, SERVICE},
     dead_letters::DeadLetters,
     facts,
@@ -38,16 +39,10 @@ use crate::{
 
 /// Most events that are taken at once; those of one partition follow each other.
 const BATCH: usize = 256;
-/// An event that failed so often is a dead letter.
-const ATTEMPTS: u32 = 12;
-/// Pauses between attempts double from here …
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// … to here: once a store is back, all agree within five seconds.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A store that is away this long: the batch is given back to the broker.
-const GIVE_BACK_AFTER: Duration = Duration::from_secs(60);
 /// A consumer that ended sooner than this would do so again: the next one waits. Others are followed at once.
 const LIVES_FOR: Duration = Duration::from_secs(10);
+/// So long.
+const NEXT_ONE_WAITS: Duration = Duration::from_secs(2);
 /// Standing still for so long with events waiting is not living.
 const STILL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -129,7 +124,7 @@ pub async fn run(
             tracing::warn!(%reason, "the consumer begins again where it last got to");
             if began.elapsed() < LIVES_FOR {
                 tokio::select! {
-                    () = tokio::time::sleep(LONGEST_PAUSE) => {}
+                    () = tokio::time::sleep(NEXT_ONE_WAITS) => {}
                     () = stop.cancelled() => {}
                 }
             }
@@ -194,9 +189,10 @@ async fn take(
                 });
             }
         }
+        let end = PATIENCE.ends();
         let lanes = batch.values().map(|messages| async move {
             for message in messages {
-                handle(message, handler, retries, letters, progress).await?;
+                handle(message, handler, retries, letters, progress, end).await?;
                 // A partition that was taken from us refuses; its new owner begins before this event.
                 let _ = consumer.store_offset_from_message(message);
             }
@@ -229,13 +225,14 @@ const fn passes(error: &KafkaError) -> bool {
     )
 }
 
-/// Has one event's effect, however often that takes; `Err` when the store stays away.
+/// Has one event's effect, however often that has to be tried to `end`; `Err` when the event has to come again.
 pub(crate) async fn handle(
     message: &BorrowedMessage<'_>,
     handler: &dyn FactHandler,
     retries: &dyn Retries,
     letters: &DeadLetters,
     progress: &Progress,
+    end: Instant,
 ) -> Result<Outcome, String> {
     let payload = message.payload().unwrap_or_default();
     let read = read_envelope(message).map_err(|error| error.to_string());
@@ -266,39 +263,16 @@ pub(crate) async fn handle(
             key: envelope.subject.clone(),
             sequence: envelope.sequence,
         };
-        let began = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        let mut failed_before = false;
-        loop {
+        let attempt = || {
             progress.step();
-            let reason = match handler.handle(receipt.clone(), news.clone()).await {
-                Ok(result) => {
-                    report(result, &receipt, envelope.time);
-                    if failed_before {
-                        let _ = retries.settled(receipt.event_id).await;
-                    }
-                    return Ok(Outcome::Handled);
-                }
-                Err(HandleError::Poison(reason)) => {
-                    retries.buried(receipt.event_id, &reason).await.map_err(|error| error.to_string())?;
-                    return bury(message, letters, &reason).await;
-                }
-                Err(HandleError::Retry(reason)) => reason,
-            };
-            failed_before = true;
-            match retries.failed(receipt.event_id, &reason).await {
-                Ok(attempts) if attempts >= ATTEMPTS => {
-                    let reason = format!("failed {attempts} times, at last: {reason}");
-                    retries.buried(receipt.event_id, &reason).await.map_err(|error| error.to_string())?;
-                    return bury(message, letters, &reason).await;
-                }
-                // The store itself is away: that is not this event's fault and does not count.
-                Err(error) if began.elapsed() > GIVE_BACK_AFTER => return Err(error.to_string()),
-                Ok(_) | Err(_) => {}
+            handler.handle(receipt.clone(), news.clone())
+        };
+        match until_done(envelope.id, retries, &PATIENCE, end, attempt).await? {
+            Tried::Done(result) => {
+                report(result, &receipt, envelope.time);
+                Ok(Outcome::Handled)
             }
-            tracing::warn!(%reason, pause_ms = pause.as_millis(), "an event is tried again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            Tried::Hopeless(reason) => bury(message, letters, &reason).await,
         }
     }
     .instrument(span)
@@ -326,5 +300,28 @@ fn report(handled: Handled, receipt: &Receipt, time: DateTime<Utc>) {
         let delay = Utc::now() - time;
         DELAY.observe(delay.as_seconds_f64().max(0.0));
         tracing::debug!(sequence = receipt.sequence, "an event had its effect");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_goes_on_through_what_passes_and_begins_again_after_all_else() {
+        let both = |code| [KafkaError::MessageConsumption(code), KafkaError::Global(code)];
+        for code in [RDKafkaErrorCode::BrokerTransportFailure, RDKafkaErrorCode::PollExceeded] {
+            assert!(both(code).iter().all(passes), "{code:?}");
+        }
+        // It is out of its group, may not read, or has lost its place.
+        for code in [
+            RDKafkaErrorCode::Fatal,
+            RDKafkaErrorCode::FencedInstanceId,
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+            RDKafkaErrorCode::OffsetOutOfRange,
+        ] {
+            assert!(!both(code).iter().any(passes), "{code:?}");
+        }
+        assert!(!passes(&KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId)));
     }
 }

@@ -82,3 +82,41 @@ pub fn say_fatal(error: &anyhow::Error, what_ends: &str) {
         eprintln!("{reason}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn of_what_librdkafka_repeats_one_line_of_each_level_is_let_through() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        let log = tracing_subscriber::fmt::layer().json().flatten_event(true);
+        let log = log.with_writer(move || Lines(Arc::clone(&kept)));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(log.with_filter(sparing())), || {
+            for _ in 0..3 {
+                tracing::error!(target: "librdkafka", "the broker is away");
+                tracing::warn!(target: "librdkafka", "it is slow");
+                tracing::error!("of our own");
+            }
+        });
+        let lines = String::from_utf8(lines.lock().unwrap_or_else(PoisonError::into_inner).clone()).expect("text");
+        let said = |what: &str| lines.lines().filter(|line| line.contains(what)).count();
+        assert_eq!((said("the broker is away"), said("it is slow"), said("of our own")), (1, 1, 3), "{lines}");
+    }
+
+    /// What is written, kept.
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+}

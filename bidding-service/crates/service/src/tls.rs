@@ -12,7 +12,7 @@ use anyhow::Context;
 use axum::Router;
 use axum_server::{
     Handle,
-    accept::Accept,
+    accept::{Accept, NoDelayAcceptor},
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use futures::future::BoxFuture;
@@ -22,7 +22,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tower_http::add_extension::AddExtension;
@@ -74,7 +74,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let acceptor = Bounded {
         places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-        inner: RustlsAcceptor::new(tls).handshake_timeout(HEAD_WITHIN),
+        inner: RustlsAcceptor::new(tls).handshake_timeout(HEAD_WITHIN).acceptor(NoDelayAcceptor::new()),
     };
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
     let builder = server.http_builder();
@@ -89,24 +89,27 @@ pub async fn serve(
     server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await
 }
 
+/// TLS on a socket that sends at once: an answer of several segments would wait for the peer to acknowledge the first of
+/// them, which it puts off for 40 ms (RFC 1122, 4.2.3.2 and 4.2.3.4).
+type Tls = RustlsAcceptor<NoDelayAcceptor>;
+
 /// Holds a place for every connection, and turns away what finds none.
 #[derive(Clone)]
 struct Bounded {
     places: Arc<Semaphore>,
-    inner: RustlsAcceptor,
+    inner: Tls,
 }
 
-impl<I, S> Accept<I, S> for Bounded
+impl<S> Accept<TcpStream, S> for Bounded
 where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Send + 'static,
 {
-    type Stream = <RustlsAcceptor as Accept<I, S>>::Stream;
+    type Stream = <Tls as Accept<TcpStream, S>>::Stream;
     /// The place goes back when the connection's service is dropped.
-    type Service = AddExtension<<RustlsAcceptor as Accept<I, S>>::Service, Arc<OwnedSemaphorePermit>>;
+    type Service = AddExtension<<Tls as Accept<TcpStream, S>>::Service, Arc<OwnedSemaphorePermit>>;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
-    fn accept(&self, stream: I, service: S) -> Self::Future {
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let inner = self.inner.clone();
         Box::pin(async move {

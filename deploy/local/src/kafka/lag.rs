@@ -39,15 +39,33 @@ impl Lag {
 
     /// Events on the broker whose offset the group has not committed. Services commit each second.
     pub async fn now(&mut self) -> Result<u64> {
-        let mut behind = 0;
+        let ends = self.ends().await?;
+        self.behind(&ends).await
+    }
+
+    /// Where each topic that the group reads ends.
+    pub async fn ends(&mut self) -> Result<Ends> {
+        let mut ends = Vec::new();
         for topic in &mut self.topics {
-            let ends = topic.ends().await?;
+            ends.push(topic.ends().await?);
+        }
+        Ok(Ends(ends))
+    }
+
+    /// Events before these ends whose offset the group has not committed.
+    pub async fn behind(&mut self, ends: &Ends) -> Result<u64> {
+        let mut behind = 0;
+        for (topic, ends) in self.topics.iter_mut().zip(&ends.0) {
             let committed = committed(topic, &self.group, ends.len()).await?;
-            behind += lag(&committed, &ends);
+            behind += lag(&committed, ends);
         }
         Ok(behind)
     }
 }
+
+/// The ends of some topics, partition by partition.
+#[derive(Debug, Clone)]
+pub struct Ends(Vec<Vec<i64>>);
 
 async fn committed(topic: &mut Reader, group: &GroupId, partitions: usize) -> Result<BTreeMap<i32, i64>> {
     let partitions = (0..i32::try_from(partitions)?).collect();

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use event_contracts::envelope::Envelope;
 use futures::{FutureExt, future::join_all};
 use listing_ports::{
-    fact::{FactHandler, HandleError, Handled, Incoming},
+    fact::{FactHandler, Handled, Incoming},
     inbox::Receipt,
     retries::Retries,
 };
@@ -29,6 +29,7 @@ use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{
+    attempts::{PATIENCE, Tried, until_done},
     client::{KafkaConfig, KafkaFault, SERVICE},
     dead_letters::DeadLetters,
     facts,
@@ -39,16 +40,10 @@ use crate::{
 
 /// Most events that are taken at once; those of one partition follow each other.
 const BATCH: usize = 500;
-/// An event that failed so often is a dead letter.
-const ATTEMPTS: u32 = 12;
-/// Pauses between attempts double from here …
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// … to here: once a store is back, all agree within five seconds.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A store that is away this long: the batch is given back to the broker.
-const GIVE_BACK_AFTER: Duration = Duration::from_secs(60);
 /// A consumer that ended sooner than this would do so again: the next one waits. Others are followed at once.
 const LIVES_FOR: Duration = Duration::from_secs(10);
+/// So long.
+const NEXT_ONE_WAITS: Duration = Duration::from_secs(2);
 /// Standing still for so long with events waiting is not living.
 const STILL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -130,7 +125,7 @@ pub async fn run(
             tracing::warn!(%reason, "the consumer begins again where it last got to");
             if began.elapsed() < LIVES_FOR {
                 tokio::select! {
-                    () = tokio::time::sleep(LONGEST_PAUSE) => {}
+                    () = tokio::time::sleep(NEXT_ONE_WAITS) => {}
                     () = stop.cancelled() => {}
                 }
             }
@@ -196,16 +191,16 @@ async fn take(
             }
         }
         let run: Vec<&BorrowedMessage> = batch.values().flatten().collect();
-        if run.len() > 1 && runs::handle(&run, handler, progress).await {
-            for last in batch.values().filter_map(|messages| messages.last()) {
+        let done = run.len() > 1 && runs::handle(&run, handler, progress).await;
+        let end = PATIENCE.ends();
+        let lanes = batch.values().map(|messages| async move {
+            let (before, left) = messages.split_at(if done { messages.len() } else { 0 });
+            // A partition that was taken from us refuses; its new owner begins before this event.
+            if let Some(last) = before.last() {
                 let _ = consumer.store_offset_from_message(last);
             }
-            continue;
-        }
-        let lanes = batch.values().map(|messages| async move {
-            for message in messages {
-                handle(message, handler, retries, letters, progress).await?;
-                // A partition that was taken from us refuses; its new owner begins before this event.
+            for message in left {
+                handle(message, handler, retries, letters, progress, end).await?;
                 let _ = consumer.store_offset_from_message(message);
             }
             Ok::<_, String>(())
@@ -237,13 +232,14 @@ const fn passes(error: &KafkaError) -> bool {
     )
 }
 
-/// Has one event's effect, however often that takes; `Err` when the store stays away.
+/// Has one event's effect, however often that has to be tried to `end`; `Err` when the event has to come again.
 pub(crate) async fn handle(
     message: &BorrowedMessage<'_>,
     handler: &dyn FactHandler,
     retries: &dyn Retries,
     letters: &DeadLetters,
     progress: &Progress,
+    end: Instant,
 ) -> Result<Outcome, String> {
     let payload = message.payload().unwrap_or_default();
     let read = read_envelope(message).map_err(|error| error.to_string());
@@ -258,42 +254,18 @@ pub(crate) async fn handle(
             }
         };
         let incoming = Incoming { receipt: receipt_of(&envelope), news };
-        let receipt = &incoming.receipt;
-        let began = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        let mut failed_before = false;
-        loop {
+        let attempt = || {
             progress.step();
-            let reason = match handler.handle_all(std::slice::from_ref(&incoming)).await {
-                Ok(results) => {
-                    for result in results {
-                        report(result, receipt, envelope.time);
-                    }
-                    if failed_before {
-                        let _ = retries.settled(receipt.event_id).await;
-                    }
-                    return Ok(Outcome::Handled);
+            handler.handle_all(std::slice::from_ref(&incoming))
+        };
+        match until_done(envelope.id, retries, &PATIENCE, end, attempt).await? {
+            Tried::Done(results) => {
+                for result in results {
+                    report(result, &incoming.receipt, envelope.time);
                 }
-                Err(HandleError::Poison(reason)) => {
-                    retries.buried(receipt.event_id, &reason).await.map_err(|error| error.to_string())?;
-                    return bury(message, letters, &reason).await;
-                }
-                Err(HandleError::Retry(reason)) => reason,
-            };
-            failed_before = true;
-            match retries.failed(receipt.event_id, &reason).await {
-                Ok(attempts) if attempts >= ATTEMPTS => {
-                    let reason = format!("failed {attempts} times, at last: {reason}");
-                    retries.buried(receipt.event_id, &reason).await.map_err(|error| error.to_string())?;
-                    return bury(message, letters, &reason).await;
-                }
-                // The store itself is away: that is not this event's fault and does not count.
-                Err(error) if began.elapsed() > GIVE_BACK_AFTER => return Err(error.to_string()),
-                Ok(_) | Err(_) => {}
+                Ok(Outcome::Handled)
             }
-            tracing::warn!(%reason, pause_ms = pause.as_millis(), "an event is tried again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            Tried::Hopeless(reason) => bury(message, letters, &reason).await,
         }
     }
     .instrument(span)
@@ -347,5 +319,28 @@ pub(crate) fn report(handled: Handled, receipt: &Receipt, time: DateTime<Utc>) {
         let delay = Utc::now() - time;
         DELAY.observe(delay.as_seconds_f64().max(0.0));
         tracing::debug!(sequence = receipt.sequence, "an event had its effect");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_goes_on_through_what_passes_and_begins_again_after_all_else() {
+        let both = |code| [KafkaError::MessageConsumption(code), KafkaError::Global(code)];
+        for code in [RDKafkaErrorCode::BrokerTransportFailure, RDKafkaErrorCode::PollExceeded] {
+            assert!(both(code).iter().all(passes), "{code:?}");
+        }
+        // It is out of its group, may not read, or has lost its place.
+        for code in [
+            RDKafkaErrorCode::Fatal,
+            RDKafkaErrorCode::FencedInstanceId,
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+            RDKafkaErrorCode::OffsetOutOfRange,
+        ] {
+            assert!(!both(code).iter().any(passes), "{code:?}");
+        }
+        assert!(!passes(&KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId)));
     }
 }

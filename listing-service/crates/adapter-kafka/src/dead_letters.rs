@@ -13,6 +13,7 @@ use rdkafka::{
 };
 
 use crate::{
+    attempts::PATIENCE,
     client::{KafkaConfig, KafkaFault, SERVICE},
     consumer::{Outcome, Progress, handle},
     metrics::DEAD_LETTERS,
@@ -108,7 +109,7 @@ pub async fn replay(
         if message.timestamp().to_millis().is_some_and(|time| time > started) {
             continue; // buried again by this very replay
         }
-        match handle(&message, handler.as_ref(), retries.as_ref(), &letters, &progress).await {
+        match handle(&message, handler.as_ref(), retries.as_ref(), &letters, &progress, PATIENCE.ends()).await {
             Ok(Outcome::Handled) => replayed.handled += 1,
             Ok(Outcome::Buried) => replayed.failed += 1,
             Err(reason) => {

@@ -3,6 +3,7 @@
 //! [`relay`] empties the outbox, [`consumer`] feeds the facts that [`facts`] understands to the
 //! core, [`dead_letters`] takes what cannot be handled and gives it back on command.
 
+mod attempts;
 pub mod client;
 pub mod consumer;
 pub mod dead_letters;

@@ -228,9 +228,17 @@ impl FactHandler for Facts {
         let mut handled = Vec::with_capacity(batch.len());
         for unit in units(batch) {
             let taken_in = on_conflict(|| self.take_in(&unit)).await;
-            handled.extend(taken_in.unwrap_or_else(|error| Err(HandleError::Retry(error.to_string())))?);
+            handled.extend(taken_in.unwrap_or_else(|error| Err(refused(&error)))?);
         }
         Ok(handled)
+    }
+}
+
+/// What is stored and cannot be read, a person has to look at; all else passes.
+fn refused(error: &StoreError) -> HandleError {
+    match error {
+        StoreError::Corrupt(_) => HandleError::Poison(error.to_string()),
+        StoreError::Conflict | StoreError::Locked | StoreError::Unavailable(_) => HandleError::Retry(error.to_string()),
     }
 }
 

@@ -147,11 +147,17 @@ fn a_sale_that_makes_no_sense_is_poison_and_a_store_that_is_away_is_not() {
     let free = block_on(scene.facts.handle(receipt(), Fact::AuctionSold(vec![sale(0)])));
     assert!(matches!(free, Err(HandleError::Poison(_))));
 
-    let mut store = MockSettlementStore::new();
-    store.expect_begin().returning(|| Err(StoreError::Conflict));
-    let facts = Facts::new(Arc::new(store), terms(), fees());
-    let raced = block_on(facts.handle(receipt(), Fact::AuctionSold(vec![sale(1)])));
-    assert!(matches!(raced, Err(HandleError::Retry(_))));
+    let meets = |error: StoreError| {
+        let mut store = MockSettlementStore::new();
+        store.expect_begin().returning(move || Err(error.clone()));
+        let facts = Facts::new(Arc::new(store), terms(), fees());
+        block_on(facts.handle(receipt(), Fact::AuctionSold(vec![sale(1)])))
+    };
+    for passes in [StoreError::Conflict, StoreError::Locked, StoreError::Unavailable("it is away".to_owned())] {
+        assert_eq!(meets(passes.clone()), Err(HandleError::Retry(passes.to_string())));
+    }
+    let unreadable = StoreError::Corrupt("no settlement".to_owned());
+    assert_eq!(meets(unreadable.clone()), Err(HandleError::Poison(unreadable.to_string())));
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct Aftermath {
     pub outbox_at_end: i64,
     /// Events at the broker that were not taken in at the end.
     pub lag_at_end: u64,
-    /// When none was on its way any more, in seconds after the end; none if that did not come.
+    /// When none of these was on its way any more, in seconds after the end; none if that did not come.
     pub converged_after_s: Option<f64>,
     /// Where events still were when the time for that was over: outbox and lag by context.
     pub still_there: BTreeMap<&'static str, (i64, u64)>,
@@ -76,15 +76,16 @@ impl Books {
     }
 }
 
-/// Waits until no event is on its way: true, or false after `within`. Tells each look to `each`.
+/// Waits until no event is on its way that there is now: true, or false after `within`. Tells each look to `each`.
 pub async fn settles(
     looker: &mut Looker,
     within: Duration,
     mut each: impl FnMut(&BTreeMap<&'static str, (i64, u64)>),
 ) -> Result<bool> {
     let deadline = Instant::now() + within;
+    let mut mark = in_time(looker.mark()).await?;
     loop {
-        let waiting = in_time(looker.on_their_way()).await?;
+        let waiting = in_time(looker.on_their_way(&mut mark)).await?;
         each(&waiting);
         if waiting.values().all(|waits| *waits == (0, 0)) {
             return Ok(true);

@@ -141,7 +141,7 @@ fn afterwards(report: &Report, checks: &mut Checks) {
     let aftermath = &report.aftermath;
     let after = aftermath.converged_after_s.map_or_else(|| "never".to_owned(), |after| format!("{after:.1} s"));
     let within = format!("≤ {} s", CONVERGES_WITHIN.as_secs());
-    checks.add("outbox empty and lag 0 after", after, within, aftermath.converged());
+    checks.add("events of the end are in after", after, within, aftermath.converged());
     let balance = match (aftermath.currencies, aftermath.balanced) {
         (0, _) => "no currency",
         (_, true) => "0",
@@ -224,8 +224,8 @@ mod tests {
             ("debited while it ran", |report| report.aftermath.debits = 0),
             ("trial balance", |report| report.aftermath.balanced = false),
             ("trial balance", |report| report.aftermath.currencies = 0),
-            ("outbox empty and lag 0 after", |report| report.aftermath.converged_after_s = Some(5.1)),
-            ("outbox empty and lag 0 after", |report| report.aftermath.converged_after_s = None),
+            ("events of the end are in after", |report| report.aftermath.converged_after_s = Some(5.1)),
+            ("events of the end are in after", |report| report.aftermath.converged_after_s = None),
             ("memory of bidding", |report| report.seen.samples[2].parts.get_mut("bidding").unwrap().memory = 300 << 20),
             ("database sessions of a service", |report| {
                 report.seen.samples[1].parts.get_mut("bidding").unwrap().sessions = 101;

@@ -15,7 +15,7 @@ use crate::bench::memory::{Memory, Process};
 use crate::bench::seed::connect;
 use crate::console::Console;
 use crate::endpoints::Endpoints;
-use crate::kafka::lag::Lag;
+use crate::kafka::lag::{Ends, Lag};
 use crate::layout::{DataDir, Service};
 
 /// A look that takes longer is given up.
@@ -103,6 +103,14 @@ pub struct Looker {
     watched: Vec<Watched>,
 }
 
+/// The events that there were at a moment. Others come after them for as long as auctions close.
+pub struct Mark {
+    /// The last one in each outbox.
+    written: BTreeMap<&'static str, i64>,
+    /// Where what each service reads ended, once the broker had all of these.
+    sent: Option<BTreeMap<&'static str, Ends>>,
+}
+
 struct Watched {
     service: Service,
     database: PgConnection,
@@ -138,12 +146,36 @@ impl Looker {
         Ok(parts)
     }
 
-    /// Events that are on their way: they wait for the broker, or to be taken in.
-    pub async fn on_their_way(&mut self) -> Result<BTreeMap<&'static str, (i64, u64)>> {
+    /// The events that there are now.
+    pub async fn mark(&mut self) -> Result<Mark> {
+        let mut mark = Mark { written: BTreeMap::new(), sent: None };
+        for Watched { service, database, .. } in &mut self.watched {
+            mark.written.insert(service.context(), last_of_outbox(database).await?);
+        }
+        Ok(mark)
+    }
+
+    /// Of these events those that are on their way: they wait for the broker, or to be taken in. Outbox and lag by context.
+    pub async fn on_their_way(&mut self, mark: &mut Mark) -> Result<BTreeMap<&'static str, (i64, u64)>> {
         let mut waiting = BTreeMap::new();
-        for Watched { service, database, lag } in &mut self.watched {
-            let (_, outbox) = sessions_and_outbox(database, *service).await?;
-            waiting.insert(service.context(), (outbox, lag.now().await?));
+        for Watched { service, database, .. } in &mut self.watched {
+            let name = service.context();
+            waiting.insert(name, (outbox_until(database, mark.written[name]).await?, 0));
+        }
+        if mark.sent.is_none() && waiting.values().all(|(outbox, _)| *outbox == 0) {
+            let mut sent = BTreeMap::new();
+            for Watched { service, lag, .. } in &mut self.watched {
+                sent.insert(service.context(), lag.ends().await?);
+            }
+            mark.sent = Some(sent);
+        }
+        for Watched { service, lag, .. } in &mut self.watched {
+            let name = service.context();
+            let behind = match &mark.sent {
+                Some(ends) => lag.behind(&ends[name]).await?,
+                None => lag.now().await?,
+            };
+            waiting.entry(name).and_modify(|(_, lag)| *lag = behind);
         }
         Ok(waiting)
     }
@@ -172,6 +204,16 @@ async fn sessions_and_outbox(database: &mut PgConnection, service: Service) -> R
         "SELECT (SELECT count(*) FROM pg_stat_activity WHERE application_name = $1), (SELECT count(*) FROM outbox)",
     );
     found.bind(service.name()).fetch_one(database).await.with_context(|| format!("cannot look at {service}'s database"))
+}
+
+async fn last_of_outbox(database: &mut PgConnection) -> Result<i64> {
+    let last = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM outbox");
+    last.fetch_one(database).await.context("cannot look at an outbox")
+}
+
+async fn outbox_until(database: &mut PgConnection, last: i64) -> Result<i64> {
+    let waiting = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE id <= $1");
+    waiting.bind(last).fetch_one(database).await.context("cannot look at an outbox")
 }
 
 async fn tables(database: &mut PgConnection) -> Result<Vec<Table>> {

@@ -56,7 +56,12 @@ pub async fn lots(bench: &Bench<'_>, sellers: &[&str], count: u32, until_last: D
 pub async fn opened(bench: &Bench<'_>) -> Result<()> {
     let mut looker = in_time(Looker::open(bench.data_dir, &bench.endpoints)).await?;
     let spinner = bench.console.spinner("Waiting until bidding has opened them all");
-    let opened = aftermath::settles(&mut looker, OPENS_WITHIN, |_| {}).await;
+    // First what listing has said, and then what bidding answers.
+    let opened = async {
+        let listed = aftermath::settles(&mut looker, OPENS_WITHIN, |_| {}).await?;
+        anyhow::Ok(listed && aftermath::settles(&mut looker, OPENS_WITHIN, |_| {}).await?)
+    };
+    let opened = opened.await;
     spinner.finish_and_clear();
     ensure!(opened?, "events are still on their way {OPENS_WITHIN:?} after the lots were listed");
     Ok(())
