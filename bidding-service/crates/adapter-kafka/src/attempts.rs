@@ -56,19 +56,12 @@ where
     F: Future<Output = Result<T, HandleError>> + Send,
 {
     let mut pause = patience.first_pause;
-    let mut failed_before = false;
     loop {
         let reason = match attempt().await {
-            Ok(done) => {
-                if failed_before {
-                    let _ = retries.settled(event_id).await;
-                }
-                return Ok(Tried::Done(done));
-            }
+            Ok(done) => return Ok(Tried::Done(done)),
             Err(HandleError::Poison(reason)) => return hopeless(event_id, retries, reason).await,
             Err(HandleError::Retry(reason)) => reason,
         };
-        failed_before = true;
         match retries.failed(event_id, &reason).await {
             Ok(attempts) if attempts >= patience.attempts => {
                 return hopeless(event_id, retries, format!("failed {attempts} times, at last: {reason}")).await;
@@ -129,11 +122,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_done_in_the_end_is_forgotten_as_a_failure() {
-        assert_eq!(failing(0, &MockRetries::new()).await, (Ok(Tried::Done("done")), 1), "there is nothing to forget");
-        let mut retries = counting(0);
-        retries.expect_settled().once().returning(|_| Ok(()));
-        assert_eq!(failing(3, &retries).await, (Ok(Tried::Done("done")), 4));
+    async fn what_fails_is_tried_until_it_is_done() {
+        assert_eq!(failing(0, &MockRetries::new()).await, (Ok(Tried::Done("done")), 1));
+        assert_eq!(failing(3, &counting(0)).await, (Ok(Tried::Done("done")), 4));
     }
 
     #[tokio::test]

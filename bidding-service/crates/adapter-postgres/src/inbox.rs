@@ -35,7 +35,8 @@ pub(crate) async fn receive(tx: &mut Work, receipt: &Receipt) -> Result<Seen, St
         return Ok(if dug_up.rows_affected() == 1 { Seen::New } else { Seen::Duplicate });
     }
     let noted = sqlx::query!(
-        "INSERT INTO inbox AS i (source, key, last_sequence, last_event_id) VALUES ($1, $2, $3, $4)
+        "WITH handled AS (DELETE FROM inbox_failure WHERE event_id = $4)
+         INSERT INTO inbox AS i (source, key, last_sequence, last_event_id) VALUES ($1, $2, $3, $4)
          ON CONFLICT (source, key) DO UPDATE
          SET last_sequence = excluded.last_sequence, last_event_id = excluded.last_event_id,
              received_at = excluded.received_at
@@ -82,14 +83,6 @@ impl Retries for PgAuctions {
         .execute(self.pool())
         .await
         .map_err(store_error)?;
-        Ok(())
-    }
-
-    async fn settled(&self, event_id: Uuid) -> Result<(), StoreError> {
-        sqlx::query!("DELETE FROM inbox_failure WHERE event_id = $1", event_id)
-            .execute(self.pool())
-            .await
-            .map_err(store_error)?;
         Ok(())
     }
 }

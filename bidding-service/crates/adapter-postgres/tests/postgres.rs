@@ -225,15 +225,38 @@ async fn a_database_of_before_the_log_is_not_taken_over_but_told_why() -> Result
     Ok(())
 }
 
-#[tokio::test]
-async fn an_event_that_was_buried_is_new_at_its_replay_and_only_once() -> Result<()> {
-    let Database { store, .. } = database().await?;
-    let receipt = |sequence: u64| Receipt {
+fn receipt(sequence: u64) -> Receipt {
+    Receipt {
         event_id: Uuid::from_u128(sequence.into()),
         source: "/outcry/listing-service".into(),
         key: "k".into(),
         sequence,
-    };
+    }
+}
+
+#[tokio::test]
+async fn what_failed_and_is_taken_in_after_all_is_forgotten_as_a_failure_and_as_a_dead_letter() -> Result<()> {
+    let Database { store, .. } = database().await?;
+    let (failed, buried) = (receipt(1), receipt(2));
+    assert_eq!((store.failed(failed.event_id, "a").await?, store.failed(failed.event_id, "b").await?), (1, 2));
+    store.buried(buried.event_id, "it made no sense, and the broker did not hear that it was done with").await?;
+    for commits in [false, true] {
+        let mut tx = store.begin().await?;
+        for receipt in [&failed, &buried, &receipt(3)] {
+            assert_eq!(tx.receive(receipt).await?, Seen::New);
+        }
+        if commits {
+            tx.commit().await?;
+        }
+    }
+    assert_eq!(store.begin().await?.receive(&buried).await?, Seen::Duplicate, "it had its effect");
+    assert_eq!(store.failed(failed.event_id, "c").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_was_buried_is_new_at_its_replay_and_only_once() -> Result<()> {
+    let Database { store, .. } = database().await?;
     store.buried(receipt(1).event_id, "it made no sense").await?;
     for (sequence, seen) in [(2, Seen::Gap { expected: 1 }), (1, Seen::New), (1, Seen::Duplicate)] {
         let mut tx = store.begin().await?;

@@ -112,6 +112,7 @@ async fn replay(config: Config) -> anyhow::Result<()> {
     let auctions = Arc::new(Auctions::new(store.clone(), feed, config.aliases()?));
     let replayed = dead_letters::replay(&config.kafka, auctions, store).await?;
     println!("{} handled, {} failed again", replayed.handled, replayed.failed);
+    anyhow::ensure!(!replayed.stopped, "the replay stopped before its end: begin it again later");
     anyhow::ensure!(replayed.failed == 0, "{} dead letters could not be handled", replayed.failed);
     Ok(())
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
-/// Durable counts of failed attempts.
+/// Durable counts of failed attempts. The inbox forgets those of an event when it takes it in.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Retries: Send + Sync {
@@ -14,6 +14,4 @@ pub trait Retries: Send + Sync {
     /// Notes that an event went to the dead letters. The inbox MUST take it once more when it is
     /// replayed, though later events of its key had their effect meanwhile.
     async fn buried(&self, event_id: Uuid, reason: &str) -> Result<(), StoreError>;
-    /// Forgets the failures of an event that was handled.
-    async fn settled(&self, event_id: Uuid) -> Result<(), StoreError>;
 }

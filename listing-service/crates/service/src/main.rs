@@ -98,6 +98,7 @@ async fn replay(config: Config) -> anyhow::Result<()> {
     let listings = Arc::new(Listings::new(store.clone(), config.limits));
     let replayed = dead_letters::replay(&config.kafka, listings, store).await?;
     println!("{} handled, {} failed again", replayed.handled, replayed.failed);
+    anyhow::ensure!(!replayed.stopped, "the replay stopped before its end: begin it again later");
     anyhow::ensure!(replayed.failed == 0, "{} dead letters could not be handled", replayed.failed);
     Ok(())
 }

@@ -86,9 +86,7 @@ fn webhook_document() -> OpenApiRouter<Api> {
 pub fn router(app: App) -> Router {
     let (api, document) = routes().split_for_parts();
     let api = api.with_state(app.api);
-    let guarded = api
-        .layer(middleware::from_fn_with_state(app.guard, guard))
-        .layer(middleware::from_fn_with_state(RETIRING, deprecation::announce));
+    let guarded = api.layer(middleware::from_fn_with_state(app.guard, guard));
     let json = document.to_pretty_json().unwrap_or_default();
     let open = Router::new()
         .route("/openapi.json", get(|| async move { ([(header::CONTENT_TYPE, "application/json")], json) }))
@@ -106,6 +104,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .merge(limited)
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
+        .layer(middleware::from_fn_with_state(RETIRING, deprecation::announce))
         .layer(middleware::from_fn(security_headers))
         .layer(middleware::from_fn(telemetry::observe))
 }

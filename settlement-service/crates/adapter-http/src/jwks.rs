@@ -221,6 +221,24 @@ mod tests {
         kids
     }
 
+    #[tokio::test]
+    async fn an_unknown_kid_has_the_set_read_again_but_not_twice_in_ten_seconds() {
+        let file = std::env::temp_dir().join(format!("outcry-jwks-of-settlement-{}.json", std::process::id()));
+        let holds =
+            |keys: &[Value]| std::fs::write(&file, json!({"keys": keys}).to_string()).expect("it can be written");
+        holds(&[ed25519()]);
+        let set = KeySet::load(Source::File(file.clone())).await.expect("it can be read");
+        holds(&[ed25519(), p256()]);
+        assert!(set.find("ec").await.is_none(), "it was read just now");
+        *set.refreshed.lock().await -= REFRESH_AT_MOST_EVERY;
+        assert!(set.find("ec").await.is_some());
+        holds(&[ed25519(), p256(), rsa()]);
+        for _ in 0..100 {
+            assert!(set.find("rsa").await.is_none(), "it is asked without end");
+        }
+        std::fs::remove_file(&file).expect("it can be removed");
+    }
+
     #[test]
     fn each_key_is_pinned_to_the_algorithm_of_its_kind() {
         let set = read(json!({"keys": [ed25519(), p256(), rsa()]}).to_string().as_bytes()).expect("sound keys");

@@ -81,6 +81,8 @@ pub struct Replayed {
     pub handled: u64,
     /// Failed again, and are dead letters again.
     pub failed: u64,
+    /// It could not go on to the last one.
+    pub stopped: bool,
 }
 
 /// Hands every dead letter that lies there now to the core once more.
@@ -114,6 +116,7 @@ pub async fn replay(
             Ok(Outcome::Buried) => replayed.failed += 1,
             Err(reason) => {
                 tracing::error!(%reason, "the replay stops: begin it again later");
+                replayed.stopped = true;
                 break;
             }
         }

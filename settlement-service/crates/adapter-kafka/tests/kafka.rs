@@ -254,10 +254,6 @@ impl Retries for Counts {
     async fn buried(&self, _: Uuid, _: &str) -> Result<(), StoreError> {
         Ok(())
     }
-    async fn settled(&self, event_id: Uuid) -> Result<(), StoreError> {
-        self.0.lock().expect("no panic").remove(&event_id);
-        Ok(())
-    }
 }
 
 async fn bidding_says(producer: &FutureProducer, key: &str, sequence: u64, event: &str, data: &str) -> Result<()> {

@@ -21,7 +21,7 @@ pub(crate) async fn receive(tx: &mut Work, receipts: &[Receipt]) -> Result<Vec<S
     let known = last_seen(tx, receipts).await?;
     let mut last: Places =
         known.iter().map(|((source, key), sequence)| ((source.as_str(), key.as_str()), *sequence)).collect();
-    let mut latest = BTreeMap::new();
+    let (mut latest, mut fresh) = (BTreeMap::new(), Vec::new());
     let mut seen = Vec::with_capacity(receipts.len());
     for receipt in receipts {
         let place = (receipt.source.as_str(), receipt.key.as_str());
@@ -34,8 +34,9 @@ pub(crate) async fn receive(tx: &mut Work, receipts: &[Receipt]) -> Result<Vec<S
         seen.push(if receipt.sequence == expected { Seen::New } else { Seen::Gap { expected } });
         *last = receipt.sequence;
         latest.insert(place, receipt);
+        fresh.push(receipt.event_id);
     }
-    note(tx, &latest.into_values().collect::<Vec<_>>()).await?;
+    note(tx, &latest.into_values().collect::<Vec<_>>(), &fresh).await?;
     dig_up(tx, receipts, &mut seen).await?;
     Ok(seen)
 }
@@ -55,8 +56,9 @@ async fn last_seen(tx: &mut Work, receipts: &[Receipt]) -> Result<Vec<((String, 
     rows.into_iter().map(|row| Ok(((row.source, row.key), count(row.last_sequence)?))).collect()
 }
 
-/// Notes the latest event of each key.
-async fn note(tx: &mut Work, latest: &[&Receipt]) -> Result<(), StoreError> {
+/// Notes the latest event of each key, and forgets that any of the `fresh` ones failed or lay with the dead letters: in one unit
+/// of work with their effect, or a replay would have it again.
+async fn note(tx: &mut Work, latest: &[&Receipt], fresh: &[Uuid]) -> Result<(), StoreError> {
     if latest.is_empty() {
         return Ok(());
     }
@@ -65,7 +67,8 @@ async fn note(tx: &mut Work, latest: &[&Receipt]) -> Result<(), StoreError> {
     let sequences: Vec<i64> = latest.iter().map(|receipt| number(receipt.sequence)).collect::<Result<_, _>>()?;
     let event_ids: Vec<Uuid> = latest.iter().map(|receipt| receipt.event_id).collect();
     let noted = sqlx::query!(
-        "INSERT INTO inbox AS i (source, key, last_sequence, last_event_id)
+        "WITH handled AS (DELETE FROM inbox_failure WHERE event_id = ANY($5))
+         INSERT INTO inbox AS i (source, key, last_sequence, last_event_id)
          SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[])
          ON CONFLICT (source, key) DO UPDATE
          SET last_sequence = excluded.last_sequence, last_event_id = excluded.last_event_id,
@@ -74,7 +77,8 @@ async fn note(tx: &mut Work, latest: &[&Receipt]) -> Result<(), StoreError> {
         &sources as &[&str],
         &keys as &[&str],
         &sequences,
-        &event_ids
+        &event_ids,
+        fresh
     );
     let noted = noted.execute(&mut *tx).await.map_err(store_error)?.rows_affected();
     // A key without a row cannot be locked: another consumer made it meanwhile.
@@ -126,14 +130,6 @@ impl Retries for PgSettlements {
         .execute(self.pool())
         .await
         .map_err(store_error)?;
-        Ok(())
-    }
-
-    async fn settled(&self, event_id: Uuid) -> Result<(), StoreError> {
-        sqlx::query!("DELETE FROM inbox_failure WHERE event_id = $1", event_id)
-            .execute(self.pool())
-            .await
-            .map_err(store_error)?;
         Ok(())
     }
 }

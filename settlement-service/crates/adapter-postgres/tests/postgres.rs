@@ -384,12 +384,26 @@ async fn every_status_has_its_place_in_the_schema_and_in_the_contract() -> Resul
 }
 
 #[tokio::test]
-async fn failed_attempts_are_counted_until_the_event_is_settled() -> Result<()> {
+async fn what_failed_and_is_taken_in_after_all_is_forgotten_as_a_failure_and_as_a_dead_letter() -> Result<()> {
     let (_, store) = database().await?;
-    let event = Uuid::now_v7();
-    assert_eq!((store.failed(event, "a").await?, store.failed(event, "b").await?), (1, 2));
-    store.settled(event).await?;
-    assert_eq!(store.failed(event, "c").await?, 1);
+    let receipt = |sequence: u64| Receipt {
+        event_id: Uuid::from_u128(sequence.into()),
+        source: "/outcry/bidding-service".into(),
+        key: "k".into(),
+        sequence,
+    };
+    let (failed, buried) = (receipt(1), receipt(2));
+    assert_eq!((store.failed(failed.event_id, "a").await?, store.failed(failed.event_id, "b").await?), (1, 2));
+    store.buried(buried.event_id, "it made no sense, and the broker did not hear that it was done with").await?;
+    for commits in [false, true] {
+        let mut tx = store.begin().await?;
+        assert_eq!(tx.receive_all(&[failed.clone(), buried.clone(), receipt(3)]).await?, [Seen::New; 3]);
+        if commits {
+            tx.commit().await?;
+        }
+    }
+    assert_eq!(store.begin().await?.receive(&buried).await?, Seen::Duplicate, "it had its effect");
+    assert_eq!(store.failed(failed.event_id, "c").await?, 1);
     Ok(())
 }
 

@@ -150,6 +150,7 @@ async fn replay(config: Config) -> anyhow::Result<()> {
     let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
     let replayed = dead_letters::replay(&config.kafka, facts, store).await?;
     println!("{} handled, {} failed again", replayed.handled, replayed.failed);
+    anyhow::ensure!(!replayed.stopped, "the replay stopped before its end: begin it again later");
     anyhow::ensure!(replayed.failed == 0, "{} dead letters could not be handled", replayed.failed);
     Ok(())
 }
