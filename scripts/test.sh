@@ -4,7 +4,7 @@
 set -u
 workspaces=$1 programs=$2 only=${3:-all}
 suite=testcontainers-suite
-summary='' failed=0
+summary='' failed=0 all_begun=$(date +%s)
 export SQLX_OFFLINE=true OUTCRY_PROFILE=debug
 trap 'exit 130' INT TERM
 
@@ -77,6 +77,6 @@ if [ "$only" = all ]; then
 fi
 [ ! -d "$suite" ] || docker_part
 
-printf '\n== Summary%s\n' "$summary"
+printf '\n== Summary%s\n%s s in all\n' "$summary" "$(($(date +%s) - all_begun))"
 [ "$failed" -eq 0 ] && echo 'All is well.' || echo 'Something FAILED, see above.'
 exit "$failed"

@@ -50,13 +50,14 @@ impl Answers {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps an answer, and fails when the service's document does not tell of it.
+    /// Keeps an answer, and fails when the service's document does not tell of it, or when it lacks what guards its reader.
     pub fn take(&self, service: Service, method: &str, path: &str, answer: &Answer) -> Result<()> {
         let document = document(service)?;
         let media_type = answer.header("content-type").and_then(|value| value.split(';').next()).map(str::trim);
         let headers: Vec<String> = answer.headers.keys().map(ToString::to_string).collect();
         let told = Told { status: answer.status, media_type, text: &answer.text, headers: &headers };
-        let faults = document.faults(method, path, told);
+        let mut faults = document.faults(method, path, told);
+        faults.extend(unguarded(answer));
         let mut kept = self.kept();
         kept.checked += 1;
         if let Found::Operation(operation) = document.find(method, path) {
@@ -122,6 +123,35 @@ impl Answers {
     }
 }
 
+/// Headers that guard a browser (OWASP Secure Headers), and say how to find the request again.
+const GUARDS: [(&str, Option<&str>); 7] = [
+    ("x-content-type-options", Some("nosniff")),
+    ("x-frame-options", Some("DENY")),
+    ("referrer-policy", Some("no-referrer")),
+    ("strict-transport-security", None),
+    ("content-security-policy", None),
+    ("cache-control", None),
+    ("x-trace-id", None),
+];
+/// Headers that tell strangers what they need not know.
+const TALES: [&str; 2] = ["server", "x-powered-by"];
+/// What the HTTP library answers by itself: no request was read that anything could be said of.
+const UNREAD: [u16; 3] = [400, 414, 431];
+
+/// Which headers an answer lacks, or has too many.
+fn unguarded(answer: &Answer) -> Vec<String> {
+    if UNREAD.contains(&answer.status) && answer.text.is_empty() {
+        return Vec::new();
+    }
+    let lacks = GUARDS.iter().filter(|(name, value)| {
+        let told = answer.header(name).filter(|told| !told.is_empty());
+        value.map_or(told.is_none(), |value| told != Some(value))
+    });
+    let lacks = lacks.map(|(name, _)| format!("its header {name} is {:?}", answer.header(name)));
+    let tells = TALES.iter().filter(|name| answer.header(name).is_some());
+    lacks.chain(tells.map(|name| format!("its header {name} tells {:?}", answer.header(name)))).collect()
+}
+
 fn keep(kept: &mut Kept, what: &str, faults: &[String]) -> Result<()> {
     if faults.is_empty() {
         return Ok(());
@@ -130,5 +160,5 @@ fn keep(kept: &mut Kept, what: &str, faults: &[String]) -> Result<()> {
     if kept.faults.len() < MOST_FAULTS && !kept.faults.contains(&told) {
         kept.faults.push(told.clone());
     }
-    bail!("not what the service's OpenAPI document says: {told}")
+    bail!("not what the service's OpenAPI document says, or not how it has to be said: {told}")
 }

@@ -12,6 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::{
+    logs,
     secrets::Secrets,
     target::{self, Local, SETTINGS},
     whole::{self, Spared},
@@ -83,7 +84,7 @@ fn arguments(at_once: Option<usize>) -> Arguments {
 
 fn stopped(failed: bool) -> ExitCode {
     let local = LOCAL.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(Err(fault)) = local.as_ref().map(kept_its_secrets) {
+    if let Some(Err(fault)) = local.as_ref().map(its_logs_are_sound) {
         eprintln!("after the whole run: {fault:#}");
         return ExitCode::FAILURE;
     }
@@ -94,9 +95,11 @@ fn stopped(failed: bool) -> ExitCode {
     if failed { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
-/// Whatever the tests did: no key, password or token is in any log of the marketplace.
-pub fn kept_its_secrets(local: &Local) -> Result<()> {
+/// Whatever the tests did: what the services logged is JSON line by line, and no key, password or token is in any log of the
+/// marketplace.
+pub fn its_logs_are_sound(local: &Local) -> Result<()> {
     let world = local.world()?;
+    logs::of_services_are_json(&world.endpoints.logs_dir)?;
     let secrets = Secrets::of(&world)?;
     secrets.are_in_no_log_of(&world.endpoints.logs_dir)?;
     secrets.are_not_in(&local.said()?)
@@ -114,7 +117,7 @@ fn world() -> Result<Arc<World>> {
 }
 
 fn start() -> Result<World> {
-    let world = if let Some(file) = target::given() {
+    let world = if let Some(file) = target::given()? {
         World::of_file(&file)?
     } else {
         let local = Local::start(SETTINGS)?;

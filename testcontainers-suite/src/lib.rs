@@ -4,7 +4,7 @@
 //! [`client`] talks HTTPS, [`token`] makes good and forged tokens, [`story`] tells scenarios in the trade's words, on
 //! [`terms`] of every format, with what happens on the [`floor`] besides plain bids; [`sse`] reads live streams,
 //! [`receipt`] checks signed results, [`broker`] reads the published events and [`feed`] puts some there, [`chance`] repeats
-//! itself, [`secrets`] knows what no log may hold, [`proxy`] makes bad weather between services and servers, [`history`]
+//! itself, [`logs`] and [`secrets`] know what a log has to hold and must not, [`proxy`] makes bad weather between services and servers, [`history`]
 //! decides whether what clients saw can have happened, [`harness`] runs the tests.
 //!
 //! Beside all of them two things look on: [`answers`] compares every answer with the services' documents ([`openapi`]), and
@@ -18,6 +18,7 @@ pub mod feed;
 pub mod floor;
 pub mod harness;
 pub mod history;
+pub mod logs;
 pub mod openapi;
 pub mod proxy;
 pub mod receipt;

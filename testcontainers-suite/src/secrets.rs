@@ -14,10 +14,16 @@ const SHORTEST: usize = 16;
 pub struct Secrets(Vec<String>);
 
 impl Secrets {
+    /// What every token and every key has in it.
+    #[must_use]
+    pub fn of_any() -> Self {
+        // Every JSON Web Token begins like the first, every key in PEM has the second.
+        Self(vec!["eyJ".to_owned(), "PRIVATE KEY-----".to_owned(), "Bearer ey".to_owned()])
+    }
+
     /// Those of a marketplace that `outcry up` has started: passwords of databases, signing keys, keys of certificates.
     pub fn of(world: &World) -> Result<Self> {
-        // Every JSON Web Token begins like the first, every key in PEM has the second.
-        let mut secrets = Self(vec!["eyJ".to_owned(), "PRIVATE KEY-----".to_owned(), "Bearer ey".to_owned()]);
+        let mut secrets = Self::of_any();
         for url in world.endpoints.postgres.values() {
             secrets.0.extend(Url::parse(url)?.password().map(ToOwned::to_owned));
         }

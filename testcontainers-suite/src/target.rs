@@ -63,10 +63,18 @@ const STOPS_WITHIN: Duration = Duration::from_secs(90);
 /// Ports that one marketplace takes above its base port.
 const PORTS: u16 = 33;
 
-/// The file that [`TARGET`] names, if it names one.
-#[must_use]
-pub fn given() -> Option<PathBuf> {
-    env::var_os(TARGET).filter(|target| !target.is_empty() && target != "local").map(PathBuf::from)
+/// The file that [`TARGET`] names, if it names one. Containers are another program's.
+pub fn given() -> Result<Option<PathBuf>> {
+    let target = env::var_os(TARGET).filter(|target| !target.is_empty() && target != "local").map(PathBuf::from);
+    if let Some(file) = &target {
+        ensure!(
+            file.is_file(),
+            "{TARGET} is `{}`, and has to be `local` or the endpoints.json of a marketplace that runs; what runs in containers \
+             is tested by `make test-docker`",
+            file.display()
+        );
+    }
+    Ok(target)
 }
 
 /// A marketplace that `outcry up` runs for this process.

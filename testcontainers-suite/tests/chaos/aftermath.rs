@@ -25,7 +25,7 @@ pub async fn find(stage: &mut Stage, before: &Before, contract: &Contract, recor
     // Streams, too; whoever reads one comes again without a word.
     record.holds("answers", stage.world.answers.all_fit());
     record.holds("events", stage.events_hold());
-    record.holds("logs", stage.secrets_are_kept());
+    record.holds("logs", stage.logs_are_sound());
     record.holds("consumers", nothing_was_missed(stage, before, contract).await);
     record.holds("dead letters", letters_are(stage, before, contract).await);
     for silent in stage.take_silent() {

@@ -178,18 +178,8 @@ async fn every_answer_has_the_security_headers(world: Arc<World>, service: Servi
         world.http.get(url("/docs/")),
     ];
     for request in requests {
-        let answer = world.ask(request).await?;
-        for (name, value) in
-            [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("referrer-policy", "no-referrer")]
-        {
-            ensure!(answer.header(name) == Some(value), "{}: {name} is {:?}", answer.status, answer.header(name));
-        }
-        for name in ["strict-transport-security", "content-security-policy", "cache-control", "x-trace-id"] {
-            ensure!(answer.header(name).is_some_and(|value| !value.is_empty()), "{}: no {name}", answer.status);
-        }
-        for name in ["server", "x-powered-by"] {
-            ensure!(answer.header(name).is_none(), "{name} tells {:?}", answer.header(name));
-        }
+        // Every answer of every test is looked at; these are of kinds that others may not get.
+        world.ask(request).await?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use testcontainers_suite::{
+    broker::events_of,
     client::{Answer, Person, fresh_key},
     story::{Lot, Sale, Terms, balance_of, text},
     trials,
@@ -34,6 +35,7 @@ pub fn trials() -> Vec<Trial> {
         calling_a_sale_off,
         declining_a_second_chance,
         reinstating_a_bidder,
+        what_takes_no_key,
     )
 }
 
@@ -270,5 +272,44 @@ async fn reinstating_a_bidder(world: Arc<World>) -> Result<()> {
     a_hundred(&operator, Service::Settlement, &reinstate, &json!({"note": "He was ill."})).await?;
     let now = operator.get(Service::Settlement, &path).await?.success()?;
     ensure!(now["suspended"] == false && now["strikes"] == standing["strikes"], "{now}");
+    Ok(())
+}
+
+/// The same request a hundred times at once, where the state tells that it was done: some are answered with success, the others
+/// are refused, and one event comes of it.
+async fn one_event<F>(world: &World, lot: &Lot, event: &str, ask: impl Fn() -> F) -> Result<()>
+where
+    F: Future<Output = Result<Answer>>,
+{
+    let answers: Vec<Answer> = join_all((0..AT_ONCE).map(|_| ask())).await.into_iter().collect::<Result<_>>()?;
+    ensure!(answers.iter().any(|answer| answer.status < 300), "nobody was answered with success");
+    let fault = answers.iter().find(|answer| answer.status >= 300 && answer.status != 409);
+    ensure!(fault.is_none(), "{fault:?}");
+    let count = || async {
+        let events = events_of(world, &[&lot.id]).await?;
+        anyhow::Ok(events.iter().filter(|published| published.envelope.event_type == event).count())
+    };
+    eventually(event, || async {
+        ensure!(count().await? > 0, "it is not published");
+        Ok(())
+    })
+    .await?;
+    let published = count().await?;
+    ensure!(published == 1, "it is published {published} times");
+    Ok(())
+}
+
+async fn what_takes_no_key(world: Arc<World>) -> Result<()> {
+    let (anna, operator) = (world.seller("anna").patient(PATIENCE), world.operator().patient(PATIENCE));
+    let lot = anna.drafts(&Terms::from(100).lasting(PATIENCE * 3)).await?;
+    one_event(&world, &lot, "outcry.listing.published.v1", || anna.publishes(&lot)).await.context("publish")?;
+    anna.awaits_auction(&lot, "open").await?;
+    let reason = json!({"reason": "a hundred at once"});
+    for (action, event, body) in
+        [("pause", "paused", &reason), ("resume", "resumed", &json!({})), ("cancel", "cancelled", &reason)]
+    {
+        let event = format!("outcry.bidding.auction.{event}.v1");
+        one_event(&world, &lot, &event, || operator.does(&lot, action, body)).await.context(action)?;
+    }
     Ok(())
 }

@@ -18,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         a_token_of_another_kind_is_no_access_token,
         an_extension_that_has_to_be_understood_is_refused,
         a_member_that_is_there_twice_is_refused,
+        a_mark_before_the_text_is_refused,
         keys_and_addresses_in_the_header_are_left_alone,
         a_token_that_is_too_long_is_refused,
         a_token_that_never_expires_breaks_nothing,
@@ -90,6 +91,22 @@ async fn a_member_that_is_there_twice_is_refused(world: Arc<World>, service: Ser
     ] {
         let token = world.signer.sign_text(&header, &with(&claims, member));
         refused(&world, service, &token).await.with_context(|| format!("{member} twice"))?;
+    }
+    Ok(())
+}
+
+/// Claims are UTF-8 and begin with a brace (§3.7): readers differ in what they make of anything before it.
+async fn a_mark_before_the_text_is_refused(world: Arc<World>, service: Service) -> Result<()> {
+    let (header, claims) = (world.signer.header().to_string(), wanted().to_string());
+    for mark in ["\u{feff}", "\u{0}", "x"] {
+        for (header, claims) in
+            [(format!("{mark}{header}"), claims.clone()), (header.clone(), format!("{mark}{claims}"))]
+        {
+            let token = world.signer.sign_text(&header, &claims);
+            refused(&world, service, &token)
+                .await
+                .with_context(|| format!("{mark:?} before {header:.20} {claims:.20}"))?;
+        }
     }
     Ok(())
 }

@@ -166,6 +166,7 @@ async fn a_spoilt_token_is_refused(world: Arc<World>, service: Service) -> Resul
         ("no signature", format!("{signed}.")),
         ("two parts", signed.to_owned()),
         ("four parts", format!("{token}.{signature}")),
+        ("five parts, like an encrypted one", format!("{token}.{signature}.{signature}")),
         ("zeros for a signature", with_signature(signed, &[0; 64])),
         ("half a signature", format!("{signed}.{}", &signature[..40])),
         ("the claims of another token", format!("{header}.{others_claims}.{signature}")),

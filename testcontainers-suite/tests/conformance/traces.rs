@@ -27,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         a_publication_is_one_trace_up_to_biddings_log,
         a_bid_is_one_trace_up_to_listings_log,
         a_shipment_is_one_trace_up_to_listings_log,
+        a_purchase_is_one_trace_through_all_services,
     ));
     trials
 }
@@ -124,4 +125,20 @@ async fn a_shipment_is_one_trace_up_to_listings_log(world: Arc<World>) -> Result
     seller.send(request.header("idempotency-key", fresh_key()).json(&parcel)).await?.success()?;
     told_in_log(&world, Service::Listing, &trace_id, EVENT).await?;
     told_by_broker(&world, &sale.id, &trace_id, EVENT).await
+}
+
+/// Bidding tells that it is sold, settlement begins and tells so, listing shows it: each acts on the word of the one before.
+async fn a_purchase_is_one_trace_through_all_services(world: Arc<World>) -> Result<()> {
+    const SOLD: &str = "outcry.bidding.auction.closed.v1";
+    const BEGUN: &str = "outcry.settlement.started.v1";
+    let (seller, buyer) = (world.seller("anna"), world.bidder("bert"));
+    let lot = seller.opens(&Terms::from(100).with_buy_now(500)).await?;
+    let (trace_id, traceparent) = fresh_trace();
+    let path = format!("/v1/auctions/{}/buy-now", lot.id);
+    let request = buyer.request(Method::POST, Service::Bidding, &path).header("traceparent", traceparent);
+    buyer.send(request.header("idempotency-key", fresh_key()).json(&json!({}))).await?.success()?;
+    told_in_log(&world, Service::Settlement, &trace_id, SOLD).await?;
+    told_in_log(&world, Service::Listing, &trace_id, BEGUN).await?;
+    let sale = buyer.awaits_sale(&lot).await?;
+    told_by_broker(&world, &sale.id, &trace_id, BEGUN).await
 }

@@ -19,6 +19,8 @@ use testcontainers::{
     runners::AsyncRunner,
 };
 use testcontainers_suite::{
+    logs,
+    secrets::Secrets,
     target::SETTINGS,
     token::{AUDIENCE, ISSUER, Signer},
     wait::within,
@@ -51,7 +53,9 @@ impl Fleet {
         match fleet.assemble().await {
             Ok(world) => Ok((fleet, world)),
             Err(fault) => {
-                fleet.stop(true).await?;
+                if let Err(besides) = fleet.stop(true).await {
+                    eprintln!("{besides:#}");
+                }
                 Err(fault)
             }
         }
@@ -80,12 +84,16 @@ impl Fleet {
         Ok(world)
     }
 
-    /// Ends and removes everything; says what the services said last if something failed.
+    /// Ends and removes everything; says what the services said last if something failed. What they logged has to be sound.
     pub async fn stop(mut self, failed: bool) -> Result<()> {
+        let mut sound = Ok(());
         while let Some((name, container)) = self.containers.pop() {
+            let log = if name.ends_with("-service") { container.stdout_to_vec().await } else { Ok(Vec::new()) };
+            let said = String::from_utf8_lossy(log.as_deref().unwrap_or_default()).into_owned();
+            let logged = log.map_err(anyhow::Error::from).and_then(|_| logs::are_json(&said));
+            let logged = logged.and_then(|()| Secrets::of_any().are_not_in(&said));
+            sound = sound.and(logged.with_context(|| format!("the log of {name}")));
             if failed && name.ends_with("-service") {
-                let said = container.stdout_to_vec().await.unwrap_or_default();
-                let said = String::from_utf8_lossy(&said).into_owned();
                 let last: Vec<&str> = said.lines().rev().take(15).collect();
                 eprintln!("--- {name} said last:");
                 last.into_iter().rev().for_each(|line| eprintln!("{line}"));
@@ -96,7 +104,7 @@ impl Fleet {
             let name = format!("{}-{volume}", self.run);
             self.docker.remove_volume(&name, None::<RemoveVolumeOptions>).await?;
         }
-        Ok(())
+        sound
     }
 
     async fn launch(&mut self, name: &str, request: ContainerRequest<GenericImage>) -> Result<()> {

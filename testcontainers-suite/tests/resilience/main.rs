@@ -15,21 +15,26 @@ use std::{
 use anyhow::{Context, Result};
 use libtest_mimic::{Failed, Trial};
 use testcontainers_suite::{
-    harness::{block_on, kept_its_secrets, run},
+    harness::{block_on, its_logs_are_sound, run},
     target::{Local, PATIENT_SETTINGS},
+    watch::{Kind, Watch},
     world::World,
 };
 
-static MARKETPLACE: Mutex<Option<Local>> = Mutex::new(None);
+static MARKETPLACE: Mutex<Option<(Local, Watch)>> = Mutex::new(None);
+/// What has to hold of every event. Relays that are killed publish once more what they could not note.
+const OF_EVENTS: [Kind; 4] = [Kind::Schema, Kind::Unknown, Kind::Envelope, Kind::Sequence];
 
 fn main() -> ExitCode {
     let groups = [paused::trials(), verified::trials(), stopped::trials(), killed::trials(), drained::trials()];
     let trials = groups.into_iter().flatten().collect();
     // One after the other: each needs the marketplace whole at its beginning.
     let code = run(trials, Some(1));
-    let Some(local) = MARKETPLACE.lock().unwrap_or_else(PoisonError::into_inner).take() else { return code };
-    let kept = kept_its_secrets(&local);
-    if let Err(fault) = kept.and(local.stop(code != ExitCode::SUCCESS)) {
+    let Some((local, watch)) = MARKETPLACE.lock().unwrap_or_else(PoisonError::into_inner).take() else { return code };
+    let judged = watch.finish().and_then(|events| events.holds(&OF_EVENTS)).context("after the whole run");
+    let judged = judged.and_then(|()| its_logs_are_sound(&local));
+    let stopped = local.stop(code != ExitCode::SUCCESS || judged.is_err());
+    if let Err(fault) = judged.and(stopped) {
         eprintln!("{fault:#}");
         return ExitCode::FAILURE;
     }
@@ -45,11 +50,13 @@ fn trial(name: String, test: impl AsyncFnOnce(&mut Local, &World) -> Result<()> 
     })
 }
 
-fn running(marketplace: &mut Option<Local>) -> Result<(&mut Local, World)> {
+fn running(marketplace: &mut Option<(Local, Watch)>) -> Result<(&mut Local, World)> {
     if marketplace.is_none() {
-        *marketplace = Some(Local::start(PATIENT_SETTINGS)?);
+        let local = Local::start(PATIENT_SETTINGS)?;
+        let watch = Watch::start(&local.world()?.endpoints)?;
+        *marketplace = Some((local, watch));
     }
-    let local = marketplace.as_mut().context("the marketplace was started")?;
+    let (local, _) = marketplace.as_mut().context("the marketplace was started")?;
     let world = local.world()?;
     Ok((local, world))
 }

@@ -1,6 +1,7 @@
 //! Auctions from listing to payout, and the ways in which they end otherwise.
 
 mod bidding;
+mod browsing;
 mod buy_now;
 mod cancellation;
 mod closing;
@@ -25,6 +26,7 @@ use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
     [
+        browsing::trials(),
         money::trials(),
         unpaid::trials(),
         disputes::trials(),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use testcontainers_suite::{
-    harness::kept_its_secrets,
+    harness::its_logs_are_sound,
     target::Local,
     watch::{Checker, Kind},
     world::{Service, World},
@@ -33,9 +33,9 @@ impl Stage {
         Ok(())
     }
 
-    /// Whatever was done: no key, password or token is in any log.
-    pub fn secrets_are_kept(&self) -> Result<()> {
-        block_in_place(|| kept_its_secrets(&self.local))
+    /// Whatever was done: logs are JSON, and no key, password or token is in any of them.
+    pub fn logs_are_sound(&self) -> Result<()> {
+        block_in_place(|| its_logs_are_sound(&self.local))
     }
 
     /// Ends the services and stops the rest; `keep` keeps data and logs. If it is not kept, everything that it said, answered
@@ -64,5 +64,5 @@ fn is_right(local: &Local, world: &World, events: Result<Checker>, mindful: &[Se
     world.answers.all_fit()?;
     events.holds(&OF_ALL)?;
     events.holds_of(&OF_THE_MINDFUL, mindful)?;
-    kept_its_secrets(local)
+    its_logs_are_sound(local)
 }
