@@ -247,6 +247,18 @@ fn every_threat_has_a_test_or_a_reason_why_there_is_none() {
     assert_eq!(untold_threats(planted), ["| E | a | b | none |", "| D | a | b | |"]);
 }
 
+/// The services' tests fail where there is neither a database nor a broker.
+#[test]
+fn the_pipelines_test_services_beside_a_database_and_a_broker() {
+    let workflow = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/workflows/workspace.yml");
+    let workflow = fs::read_to_string(workflow).expect("the pipeline of a workspace");
+    let tests = |how: &str| {
+        workflow.lines().any(|line| line.trim() == format!("run: {how}cargo test --locked --workspace --all-features"))
+    };
+    assert!(tests("../scripts/with-infrastructure.sh ") && tests(""), "{workflow}");
+    assert!(workflow.contains("if: ${{ !endsWith(inputs.workspace, '-service') }}"), "{workflow}");
+}
+
 /// Bugs that `make planted` builds in one after the other.
 #[test]
 fn every_planted_bug_can_still_be_built_in() {
@@ -332,10 +344,10 @@ const ALIKE_IN_PART: [(&str, &[&str]); 6] = [
         "crates/adapter-kafka/src/consumer.rs",
         &["pub struct Progress", "pub async fn run(", "fn subscribe(", "const fn passes(", "async fn bury("],
     ),
-    ("crates/adapter-kafka/src/dead_letters.rs", &["impl DeadLetters", "pub async fn replay("]),
+    ("crates/adapter-kafka/src/dead_letters.rs", &["impl DeadLetters", "pub async fn replay(", "fn ends("]),
     (
         "crates/adapter-kafka/src/relay.rs",
-        &["async fn patience(", "fn enqueue(", "async fn discard(", "async fn pause("],
+        &["async fn measure(", "async fn patience(", "fn enqueue(", "async fn discard(", "async fn pause("],
     ),
     ("crates/adapter-postgres/src/database.rs", &["pub async fn migrate(", "async fn in_steps<"]),
     ("crates/service/src/serve.rs", &["fn checks(", "async fn refresh(", "impl Signals"]),

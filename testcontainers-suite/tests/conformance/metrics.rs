@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use reqwest::Method;
 use testcontainers_suite::{
     story::Terms,
-    trials_of_each_service,
+    trials, trials_of_each_service,
     wait::{CONVERGES_WITHIN, eventually},
     world::{Service, World},
 };
@@ -18,7 +18,11 @@ use testcontainers_suite::{
 use super::samples::{body, read_route, write_route, writer};
 
 pub fn trials() -> Vec<Trial> {
-    trials_of_each_service!("conformance::metrics":
+    let mut trials = trials!("conformance::metrics":
+        the_alerts_ask_for_what_is_told,
+        what_somebody_is_woken_for_is_told_before_it_happens,
+    );
+    trials.extend(trials_of_each_service!("conformance::metrics":
         the_metrics_are_on_the_operators_port_only,
         rate_errors_and_duration_are_counted_by_route,
         every_figure_is_told_and_no_other,
@@ -26,8 +30,12 @@ pub fn trials() -> Vec<Trial> {
         metric_names_follow_the_convention,
         labels_follow_the_convention,
         the_buckets_of_a_histogram_add_up,
-    )
+    ));
+    trials
 }
+
+/// What operators are told to be woken for.
+const ALERTS: &str = include_str!("../../../deploy/observability/alerts.yml");
 
 /// What every service tells.
 const EACH: [&str; 9] = [
@@ -45,7 +53,7 @@ const EACH: [&str; 9] = [
 const BIDDING: [&str; 4] =
     ["outcry_bids_total", "outcry_lane_batches_total", "outcry_lane_bids_total", "outcry_lane_waiting_bids"];
 /// What settlement tells besides.
-const SETTLEMENT: [&str; 9] = [
+const SETTLEMENT: [&str; 10] = [
     "outcry_gateway_breaker_state",
     "outcry_gateway_call_duration_seconds",
     "outcry_gateway_held_back_total",
@@ -55,6 +63,7 @@ const SETTLEMENT: [&str; 9] = [
     "outcry_reconciliation_last_success_timestamp_seconds",
     "outcry_saga_steps_total",
     "outcry_settlements_ended_total",
+    "outcry_unreadable_rows_total",
 ];
 
 /// A line of the page: name, labels, value.
@@ -337,5 +346,45 @@ async fn the_buckets_of_a_histogram_add_up(world: Arc<World>, service: Service) 
         }
     }
     ensure!(histograms > 0, "there is no histogram");
+    Ok(())
+}
+
+/// The names of our figures in a text, without what a histogram's parts are called by.
+fn asked_for(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+    words
+        .filter(|word| word.starts_with("outcry_"))
+        .map(|word| ["_bucket", "_count", "_sum"].iter().find_map(|part| word.strip_suffix(part)).unwrap_or(word))
+        .collect()
+}
+
+async fn the_alerts_ask_for_what_is_told(_: Arc<World>) -> Result<()> {
+    let told: BTreeSet<&str> = EACH.into_iter().chain(BIDDING).chain(SETTLEMENT).collect();
+    let asked = asked_for(ALERTS);
+    ensure!(asked.len() > 10, "the rules are not read as they are written: {asked:?}");
+    let unknown: Vec<_> = asked.difference(&told).collect();
+    ensure!(unknown.is_empty(), "no service tells {unknown:?}");
+    let planted = asked_for("sum(rate(outcry_renamed_seconds_bucket{job=\"a\"}[5m])) > 0");
+    ensure!(planted == BTreeSet::from(["outcry_renamed_seconds"]), "{planted:?}");
+    Ok(())
+}
+
+/// A counter that first appears when something has happened does not rise, and wakes nobody.
+async fn what_somebody_is_woken_for_is_told_before_it_happens(world: Arc<World>) -> Result<()> {
+    for (service, name, label, values) in [
+        (Service::Listing, "outcry_events_consumed_total", "result", &["after_gap", "buried"][..]),
+        (Service::Bidding, "outcry_events_consumed_total", "result", &["after_gap", "buried"]),
+        (Service::Settlement, "outcry_settlements_ended_total", "end", &["needs_operator"]),
+        (Service::Settlement, "outcry_unreadable_rows_total", "table", &["gateway_call", "settlement", "standing"]),
+        (Service::Settlement, "outcry_gateway_incidents_total", "incident", &[]),
+    ] {
+        let families = families(&world, service).await?;
+        let family = families.get(name).with_context(|| format!("{service} does not tell {name}"))?;
+        ensure!(!family.samples.is_empty(), "{service} does not tell {name} of anything");
+        for value in values {
+            let told = family.samples.iter().any(|sample| sample.labels.get(label).is_some_and(|told| told == value));
+            ensure!(told, "{service} does not tell {name} with {label} {value}");
+        }
+    }
     Ok(())
 }

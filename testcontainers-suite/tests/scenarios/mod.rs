@@ -1,5 +1,6 @@
 //! Auctions from listing to payout, and the ways in which they end otherwise.
 
+mod accounts;
 mod bidding;
 mod browsing;
 mod buy_now;
@@ -26,6 +27,7 @@ use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
     [
+        accounts::trials(),
         browsing::trials(),
         money::trials(),
         unpaid::trials(),

@@ -35,10 +35,20 @@ async fn scheduled(world: &World) -> Result<Uuid> {
     Ok(world.seller("anna").sells(&terms).await?.id.parse()?)
 }
 
-/// The example about a lot of its own. Listing knows that lot, and bidding has opened it, where they would ask for it.
+const PUBLISHED: &str = "outcry.listing.published.v1";
+const TAKEN_BACK: &str = "outcry.listing.cancelled.v1";
+
+/// The example about a lot of its own. Listing knows that lot, bidding has opened it, and has heard of it before it hears that it
+/// is taken back, where they would ask for it.
 async fn told(world: &World, Golden { name, event }: Golden) -> Result<Vec<(String, Event)>> {
     if event.service == Service::Listing {
-        return Ok(vec![(name, event.about(Uuid::now_v7(), 1)?)]);
+        let lot = Uuid::now_v7();
+        if event.envelope.event_type != TAKEN_BACK {
+            return Ok(vec![(name, event.about(lot, 1)?)]);
+        }
+        let published = newest()?.into_iter().find(|example| example.event.envelope.event_type == PUBLISHED);
+        let published = published.context("no publication is among the examples")?.event.about(lot, 1)?;
+        return Ok(vec![(format!("the publication before {name}"), published), (name, event.about(lot, 2)?)]);
     }
     let lot = scheduled(world).await?;
     if event.service == Service::Settlement || event.envelope.event_type == opening()?.envelope.event_type {

@@ -1,14 +1,17 @@
 //! The relay: takes what is present in the outbox, publishes it in order, removes what the broker
 //! has acknowledged. One instance at a time does so, by a lease.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bidding_ports::{
     error::StoreError,
     outbox::{Epoch, Outbox, OutboxRecord},
 };
 use futures::future::try_join_all;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord},
+};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -44,7 +47,7 @@ enum RoundError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the broker did not take an event: {0}")]
-    Broker(#[from] rdkafka::error::KafkaError),
+    Broker(#[from] KafkaError),
     #[error("an event cannot be written: {0}")]
     Data(#[from] serde_json::Error),
     #[error("the producer was closed")]
@@ -62,9 +65,11 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), KafkaFault> {
     let producer = config.producer("relay").create()?;
+    let measured = Arc::clone(&outbox);
     let mut relay = Relay { config, outbox, producer, holder: Uuid::now_v7(), lease: None };
     let ended = tokio::select! {
         ended = relay.publish(&recorded, &stop) => ended,
+        never = measure(measured.as_ref()) => match never {},
         () = patience(&stop) => {
             tracing::warn!("broker or database say nothing: what was not acknowledged comes again");
             Ok(())
@@ -72,6 +77,14 @@ pub async fn run(
     };
     relay.give_back().await;
     ended
+}
+
+/// Tells how old the oldest event is, whatever the relay waits for meanwhile.
+async fn measure(outbox: &dyn Outbox) -> Infallible {
+    loop {
+        OUTBOX_AGE.set(outbox.age_s().await.unwrap_or(f64::NAN));
+        tokio::time::sleep(MEASURE).await;
+    }
 }
 
 /// Ends some time after `stop`: a broker or a database that says nothing is not waited for any longer.
@@ -94,7 +107,6 @@ struct Relay {
 impl Relay {
     /// Round after round until `stop`, and then a last one.
     async fn publish(&mut self, recorded: &Notify, stop: &CancellationToken) -> Result<(), KafkaFault> {
-        let mut measured = Instant::now();
         while !stop.is_cancelled() {
             let published = match self.round().await {
                 Ok(published) => published,
@@ -109,10 +121,6 @@ impl Relay {
                     continue;
                 }
             };
-            if measured.elapsed() >= MEASURE {
-                measured = Instant::now();
-                OUTBOX_AGE.set(self.outbox.age_s().await.unwrap_or(f64::NAN));
-            }
             if published < BATCH as usize {
                 tokio::select! {
                     () = recorded.notified() => {}
@@ -145,18 +153,19 @@ impl Relay {
                 epoch
             }
         };
-        let mut acknowledgements = Vec::with_capacity(batch.len());
+        let mut sent = Vec::with_capacity(batch.len());
         for record in &batch {
-            acknowledgements.push(enqueue(&self.producer, record)?);
+            let one = match enqueue(&self.producer, record) {
+                Err(RoundError::Broker(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull))) => {
+                    // The producer holds as much as it may: that goes first.
+                    delivered(std::mem::take(&mut sent)).await?;
+                    enqueue(&self.producer, record)
+                }
+                enqueued => enqueued,
+            };
+            sent.push(one?);
         }
-        try_join_all(acknowledgements.into_iter().map(|acknowledged| async {
-            match acknowledged.await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err((error, _))) => Err(RoundError::Broker(error)),
-                Err(_) => Err(RoundError::Closed),
-            }
-        }))
-        .await?;
+        delivered(sent).await?;
         let mut ids: Vec<i64> = batch.iter().map(|record| record.id).collect();
         ids.dedup();
         self.outbox.delete(epoch, &ids).await?;
@@ -179,11 +188,23 @@ impl Relay {
     }
 }
 
-fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<rdkafka::producer::DeliveryFuture, RoundError> {
+fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<DeliveryFuture, RoundError> {
     let data = serde_json::to_vec(&record.data)?;
     let headers = headers_of(&envelope_of(record));
     let message = FutureRecord::to(&record.topic).key(&record.key).payload(&data).headers(headers);
     producer.send_result(message).map_err(|(error, _)| RoundError::Broker(error))
+}
+
+/// Waits until the broker has all of them.
+async fn delivered(sent: Vec<DeliveryFuture>) -> Result<(), RoundError> {
+    let each = sent.into_iter().map(|one| async {
+        match one.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((error, _))) => Err(RoundError::Broker(error)),
+            Err(_) => Err(RoundError::Closed),
+        }
+    });
+    try_join_all(each).await.map(drop)
 }
 
 /// Drops a producer with all that it still holds, and waits for its threads to end. Whether they did.

@@ -79,6 +79,8 @@ struct Records {
     waiting: Mutex<Vec<OutboxRecord>>,
     /// How often the relay has looked.
     looked: watch::Sender<u32>,
+    /// How often it has asked how old they are.
+    measured: watch::Sender<u32>,
     /// How many connections its broker has.
     connections: watch::Receiver<usize>,
     given_back: AtomicBool,
@@ -101,6 +103,7 @@ impl Records {
         Arc::new(Self {
             waiting: Mutex::new((1..=events).map(record).collect()),
             looked: watch::Sender::new(0),
+            measured: watch::Sender::new(0),
             connections,
             given_back: AtomicBool::new(false),
         })
@@ -127,6 +130,7 @@ impl Outbox for Records {
         Ok(())
     }
     async fn age_s(&self) -> Result<f64, StoreError> {
+        self.measured.send_modify(|times| *times += 1);
         Ok(0.0)
     }
 }
@@ -196,6 +200,10 @@ async fn a_relay_whose_broker_is_mute_ends_in_time_and_gives_its_lease_back_once
     let mut looked = outbox.looked.subscribe();
     tokio::time::timeout(DEADLINE, looked.wait_for(|times| *times >= 2)).await.context("the relay is idle")??;
     tokio::time::timeout(DEADLINE, connections.wait_for(|open| *open > 0)).await.context("it does not connect")??;
+    // Whoever is to be woken has to see the events grow old.
+    let (mut measured, before) = (outbox.measured.subscribe(), *outbox.measured.borrow());
+    let again = measured.wait_for(|times| *times > before);
+    tokio::time::timeout(DEADLINE, again).await.context("nothing is measured while the broker is away")??;
 
     stop.cancel();
     tokio::time::timeout(SERVICE_WAITS, running).await.context("the relay does not end")???;

@@ -69,9 +69,10 @@ async fn schedule(tx: &mut dyn AuctionTx, id: AuctionId, terms: &Terms) -> Resul
     Ok(tx.save(Changes { auctions: Vec::new(), ..Changes::of(auction, entries) }).await?)
 }
 
-/// Cancels an auction that has no bids; one that has them goes on, and so does one that is over.
+/// Cancels an auction that has no bids; one that has them goes on, and so does one that is over. One that nobody heard of is a
+/// dead letter behind its publication: had it no effect, the auction would open when that is replayed.
 async fn cancel(tx: &mut dyn AuctionTx, id: AuctionId, seller: &UserId) -> Result<(), UseError> {
-    let Some(locked) = tx.lock(id).await? else { return Ok(()) };
+    let Some(locked) = tx.lock(id).await? else { return Err(UseError::NotFound) };
     let Transition { auction, mut entries } = locked.auction.catch_up(&locked.halts, locked.now);
     let Ok(cancelled) = auction.cancel(seller, locked.now) else { return Ok(()) };
     entries.extend(cancelled.entries);

@@ -7,11 +7,15 @@ use bidding_domain::{
     log::Entry,
     views::AuctionView,
 };
-use bidding_ports::store::{Changes, Locked};
+use bidding_ports::{
+    error::StoreError,
+    store::{Changes, Locked},
+};
 use chrono::{DateTime, Utc};
 
 use crate::{
     Auctions,
+    close::{DOWNTIME, SILENCE},
     error::{UseError, retrying},
 };
 
@@ -67,7 +71,11 @@ impl Auctions {
         let named = self.store.bid(id, bid_id).await?.filter(|bid| bid.bidder == *bidder);
         let named = named.ok_or(UseError::NotFound)?;
         let mut tx = self.store.begin().await?;
-        let Locked { auction, halts, now, .. } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
+        let Locked { auction, halts, now, silence } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
+        if silence > SILENCE {
+            drop(tx);
+            return Err(self.after_silence().await);
+        }
         let Transition { auction, mut entries } = auction.catch_up(&halts, now);
         auction.may_retract(&named, now)?;
         let bids = tx.standing_bids(id).await?;
@@ -114,6 +122,8 @@ impl Auctions {
     /// # Errors
     /// The store's.
     pub async fn pause_all(&self, reason: &str) -> Result<bool, UseError> {
+        // An outage before it is to be known first: each auction follows them in the order in which they are noted.
+        self.store.beat(DOWNTIME).await?;
         Ok(self.store.pause_all(reason).await?)
     }
 
@@ -125,6 +135,11 @@ impl Auctions {
         Ok(self.store.resume_all().await?)
     }
 
+    /// Nothing was alive for a while: whether auctions get time back is to be known before one changes. To be tried again.
+    async fn after_silence(&self) -> UseError {
+        self.store.beat(DOWNTIME).await.map_or_else(UseError::from, |_| StoreError::Conflict.into())
+    }
+
     async fn change(
         &self,
         viewer: &UserId,
@@ -132,7 +147,11 @@ impl Auctions {
         apply: impl FnOnce(Auction, DateTime<Utc>) -> Result<Transition, Refused>,
     ) -> Result<AuctionView, UseError> {
         let mut tx = self.store.begin().await?;
-        let Locked { auction, halts, now, .. } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
+        let Locked { auction, halts, now, silence } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
+        if silence > SILENCE {
+            drop(tx);
+            return Err(self.after_silence().await);
+        }
         let Transition { auction, mut entries } = auction.catch_up(&halts, now);
         let transition = apply(auction, now)?;
         entries.extend(transition.entries);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bidding_application::{close::DOWNTIME, place_bid::BidReply};
+use bidding_application::{close::DOWNTIME, manage::Operation, place_bid::BidReply};
 use bidding_domain::{
     auction::{PausedBy, Status},
     bid::Refusal,
@@ -13,7 +13,7 @@ use bidding_domain::{
 };
 use bidding_harness::{
     lots::{dutch, of_each_format},
-    world::{LASTS, World, amount, lot},
+    world::{LASTS, World, amount, lot, user},
 };
 use bidding_ports::{
     error::StoreError,
@@ -88,6 +88,38 @@ async fn an_auction_whose_start_came_during_a_pause_of_all_has_its_whole_time_af
     assert_eq!(world.then_sees("ann", auction).await.status, Status::Open);
     assert_eq!(ends_later_by(&world, auction).await, TimeDelta::minutes(25), "from its start to the end of the pause");
     world.then_its_log_proves_it(auction);
+}
+
+/// Whoever is up first after an outage: its time is given back before anything else happens to an auction.
+#[tokio::test]
+async fn what_the_operator_does_first_after_an_outage_takes_nothing_from_it() {
+    let outage = TimeDelta::minutes(3);
+    // Ended in the outage, or ends soon after it.
+    for left in [TimeDelta::seconds(30), TimeDelta::minutes(4)] {
+        let given = async || {
+            let world = World::default();
+            let auction = world.given_open(lot()).await;
+            world.when_time_passes(LASTS - left).await;
+            world.store.advance_without_life(outage);
+            (world, auction)
+        };
+        let (world, auction) = given().await;
+        world.auctions.pause_all("to look what happened").await.unwrap();
+        assert_eq!(world.then_sees("ann", auction).await.status, Status::Paused, "{left}");
+        world.when_time_passes(TimeDelta::minutes(10)).await;
+        world.auctions.resume_all().await.unwrap();
+        world.when_time_passes(TimeDelta::zero()).await;
+        assert_eq!(ends_later_by(&world, auction).await, outage + TimeDelta::minutes(10), "{left}");
+        world.then_its_log_proves_it(auction);
+
+        let (world, auction) = given().await;
+        let pause = Operation::Pause { reason: "to look what happened".to_owned() };
+        world.auctions.operate(&user("operator"), auction, &pause).await.unwrap();
+        world.when_time_passes(TimeDelta::minutes(10)).await;
+        world.auctions.operate(&user("operator"), auction, &Operation::Resume).await.unwrap();
+        assert_eq!(ends_later_by(&world, auction).await, outage + TimeDelta::minutes(10), "{left}");
+        world.then_its_log_proves_it(auction);
+    }
 }
 
 #[tokio::test]

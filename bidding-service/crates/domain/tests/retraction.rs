@@ -46,6 +46,25 @@ fn with_more_than_twelve_hours_to_go_all_bids_of_the_bidder_go() {
 }
 
 #[test]
+fn many_bids_that_go_at_once_are_told_of_in_several_events() {
+    let mut room = room();
+    room.bid_at(1, "bob", 700).unwrap();
+    let first = room.bid_at(2, "ann", 900).unwrap();
+    for raise in 1..2_500 {
+        room.bid_at(3, "ann", 900 + raise).unwrap();
+    }
+    room.retract_at(4, "ann", first.id).unwrap();
+    let told = room.log.last().unwrap().record.told.iter().map(|happening| match happening {
+        Happening::Retracted { bid_ids, bid_count: 1, .. } => bid_ids.clone(),
+        other => panic!("{other:?}"),
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [1_000, 1_000, 500]);
+    assert_eq!(told.concat(), gone(&room));
+    room.assert_stands("bob", 500);
+}
+
+#[test]
 fn with_exactly_twelve_hours_to_go_only_the_young_bid_named_goes() {
     let mut room = room();
     let old = room.bid_at(1, "ann", 900).unwrap();

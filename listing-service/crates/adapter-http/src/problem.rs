@@ -137,7 +137,10 @@ impl From<UseError> for ApiError {
             }
             UseError::Store(StoreError::Conflict | StoreError::Unavailable(_)) => {
                 tracing::error!(error = %detail, "the store is unavailable");
-                Self::unavailable("the service cannot reach its database; nothing was changed or lost", 1)
+                Self::unavailable(
+                    "the service cannot reach its database; look whether it was done, or repeat the request with the same key",
+                    1,
+                )
             }
             UseError::Store(StoreError::Corrupt(_)) => {
                 tracing::error!(error = %detail, "the store holds what cannot be read");

@@ -25,7 +25,7 @@ pub(crate) const PATIENCE: Patience = Patience {
     attempts: 150,
     first_pause: Duration::from_millis(50),
     longest_pause: Duration::from_secs(2),
-    in_one_go: Duration::from_secs(30),
+    in_one_go: Duration::from_secs(60),
 };
 
 impl Patience {

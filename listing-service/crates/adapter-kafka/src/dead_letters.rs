@@ -1,6 +1,6 @@
 //! Events that cannot be handled: kept on `<service>.dlq` with the reason, given back on command.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use listing_ports::{fact::FactHandler, retries::Retries};
 use rdkafka::{
@@ -8,6 +8,7 @@ use rdkafka::{
     consumer::{CommitMode, Consumer, StreamConsumer},
     error::KafkaError,
     message::{Header, Headers, OwnedHeaders},
+    metadata::MetadataTopic,
     producer::{FutureProducer, FutureRecord},
     util::Timeout,
 };
@@ -103,13 +104,13 @@ pub async fn replay(
     let letters = DeadLetters::new(config)?;
     let topic = topic();
     consumer.subscribe(&[&topic])?;
-    let started = rdkafka::message::Timestamp::now().to_millis().unwrap_or(i64::MAX);
+    let ends = ends(&consumer, &topic)?;
     let progress = Progress::default(); // nobody watches a command's
     let mut replayed = Replayed::default();
     while let Ok(message) = tokio::time::timeout(QUIET, consumer.recv()).await {
         let message = message?;
-        if message.timestamp().to_millis().is_some_and(|time| time > started) {
-            continue; // buried again by this very replay
+        if ends.get(&message.partition()).is_none_or(|end| message.offset() >= *end) {
+            continue; // came since it began: buried again by this very replay
         }
         match handle(&message, handler.as_ref(), retries.as_ref(), &letters, &progress, PATIENCE.ends()).await {
             Ok(Outcome::Handled) => replayed.handled += 1,
@@ -123,6 +124,18 @@ pub async fn replay(
         consumer.commit_message(&message, CommitMode::Sync)?;
     }
     Ok(replayed)
+}
+
+/// Where each partition ends now.
+fn ends(consumer: &StreamConsumer, topic: &str) -> Result<BTreeMap<i32, i64>, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), ACCEPTED_WITHIN)?;
+    let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+    let mut ends = BTreeMap::new();
+    for partition in partitions {
+        let (_, end) = consumer.fetch_watermarks(topic, partition.id(), ACCEPTED_WITHIN)?;
+        ends.insert(partition.id(), end);
+    }
+    Ok(ends)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(crate) fn show() {
     LazyLock::force(&DELAY);
     LazyLock::force(&LAG);
     LazyLock::force(&DEAD_LETTERS);
-    for result in ["done", "duplicate", "buried"] {
+    for result in ["done", "duplicate", "buried", "after_gap"] {
         CONSUMED.with_label_values(&[result]);
     }
 }

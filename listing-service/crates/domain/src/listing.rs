@@ -232,7 +232,8 @@ impl Listing {
         self.changed(now).telling(vec![published], now)
     }
 
-    /// Takes a draft back, or asks bidding to. Cancelled or asked already: nothing happens.
+    /// Takes a draft back, or asks bidding to. Cancelled or asked already: nothing happens, but that of a sealed auction
+    /// nobody hears why bidding did not: a bid that was in the way may be gone by now.
     ///
     /// # Errors
     /// [`Refusal`] once it has a bid, or is over.
@@ -244,7 +245,7 @@ impl Listing {
                 vec![]
             }
             State::Scheduled(sale) | State::Live(sale) if sale.bid_count == 0 => {
-                if sale.cancellation_requested_at.is_some() {
+                if sale.cancellation_requested_at.is_some() && !self.terms.format.is_sealed() {
                     return Ok((self, vec![]));
                 }
                 sale.cancellation_requested_at = Some(now);

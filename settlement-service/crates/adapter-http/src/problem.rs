@@ -120,7 +120,10 @@ impl From<UseError> for ApiError {
             UseError::Busy | UseError::Held | UseError::Unknown => Self::unavailable(detail, 1),
             UseError::Conflict | UseError::Unavailable(_) => {
                 tracing::error!(error = %detail, "the store is unavailable");
-                Self::unavailable("the service cannot reach its database; nothing was changed or lost", 1)
+                Self::unavailable(
+                    "the service cannot reach its database; look whether it was done, or repeat the request with the same key",
+                    1,
+                )
             }
             UseError::Defect(_) => {
                 tracing::error!(error = %detail, "a request met a defect");

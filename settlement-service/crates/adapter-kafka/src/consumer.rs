@@ -252,7 +252,8 @@ pub(crate) async fn handle(
                 return Ok(Outcome::Handled);
             }
             Err(error) => {
-                let _ = retries.buried(envelope.id, &error.to_string()).await;
+                // Without a note of it a replay would take it for one that had its effect.
+                retries.buried(envelope.id, &error.to_string()).await.map_err(|error| error.to_string())?;
                 return bury(message, letters, &error.to_string()).await;
             }
         };

@@ -1,12 +1,12 @@
 //! The relay: takes what is present in the outbox, publishes it in order, removes what the broker
 //! has acknowledged. One instance at a time does so, by a lease.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use settlement_ports::{Outbox, OutboxRecord, StoreError};
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -59,9 +59,11 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), KafkaFault> {
     let producer = config.producer("relay").create()?;
+    let measured = Arc::clone(&outbox);
     let mut relay = Relay { config, outbox, producer, holder: Uuid::now_v7().to_string() };
     let ended = tokio::select! {
         ended = relay.publish(&recorded, &stop) => ended,
+        never = measure(measured.as_ref()) => match never {},
         () = patience(&stop) => {
             tracing::warn!("broker or database say nothing: what was not acknowledged comes again");
             Ok(())
@@ -69,6 +71,14 @@ pub async fn run(
     };
     relay.give_back().await;
     ended
+}
+
+/// Tells how old the oldest event is, whatever the relay waits for meanwhile.
+async fn measure(outbox: &dyn Outbox) -> Infallible {
+    loop {
+        OUTBOX_AGE.set(outbox.age_s().await.unwrap_or(f64::NAN));
+        tokio::time::sleep(MEASURE).await;
+    }
 }
 
 /// Ends some time after `stop`: a broker or a database that says nothing is not waited for any longer.
@@ -87,7 +97,6 @@ struct Relay {
 impl Relay {
     /// Round after round until `stop`, and then a last one.
     async fn publish(&mut self, recorded: &Notify, stop: &CancellationToken) -> Result<(), KafkaFault> {
-        let mut measured = Instant::now();
         while !stop.is_cancelled() {
             let published = match self.round().await {
                 Ok(published) => published,
@@ -101,10 +110,6 @@ impl Relay {
                     continue;
                 }
             };
-            if measured.elapsed() >= MEASURE {
-                measured = Instant::now();
-                OUTBOX_AGE.set(self.outbox.age_s().await.unwrap_or(f64::NAN));
-            }
             if published < BATCH as usize {
                 tokio::select! {
                     () = recorded.notified() => {}
@@ -161,7 +166,7 @@ impl Relay {
     }
 }
 
-fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<rdkafka::producer::DeliveryFuture, RoundError> {
+fn enqueue(producer: &FutureProducer, record: &OutboxRecord) -> Result<DeliveryFuture, RoundError> {
     let data = serde_json::to_vec(&record.data)?;
     let headers = headers_of(&envelope_of(record));
     let message = FutureRecord::to(&record.topic).key(&record.key).payload(&data).headers(headers);

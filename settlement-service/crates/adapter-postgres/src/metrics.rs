@@ -34,6 +34,17 @@ pub(crate) static UNREADABLE: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("metric names are unique")
 });
 
+/// Tables of which rows are taken up by their due time.
+const TAKEN_UP: [&str; 3] = ["gateway_call", "settlement", "standing"];
+
+/// Makes visible from the start, at zero, what somebody has to be told of: what is missing cannot be alerted on.
+pub(crate) fn show() {
+    ENDS.with_label_values(&[Status::NeedsOperator.name()]);
+    for table in TAKEN_UP {
+        UNREADABLE.with_label_values(&[table]);
+    }
+}
+
 /// What one unit of work will have brought about.
 #[derive(Default)]
 pub(crate) struct Tally {

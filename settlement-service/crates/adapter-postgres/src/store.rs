@@ -7,7 +7,7 @@ use settlement_domain::{Payout, PayoutId, Settlement, SettlementId, Standing, Us
 use settlement_ports::{ListFilter, SettlementStore, SettlementTx, StoreError, Viewer};
 use tokio::sync::Notify;
 
-use crate::{audit, browse, error::store_error, payouts, row::Row, session::Sessions, standings, tx::PgTx};
+use crate::{audit, browse, error::store_error, metrics, payouts, row::Row, session::Sessions, standings, tx::PgTx};
 
 /// Who is woken by a commit of this process.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,7 @@ impl PgSettlements {
     /// Over a pool.
     #[must_use]
     pub fn new(pool: Sessions, wakers: Wakers) -> Self {
+        metrics::show();
         Self { pool, wakers }
     }
 

@@ -15,6 +15,9 @@ use crate::{
 pub const RETRACT_ALL_BEFORE: TimeDelta = TimeDelta::hours(12);
 /// With less, only a bid that is younger than this.
 pub const RETRACT_ONE_WITHIN: TimeDelta = TimeDelta::hours(1);
+/// So many bids are told of in one event that takes them back; of more there are several, each with what holds after all of them.
+/// A broker refuses an event of a megabyte, and a bidder may have raised a maximum any number of times.
+const MOST_TOLD_AT_ONCE: usize = 1_000;
 
 impl Auction {
     /// Decides a bid.
@@ -129,8 +132,8 @@ impl Auction {
             Vec::new()
         } else {
             let standing = self.standing(now);
-            vec![Happening::Retracted {
-                bid_ids: gone.clone(),
+            let told = gone.chunks(MOST_TOLD_AT_ONCE).map(|bid_ids| Happening::Retracted {
+                bid_ids: bid_ids.to_vec(),
                 bidder: bidder.clone(),
                 price: standing.price,
                 currency: self.sale.currency,
@@ -138,7 +141,8 @@ impl Auction {
                 bid_count: self.rules().bid_count(),
                 leader: standing.leader.cloned(),
                 reserve: standing.reserve,
-            }]
+            });
+            told.collect()
         };
         let (bidder, reason) = (bidder.clone(), reason.map(str::to_owned));
         Ok(self.entered(now, Decided::Retracted { bid_id, bidder, gone, reason }, told))

@@ -289,7 +289,7 @@ impl ListingView {
             bid_count: if hidden { None } else { Some(sale.map_or(0, |sale| sale.bid_count)) },
             sale_status: listing.sale_status.as_ref().map(|status| status.name.clone()),
             second_chance_until: listing.sale_status.as_ref().and_then(|status| status.offered_until),
-            cancellation_requested_at: sale.and_then(|sale| sale.cancellation_requested_at),
+            cancellation_requested_at: sale.filter(|_| own).and_then(|sale| sale.cancellation_requested_at),
             paused_at: sale.and_then(|sale| sale.paused_at),
             cancelled_by: cancellation.and_then(|cancellation| cancellation.by).map(CancelledBy::name),
             cancellation_reason: cancellation.and_then(|cancellation| cancellation.reason.clone()),

@@ -123,6 +123,14 @@ fn a_draft_is_cancelled_at_once_and_a_published_listing_asks_bidding() {
 }
 
 #[test]
+fn that_a_sealed_lot_is_taken_back_can_be_asked_again() {
+    let (asked, _) = live_as(Format::Vickrey(sealed())).cancel(now()).expect("asks");
+    let (again, told) = asked.cancel(now()).expect("asks again");
+    assert_eq!(again.status(), "live");
+    assert!(matches!(told[0].what, Happening::CancellationRequested { .. }), "the bid may have been retracted");
+}
+
+#[test]
 fn a_bid_that_comes_after_the_request_is_biddings_refusal_to_cancel() {
     let (asked, _) = live().cancel(now()).expect("asks");
     let goes_on = asked.follow(bid(), now()).expect("a bid");

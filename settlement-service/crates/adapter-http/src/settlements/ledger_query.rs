@@ -1,7 +1,7 @@
 //! How the ledger is asked: a moment, a seller's account, and cursors that continue a statement where it ended.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use settlement_domain::ledger::Place;
 use settlement_ports::{StatementQuery as Query, Viewer};
 use utoipa::IntoParams;
@@ -47,7 +47,7 @@ pub struct StatementQuery {
 
 pub(crate) fn moment(query: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
     let mut parameters = Parameters::read(query, &["at"]);
-    let at = parameters.optional("at", NO_MOMENT, |text| text.parse().ok());
+    let at = parameters.optional("at", NO_MOMENT, |text| text.parse().ok().filter(is_of_our_era));
     parameters.finish().map(|()| at)
 }
 
@@ -55,12 +55,17 @@ pub(crate) fn statement(query: &str, caller: &Viewer) -> Result<(Query, u32), Ap
     let mut parameters = Parameters::read(query, &["currency", "seller", "at", "cursor", "limit"]);
     let currency = parameters.required("currency", "is a currency code of ISO 4217", |text| text.parse().ok());
     let seller = parameters.optional("seller", "is a sub of 1 to 128 characters", |text| text.parse().ok());
-    let at = parameters.optional("at", NO_MOMENT, |text| text.parse().ok());
+    let at = parameters.optional("at", NO_MOMENT, |text| text.parse().ok().filter(is_of_our_era));
     let before = parameters.optional("cursor", NO_CURSOR, decode);
     let limit = parameters.limit(DEFAULT_LIMIT);
     parameters.finish()?;
     let Some(currency) = currency else { return Err(ApiError::invalid("?currency", "is missing")) };
     Ok((Query { seller: seller.unwrap_or_else(|| caller.user.clone()), currency, at, before }, limit))
+}
+
+/// A year of RFC 3339, and not one that no database has.
+fn is_of_our_era(at: &DateTime<Utc>) -> bool {
+    (1..=9999).contains(&at.year())
 }
 
 /// An opaque cursor: the place of the last line of the page before.
@@ -77,7 +82,7 @@ fn decode(cursor: &str) -> Option<Place> {
     let (format, bytes) = bytes.split_first_chunk::<1>()?;
     let (at, bytes) = bytes.split_first_chunk()?;
     let (line, reference) = bytes.split_first_chunk()?;
-    let at = DateTime::from_timestamp_micros(i64::from_be_bytes(*at))?;
+    let at = DateTime::from_timestamp_micros(i64::from_be_bytes(*at)).filter(is_of_our_era)?;
     let reference = std::str::from_utf8(reference).ok().filter(|text| !text.contains('\0'))?.to_owned();
     (*format == [FORMAT]).then_some(Place { at, reference, line: i16::from_be_bytes(*line) })
 }
@@ -105,7 +110,8 @@ mod tests {
         };
         assert_eq!(before(&encode(&place)).unwrap(), Some(place));
         let nul = Place { at, reference: "\0".to_owned(), line: 1 };
-        for forged in ["x", "!!!!", "AQ", &"_".repeat(40), &encode(&nul)] {
+        let antique = Place { at: "-5000-01-01T00:00:00Z".parse().unwrap(), reference: "r".to_owned(), line: 1 };
+        for forged in ["x", "!!!!", "AQ", &"_".repeat(40), &encode(&nul), &encode(&antique)] {
             assert!(before(forged).is_err(), "{forged}");
         }
     }
@@ -117,5 +123,9 @@ mod tests {
             assert!(told.contains(name), "{name}: {told}");
         }
         assert!(moment("at=monday").is_err() && moment("").unwrap().is_none());
+        for beyond in ["at=-5000-01-01T00:00:00Z", "at=%2B12000-01-01T00:00:00Z", "at=0000-01-01T00:00:00Z"] {
+            assert!(moment(beyond).is_err(), "{beyond}");
+        }
+        assert!(moment("at=9999-12-31T23:59:59Z").unwrap().is_some());
     }
 }

@@ -38,21 +38,26 @@ pub const fn waiting(settlement: &Settlement) -> Option<(Money, DateTime<Utc>)> 
 }
 
 /// Pays what waits for one seller in one currency, if it is time by the rules; else it is looked at again when it is.
-/// What is more than [`MAX_ITEMS`] settlements, or than money can be, waits for the payout after this one.
+/// What is more than [`MAX_ITEMS`] settlements, or than money can be, waits for the payout after this one. A payout that holds
+/// no more waits for nothing: those beyond it would be due all the while.
 #[must_use]
 pub fn gather(owed: Vec<Settlement>, rules: &PayoutRules, now: DateTime<Utc>) -> PayoutChange {
+    let mut is_full = owed.len() >= MAX_ITEMS as usize;
     let mut due: Vec<(Settlement, Money, DateTime<Utc>)> = Vec::new();
     let mut sum: Option<Money> = None;
     for settlement in owed.into_iter().take(MAX_ITEMS as usize) {
         let Some((amount, since)) = waiting(&settlement) else { continue };
-        let Ok(more) = sum.map_or(Ok(amount), |sum| sum.plus(amount)) else { break };
+        let Ok(more) = sum.map_or(Ok(amount), |sum| sum.plus(amount)) else {
+            is_full = true;
+            break;
+        };
         sum = Some(more);
         due.push((settlement, amount, since));
     }
     let (Some(sum), Some(since)) = (sum, due.iter().map(|(_, _, since)| *since).min()) else {
         return PayoutChange::default();
     };
-    let due_at = rules.due_at(sum, since);
+    let due_at = if is_full { now } else { rules.due_at(sum, since) };
     let seller = due[0].0.seller_id().clone();
     let items = due.iter().map(|(settlement, amount, _)| Item { settlement_id: settlement.id(), amount: *amount });
     let made = if due_at <= now { Payout::make(id_of(&due), seller, items.collect(), now) } else { None };

@@ -79,6 +79,14 @@ fn settlements_of_the_same_while_are_collected() {
 }
 
 #[test]
+fn a_full_payout_waits_for_nothing() {
+    let rules = rules(1, 86_400);
+    let many = |count| (1..=count).map(|number| received(number, 1_000)).collect::<Vec<_>>();
+    assert!(gathered(many(u128::from(MAX_ITEMS) - 1), &rules, at(0)).payout.is_none());
+    assert_eq!(gathered(many(MAX_ITEMS.into()), &rules, at(0)).payout.unwrap().items().len(), MAX_ITEMS as usize);
+}
+
+#[test]
 fn a_payout_has_a_bound_and_the_rest_waits_for_the_next() {
     let many: Vec<_> = (1..=u128::from(MAX_ITEMS) + 3).map(|number| received(number, 1_000)).collect();
     let change = gathered(many, &PayoutRules::default(), at(0));
