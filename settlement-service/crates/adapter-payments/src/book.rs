@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Instruction, Money};
+use sha2::{Digest as _, Sha256};
 
 use crate::faults::{self, Fault};
 
@@ -44,38 +45,50 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
     Held(Money),
-    Captured,
     Voided,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Charge {
-    amount: Money,
-    refunded: Money,
+/// What stands for a name or an instruction in memory.
+type Digest = [u8; 16];
+
+/// What a key was answered, and for which instruction.
+#[derive(Debug)]
+struct Said {
+    instruction: Digest,
+    /// None if it succeeded under the reference that follows from its key, as nearly all do.
+    otherwise: Option<Box<Answer>>,
 }
 
-/// The gateway's memory.
+/// The gateway's memory. It has to know each call for ever, so it keeps a hundred bytes of it: what a key was used for
+/// is compared by digests, and the whole of it is in the journal.
 #[derive(Debug, Default)]
 pub struct Book {
-    answers: HashMap<CallKey, (Instruction, Answer)>,
+    answers: HashMap<Digest, Said>,
     lost: HashSet<CallKey>,
-    holds: HashMap<GatewayRef, Hold>,
-    methods: HashMap<GatewayRef, String>,
-    charges: HashMap<GatewayRef, Charge>,
+    /// Those that were not captured.
+    holds: HashMap<Digest, Hold>,
+    /// Of holds that were not captured, where the method is one of [`faults`].
+    methods: HashMap<Digest, String>,
+    /// What is left of each charge after its refunds.
+    charges: HashMap<Digest, Money>,
 }
 
 impl Book {
     /// What an instruction under a key came to, if anything did.
     pub fn answer(&self, key: &CallKey, instruction: &Instruction) -> Option<Answer> {
-        let (first, answer) = self.answers.get(key)?;
-        Some(if first == instruction { answer.clone() } else { reused() })
+        let said = self.answers.get(&digest(key.as_str()))?;
+        if said.instruction != of(instruction) {
+            return Some(reused());
+        }
+        let otherwise = said.otherwise.as_deref().cloned();
+        Some(otherwise.unwrap_or_else(|| Answer::Succeeded { reference: reference(key) }))
     }
 
     /// By which method an instruction is paid: an authorization's own, or that of the hold it is about.
     pub fn method<'a>(&'a self, instruction: &'a Instruction) -> &'a str {
         match instruction {
             Instruction::Authorize { method, .. } => method.as_str(),
-            Instruction::Capture { hold, .. } => self.methods.get(hold).map_or("", String::as_str),
+            Instruction::Capture { hold, .. } => self.methods.get(&named(hold)).map_or("", String::as_str),
             _ => "",
         }
     }
@@ -98,7 +111,7 @@ impl Book {
             Some(Fault::Declined) => Some(declined("card_declined", "Declined on demand.")),
             _ => self.refusal(instruction),
         };
-        let answer = refusal.unwrap_or_else(|| Answer::Succeeded { reference: GatewayRef::from(format!("sim_{key}")) });
+        let answer = refusal.unwrap_or_else(|| Answer::Succeeded { reference: reference(key) });
         let entry = Entry::Answered { key: key.clone(), instruction: instruction.clone(), answer, at: Some(now) };
         Verdict::New(entry, fault != Some(Fault::Unheard))
     }
@@ -115,15 +128,14 @@ impl Book {
                 ours if faults::is_known(ours) => None,
                 _ => Some(declined("invalid_payment_method", "The gateway does not know this payment method.")),
             },
-            Instruction::Capture { hold, amount } => (self.holds.get(hold) != Some(&Hold::Held(*amount)))
+            Instruction::Capture { hold, amount } => (self.holds.get(&named(hold)) != Some(&Hold::Held(*amount)))
                 .then(|| declined("not_held", "This amount is not held.")),
-            Instruction::Void { hold } => (!matches!(self.holds.get(hold), Some(Hold::Held(_) | Hold::Voided)))
-                .then(|| declined("not_held", "There is no such hold.")),
+            Instruction::Void { hold } => {
+                (!self.holds.contains_key(&named(hold))).then(|| declined("not_held", "There is no such hold."))
+            }
             Instruction::Refund { charge, amount } => {
-                let left = self.charges.get(charge).and_then(|charge| charge.amount.minus(charge.refunded).ok());
-                left.and_then(|left| left.minus(*amount).ok())
-                    .is_none()
-                    .then(|| declined("not_charged", "This amount was not charged, or was refunded before."))
+                let left = self.charges.get(&named(charge)).and_then(|left| left.minus(*amount).ok());
+                left.is_none().then(|| declined("not_charged", "This amount was not charged, or was refunded before."))
             }
             Instruction::PayOut { .. } => None,
         }
@@ -136,38 +148,63 @@ impl Book {
                 self.lost.insert(key);
             }
             Entry::Answered { key, instruction, answer, at: _ } => {
-                if let Answer::Succeeded { reference } = &answer {
-                    self.effect(&instruction, reference.clone());
-                }
-                self.answers.insert(key, (instruction, answer));
+                let said = match answer {
+                    Answer::Succeeded { reference: named } => {
+                        self.effect(&instruction, &named);
+                        (named != reference(&key)).then_some(Answer::Succeeded { reference: named })
+                    }
+                    declined @ Answer::Declined(_) => Some(declined),
+                };
+                let said = Said { instruction: of(&instruction), otherwise: said.map(Box::new) };
+                self.answers.insert(digest(key.as_str()), said);
             }
         }
     }
 
-    fn effect(&mut self, instruction: &Instruction, reference: GatewayRef) {
+    fn effect(&mut self, instruction: &Instruction, reference: &GatewayRef) {
         match instruction {
             Instruction::Authorize { amount, method } => {
                 if method.as_str().starts_with("pm_outcry_") {
-                    self.methods.insert(reference.clone(), method.as_str().to_owned());
+                    self.methods.insert(named(reference), method.as_str().to_owned());
                 }
-                self.holds.insert(reference, Hold::Held(*amount));
+                self.holds.insert(named(reference), Hold::Held(*amount));
             }
             Instruction::Capture { hold, amount } => {
-                self.holds.insert(hold.clone(), Hold::Captured);
-                let charge = Charge { amount: *amount, refunded: Money::zero(amount.currency()) };
-                self.charges.insert(reference, charge);
+                self.holds.remove(&named(hold));
+                self.methods.remove(&named(hold));
+                self.charges.insert(named(reference), *amount);
             }
             Instruction::Void { hold } => {
-                self.holds.insert(hold.clone(), Hold::Voided);
+                self.holds.insert(named(hold), Hold::Voided);
             }
             Instruction::Refund { charge, amount } => {
-                if let Some(charge) = self.charges.get_mut(charge) {
-                    charge.refunded = charge.refunded.plus(*amount).unwrap_or(charge.amount);
+                if let Some(left) = self.charges.get_mut(&named(charge)) {
+                    *left = left.minus(*amount).unwrap_or_else(|_| Money::zero(left.currency()));
                 }
             }
             Instruction::PayOut { .. } => {}
         }
     }
+}
+
+/// What a call that succeeds is known by.
+fn reference(key: &CallKey) -> GatewayRef {
+    GatewayRef::from(format!("sim_{key}"))
+}
+
+/// Half of its SHA-256: nobody finds two of the same.
+fn digest(text: impl AsRef<[u8]>) -> Digest {
+    let whole = Sha256::digest(text);
+    std::array::from_fn(|at| whole[at])
+}
+
+fn named(reference: &GatewayRef) -> Digest {
+    digest(reference.as_str())
+}
+
+/// What is no JSON is in no journal either.
+fn of(instruction: &Instruction) -> Digest {
+    digest(serde_json::to_vec(instruction).unwrap_or_default())
 }
 
 fn declined(code: &str, message: &str) -> Answer {

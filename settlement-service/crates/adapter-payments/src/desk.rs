@@ -138,9 +138,7 @@ impl Clerk {
 /// The journal to ourselves, with the book following all of it.
 fn follow<'a>(journal: &'a mut Journal, book: &mut Book) -> Result<Exclusive<'a>, JournalError> {
     let mut exclusive = journal.exclusive()?;
-    for entry in exclusive.news()? {
-        book.take_in(entry);
-    }
+    exclusive.news(|entry| book.take_in(entry))?;
     Ok(exclusive)
 }
 

@@ -2,7 +2,7 @@
 //! lock. A last line without its end was never heard of by anybody and is cut off.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::iter;
 use std::path::Path;
 
@@ -90,28 +90,26 @@ pub fn lines_from(
 }
 
 impl Exclusive<'_> {
-    /// The entries that were added since the last call, by whomever.
-    pub fn news<E: DeserializeOwned>(&mut self) -> Result<Vec<E>, JournalError> {
+    /// Takes in each entry that was added since the last call, by whomever. After an error those before it were taken in.
+    pub fn news<E: DeserializeOwned>(&mut self, mut take_in: impl FnMut(E)) -> Result<(), JournalError> {
         let journal = &mut *self.0;
-        let length = journal.file.metadata()?.len();
-        if length < journal.read_to {
+        if journal.file.metadata()?.len() < journal.read_to {
             return Err(JournalError::Shortened);
         }
         journal.file.seek(SeekFrom::Start(journal.read_to))?;
-        let mut text = Vec::new();
-        journal.file.read_to_end(&mut text)?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        if whole < text.len() {
-            // Its writer died, or it would hold the lock; nobody was told of it.
-            journal.file.set_len(journal.read_to + whole as u64)?;
+        let (mut reader, mut line) = (BufReader::new(&journal.file), Vec::new());
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            if !line.ends_with(b"\n") {
+                // Its writer died, or it would hold the lock; nobody was told of it.
+                journal.file.set_len(journal.read_to)?;
+                break;
+            }
+            let offset = journal.read_to;
+            take_in(serde_json::from_slice(&line).map_err(|error| JournalError::Unreadable { offset, error })?);
+            journal.read_to += line.len() as u64;
+            line.clear();
         }
-        let (mut entries, mut offset) = (Vec::new(), journal.read_to);
-        for line in text[..whole].split_inclusive(|byte| *byte == b'\n') {
-            entries.push(serde_json::from_slice(line).map_err(|error| JournalError::Unreadable { offset, error })?);
-            offset += line.len() as u64;
-        }
-        journal.read_to = offset;
-        Ok(entries)
+        Ok(())
     }
 
     /// Adds entries after the last [`Exclusive::news`]; they are none of the next. When this returns, they are on disk if
@@ -148,13 +146,15 @@ mod tests {
     use super::*;
 
     fn news(journal: &mut Journal) -> Vec<u32> {
-        journal.exclusive().unwrap().news().unwrap()
+        let mut news = Vec::new();
+        journal.exclusive().unwrap().news(|number| news.push(number)).unwrap();
+        news
     }
 
     /// Reads what there is and adds one.
     fn add(journal: &mut Journal, number: u32) {
         let mut exclusive = journal.exclusive().unwrap();
-        let _others: Vec<u32> = exclusive.news().unwrap();
+        exclusive.news(|_: u32| {}).unwrap();
         exclusive.append(&[number], number.is_multiple_of(2)).unwrap();
     }
 
@@ -204,7 +204,7 @@ mod tests {
         let path = folder.path().join("journal");
         fs::write(&path, "1\noops\n3\n").unwrap();
         let mut journal = Journal::open(&path).unwrap();
-        let read = journal.exclusive().unwrap().news::<u32>();
+        let read = journal.exclusive().unwrap().news(|_: u32| {});
         assert!(matches!(read, Err(JournalError::Unreadable { offset: 2, .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "1\noops\n3\n");
     }
@@ -217,6 +217,6 @@ mod tests {
         let mut journal = Journal::open(&path).unwrap();
         assert_eq!(news(&mut journal), [1, 2]);
         fs::write(&path, "1\n").unwrap();
-        assert!(matches!(journal.exclusive().unwrap().news::<u32>(), Err(JournalError::Shortened)));
+        assert!(matches!(journal.exclusive().unwrap().news(|_: u32| {}), Err(JournalError::Shortened)));
     }
 }
