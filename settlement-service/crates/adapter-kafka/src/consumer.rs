@@ -88,6 +88,10 @@ impl ClientContext for Context {
         let lag: i64 = partitions.map(|partition| partition.consumer_lag_stored.max(0)).sum();
         self.0.lag.store(lag, Ordering::Relaxed);
         LAG.set(lag);
+        // What waits cannot be touched without a broker: waiting for one is no standing still.
+        if !statistics.brokers.values().any(|broker| broker.state == "UP") {
+            self.0.step();
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -322,7 +326,30 @@ pub(crate) fn report(handled: Handled, sequence: u64, time: DateTime<Utc>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use rdkafka::statistics::{Broker, Partition, Topic};
+
     use super::*;
+
+    #[test]
+    fn waiting_for_a_broker_is_no_standing_still() {
+        let started = Instant::now().checked_sub(STILL_LIMIT).unwrap();
+        let context = Context(Arc::new(Progress { started, ..Progress::default() }));
+        let told = |state: &str| {
+            let partition = Partition { consumer_lag_stored: 3, ..Partition::default() };
+            let topic = Topic { partitions: HashMap::from([(0, partition)]), ..Topic::default() };
+            let broker = Broker { state: state.to_owned(), ..Broker::default() };
+            context.stats(Statistics {
+                brokers: HashMap::from([("broker:9092/1".to_owned(), broker)]),
+                topics: HashMap::from([("events".to_owned(), topic)]),
+                ..Statistics::default()
+            });
+            context.0.is_live()
+        };
+        assert!(!told("UP"), "events wait, and none was touched for a minute");
+        assert!(told("CONNECT"));
+    }
 
     #[test]
     fn a_consumer_goes_on_through_what_passes_and_begins_again_after_all_else() {
