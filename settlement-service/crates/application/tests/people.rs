@@ -44,7 +44,7 @@ fn each_act_is_its_partys_and_nobody_elses() {
         (|_| Act::Ship(Parcel::new("UPS", "1Z999").unwrap()), &["seller"]),
         (|_| Act::Receive, &["buyer"]),
         (|_| Act::Decline, &["buyer"]),
-        (|_| Act::Dispute(say("broken")), &["buyer"]),
+        (|who| Act::Dispute(who.parse().unwrap(), say("broken")), &["buyer", "root"]),
         (|who| Act::Evidence(who.parse().unwrap(), say("see")), &["buyer", "seller"]),
         (|who| Act::Cancel(who.parse().unwrap()), &["buyer", "seller"]),
         (|who| decide(who, Verdict::Refund), &["root"]),
@@ -73,6 +73,27 @@ fn an_operator_does_not_decide_in_a_matter_of_the_own() {
         let decided = block_on(scene.settlements.act(&actor, &key, scene.id(), decide(party, Verdict::Release)));
         assert!(matches!(decided, Err(UseError::Forbidden(_))), "{party}: {decided:?}");
     }
+}
+
+#[test]
+fn an_operator_disputes_what_is_shipped_and_nothing_else_and_no_sale_of_the_own() {
+    let mut scene = Scene::sold();
+    let dispute = |who: &str| Act::Dispute(who.parse().unwrap(), say("The bank took the payment back."));
+    let refused = |status| Outcome::Refused { status, event: "dispute".to_owned() };
+    assert_eq!(scene.act("root", &dispute("root")), refused(Status::AwaitingPayment));
+    scene.buyer_pays("pm_card_visa");
+    scene.worker_works();
+    assert_eq!(scene.act("root", &dispute("root")), refused(Status::Escrowed));
+    scene.seller_ships();
+    let (key, seller) = (scene.next_key("seller"), Viewer { user: "seller".parse().unwrap(), admin: true });
+    let own = block_on(scene.settlements.act(&seller, &key, scene.id(), dispute("seller")));
+    assert_eq!(own, Err(UseError::Forbidden("the buyer or an admin who is not the seller")));
+    assert!(matches!(scene.act("root", &dispute("root")), Outcome::Done { .. }));
+    for who in ["root", "buyer"] {
+        assert_eq!(scene.act(who, &dispute(who)), refused(Status::Disputed));
+    }
+    scene.operator_decides(Verdict::Release);
+    assert_eq!(scene.act("root", &dispute("root")), refused(Status::Received), "the payout is under way");
 }
 
 #[test]

@@ -70,6 +70,7 @@ async fn a_dispute_goes_from_complaint_to_decision() {
     let mut desk = shipped();
     let (status, disputed) = desk.act("buyer", "dispute", json!({"reason": "It is broken."})).await;
     assert_eq!((status, &disputed["status"]), (StatusCode::OK, &json!("disputed")));
+    assert_eq!(disputed["dispute"]["opened_by"], "buyer");
     let (_, testified) = desk.act("seller", "evidence", json!({"text": "It was whole."})).await;
     assert_eq!(testified["dispute"]["evidence"][0]["by"], "seller");
     assert_eq!(testified["operator_actions"], json!([]), "not the seller's business");
@@ -119,6 +120,21 @@ async fn each_detour_is_refused_with_a_problem_that_says_why() {
     let answer = desk.act("root", "resolve", json!({"decision": "part_refund", "amount": 10_846})).await;
     assert_eq!(problem(&answer), (422, "validation"));
     assert_eq!(answer.1["errors"][0]["pointer"], "/amount");
+}
+
+#[tokio::test]
+async fn an_operators_dispute_is_told_from_the_buyers_and_names_nobody() {
+    let mut desk = shipped();
+    let body = json!({"reason": "The buyer's bank took the payment back (chargeback)."});
+    let (status, disputed) = desk.act("root", "dispute", body.clone()).await;
+    assert_eq!((status, &disputed["status"]), (StatusCode::OK, &json!("disputed")));
+    assert_eq!(problem(&desk.act("root", "dispute", body).await), (409, "settlement-state"));
+    let path = format!("/v1/settlements/{}", desk.scene.id());
+    for who in ["buyer", "seller"] {
+        let (_, read) = desk.get(who, &path).await;
+        assert_eq!(read["dispute"]["opened_by"], "operator", "{who}");
+        assert!(!read.to_string().contains("root"), "{read}");
+    }
 }
 
 #[tokio::test]
