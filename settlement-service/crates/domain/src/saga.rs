@@ -84,6 +84,10 @@ pub const ENDS: [End; 9] = [
 /// As [`Does::contacts`]: as often as there is time for.
 pub const UNTIL_LATE: u32 = u32::MAX;
 
+/// After so many authorizations, renewed holds included, the buyer may not try to pay any more: each is a call to the
+/// gateway, and what they all left there is searched when it is asked what became of one.
+pub const MAX_PAYMENTS: u32 = 100;
+
 /// An undo has no other way out: it is tried again, then a person has to decide.
 pub const WHEN_UNDO_REFUSED: WhenRefused = Retry(5);
 
@@ -192,6 +196,9 @@ pub enum SagaError {
         /// What it missed.
         deadline: DateTime<Utc>,
     },
+    /// The buyer has tried to pay as often as one may.
+    #[error("a payment is tried {MAX_PAYMENTS} times at most")]
+    PaymentsExhausted,
     /// The dispute has as much evidence as it may have.
     #[error("a dispute takes no more evidence than it has")]
     EvidenceFull,
@@ -284,6 +291,9 @@ pub fn begin(settlement: Settlement, act: Act, now: DateTime<Utc>) -> Result<Cha
         && act != Act::Receive
     {
         return Err(SagaError::Late { event, deadline });
+    }
+    if matches!(act, Act::Pay(_)) && settlement.attempts(Operation::Authorize) >= MAX_PAYMENTS {
+        return Err(SagaError::PaymentsExhausted);
     }
     let run = Run::of(settlement, now);
     let run = match act {

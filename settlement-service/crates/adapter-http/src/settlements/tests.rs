@@ -6,6 +6,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use serde_json::{Value, json};
+use settlement_domain::saga::MAX_PAYMENTS;
 use settlement_harness::Scene;
 use settlement_ports::Viewer;
 use tower::ServiceExt;
@@ -148,6 +149,21 @@ async fn what_needs_an_operator_is_listed_and_is_resolved_with_a_note() {
     assert_eq!((problem(&answer), &answer.1["errors"][0]["pointer"]), ((422, "validation"), &json!("/note")));
     let (status, _) = desk.act("root", "resolve", json!({"decision": "release", "note": "They kept it."})).await;
     assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_payment_is_tried_so_often_and_is_refused_from_then_on() {
+    let mut desk = Desk::new(Scene::sold());
+    for _ in 0..MAX_PAYMENTS {
+        let (status, _) = desk.act("buyer", "pay", json!({"payment_method": "pm_card_chargeDeclined"})).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+        desk.scene.worker_works();
+    }
+    let answer = desk.act("buyer", "pay", json!({"payment_method": "pm_card_visa"})).await;
+    assert_eq!(problem(&answer), (409, "payment-attempts-exhausted"));
+    desk.scene.days_go_by(4);
+    let (_, read) = desk.get("buyer", &format!("/v1/settlements/{}", desk.scene.id())).await;
+    assert_eq!((&read["status"], &read["failure_reason"]), (&json!("failed"), &json!("unpaid")));
 }
 
 #[tokio::test]

@@ -73,6 +73,17 @@ fn a_declined_payment_returns_to_the_buyer_who_pays_by_another_method() {
 }
 
 #[test]
+fn a_payment_is_tried_so_often_and_no_more_and_then_the_deadline_takes_its_course() {
+    let declined = |times: u32| (0..times).fold(Story::new(), |story, _| story.pays().declines());
+    assert_eq!(declined(MAX_PAYMENTS - 1).pays().agrees().agrees().status(), Status::Escrowed);
+    let story = declined(MAX_PAYMENTS);
+    assert_eq!(story.refuses(pay()), SagaError::PaymentsExhausted);
+    assert_eq!(story.status(), Status::AwaitingPayment);
+    let story = story.days_pass(4);
+    assert_eq!((story.reason(), story.strikes.len()), (Some(Unpaid), 1));
+}
+
+#[test]
 fn unpaid_at_the_deadline_fails_at_that_very_moment_and_not_before() {
     assert_eq!(Story::new().days_pass(3).status(), Status::AwaitingPayment);
     let story = Story::new().days_pass(4);
