@@ -309,7 +309,7 @@ impl Settlement {
         self.called_off.get_or_insert(reason);
     }
 
-    /// What was said about the lot, if the buyer complained.
+    /// What was said about the lot, if somebody complained.
     #[must_use]
     pub const fn dispute(&self) -> Option<&Dispute> {
         self.dispute.as_ref()

@@ -7,6 +7,7 @@ use super::{
     Delivery, Dispute, Evidence, FailureReason, Owed, Parcel, Role, Settlement, Split, State, Statement, Status, Undo,
 };
 use crate::gateway::{Decline, GatewayRef, Instruction, Operation, PaymentMethod};
+use crate::ids::UserId;
 use crate::money::Money;
 
 /// A hold on a card lasts this long, days (ACCEPTANCE, Money: customer-initiated).
@@ -110,11 +111,12 @@ impl Settlement {
         }
     }
 
-    /// The buyer complains.
-    pub(crate) fn disputed(mut self, reason: Statement, now: DateTime<Utc>) -> Moved {
+    /// The buyer complains, or somebody else does: an operator.
+    pub(crate) fn disputed(mut self, who: UserId, reason: Statement, now: DateTime<Utc>) -> Moved {
+        let operator = Some(who).filter(|who| *who != self.buyer_id);
         match self.state {
             State::Shipped { charge, delivery } => {
-                self.dispute = Some(Dispute { reason, opened_at: now, evidence: Vec::new() });
+                self.dispute = Some(Dispute { reason, operator, opened_at: now, evidence: Vec::new() });
                 self.state = State::Disputed { charge, delivery };
                 Ok(self)
             }

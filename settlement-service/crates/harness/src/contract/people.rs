@@ -143,7 +143,7 @@ pub async fn a_settlement_off_the_good_path_is_read_as_it_was(store: &dyn Settle
     let escrowed = escrowed(sold, now).settlement;
     let wished = act(escrowed.clone(), Act::Cancel(escrowed.buyer_id().clone()));
     let shipped = act(escrowed, Act::Ship(Parcel::new("UPS", "1Z999").unwrap()));
-    let disputed = act(shipped, Act::Dispute(say("It is broken.\nSee the picture.")));
+    let disputed = act(shipped, Act::Dispute(somebody("root"), say("It is broken.\nSee the picture.")));
     let testified = act(disputed.clone(), Act::Evidence(disputed.seller_id().clone(), say("It was whole.")));
     let verdict = Verdict::PartRefund { amount: 5 };
     let decided = act(testified.clone(), Act::Resolve(Decision { by: somebody("root"), verdict, note: None }));

@@ -229,7 +229,7 @@ fn say(text: &str) -> Statement {
 }
 
 fn dispute() -> Act {
-    Act::Dispute(say("It is broken."))
+    Act::Dispute("buyer".parse().unwrap(), say("It is broken."))
 }
 
 fn cancel(who: &str) -> Act {
