@@ -16,7 +16,7 @@ use settlement_adapter_postgres::{
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
-    AuctionId, Money, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing, Status, UserId,
+    AuctionId, Grace, Money, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing, Status, UserId,
     ledger::{AccountKind, captured},
     saga::{self, Act, Dispatch},
     settlement::{Lot, Resolution, Sale},
@@ -102,6 +102,9 @@ impl SettlementStore for RolledBack {
         };
         tokio::time::timeout(Duration::from_secs(10), done).await.expect("a rollback takes its time");
         self.store.begin().await
+    }
+    async fn beat(&self) -> Result<Option<Grace>, StoreError> {
+        self.store.beat().await
     }
     async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError> {
         self.store.settlement(id).await

@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use settlement_domain::payout::MAX_ITEMS;
 use settlement_domain::saga::{self, Dispatch};
-use settlement_domain::{CallKey, Contact, Currency, GatewayCall, PayoutRules, Report, Subject, UserId, Way};
+use settlement_domain::{CallKey, Contact, Currency, GatewayCall, Grace, PayoutRules, Report, Subject, UserId, Way};
 use settlement_ports::{GatewayResult, Locked, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError};
 
 use crate::batch::Batch;
@@ -69,6 +69,14 @@ impl Worker {
     pub async fn run_once(&self, limit: u32) -> Result<Progress, StoreError> {
         let (deadlines, calls) = (self.pass_time(limit).await, self.make_calls(limit, pending, || false).await);
         Ok(Progress { deadlines: deadlines?, calls: calls? })
+    }
+
+    /// Shows life. After an outage people have time, which is told.
+    pub async fn beat(&self) -> Result<(), StoreError> {
+        if let Some(Grace { since, until }) = self.store.beat().await? {
+            tracing::warn!(%since, %until, "settlement was away: until then no deadline of a person's passes");
+        }
+        Ok(())
     }
 
     /// Takes up at most `limit` passed deadlines of settlements, and as many of suspensions. How many there were.

@@ -6,8 +6,8 @@ use settlement_domain::ledger::Transaction;
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
 use settlement_domain::{
-    AuctionId, CallKey, Currency, GatewayCall, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing,
-    StandingEvent, Status, UserId,
+    AuctionId, CallKey, Currency, GatewayCall, Grace, Payout, PayoutId, Settlement, SettlementEvent, SettlementId,
+    Standing, StandingEvent, Status, UserId,
 };
 
 use crate::{Claim, Receipt, RequestKey, Seen, StoreError};
@@ -105,7 +105,9 @@ pub struct ListFilter {
 
 /// One unit of work. Dropping it rolls everything back; after an error it MUST only be dropped.
 ///
-/// All changes to a settlement and to its calls are made under the settlement's row lock.
+/// All changes to a settlement and to its calls are made under the settlement's row lock. A settlement that is locked by
+/// its id, its auction or its timer MUST come with the time that people have after an outage
+/// ([`settlement_domain::Watch::gives_time`]); so it is stored if it is saved.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait SettlementTx: Send {
@@ -276,6 +278,10 @@ pub trait SettlementTx: Send {
 pub trait SettlementStore: Send + Sync {
     /// Begins a unit of work.
     async fn begin(&self) -> Result<Box<dyn SettlementTx>, StoreError>;
+
+    /// An instance shows life ([`settlement_domain::Watch::seen`]). MUST note an outage once, however many show life at
+    /// once. What people get for it, if this noted one.
+    async fn beat(&self) -> Result<Option<Grace>, StoreError>;
 
     /// A settlement as committed, whoever asks: see [`Viewer::may_see`].
     async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError>;

@@ -23,7 +23,8 @@ impl MemoryTx {
         let mut locked = Vec::new();
         for id in of_auctions {
             self.hold(LockKey::Settlement(id)).await;
-            locked.extend(self.settlement(id).map(|aggregate| Locked { aggregate, now: self.store.clock.now() }));
+            let now = self.store.clock.now();
+            locked.extend(self.settlement(id).map(|settlement| self.store.locked(settlement, now)));
         }
         self.done(entered)?;
         Ok(locked)

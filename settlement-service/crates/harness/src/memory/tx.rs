@@ -149,7 +149,7 @@ impl SettlementTx for MemoryTx {
         }
         let now = self.store.clock.now();
         let locked = ids.iter().collect::<BTreeSet<_>>().into_iter().filter_map(|id| self.settlement(*id));
-        let locked = locked.map(|aggregate| Locked { aggregate, now }).collect();
+        let locked = locked.map(|settlement| self.store.locked(settlement, now)).collect();
         self.done(entered)?;
         Ok(locked)
     }
@@ -159,7 +159,7 @@ impl SettlementTx for MemoryTx {
         let (now, mut free) = (self.store.clock.now(), Free::default());
         for id in ids.iter().collect::<BTreeSet<_>>() {
             if self.try_hold(LockKey::Settlement(*id)) {
-                free.locked.extend(self.settlement(*id).map(|aggregate| Locked { aggregate, now }));
+                free.locked.extend(self.settlement(*id).map(|settlement| self.store.locked(settlement, now)));
             } else {
                 free.held.extend(self.settlement(*id).map(|held| held.id()));
             }
@@ -175,7 +175,7 @@ impl SettlementTx for MemoryTx {
         let mut locked = Vec::new();
         for id in due {
             if locked.len() < limit as usize && self.try_hold(LockKey::Settlement(id)) {
-                locked.extend(self.settlement(id).map(|aggregate| Locked { aggregate, now }));
+                locked.extend(self.settlement(id).map(|settlement| self.store.locked(settlement, now)));
             }
         }
         self.done(entered)?;
