@@ -8,8 +8,8 @@ use settlement_domain::{
     standing::Reinstatement,
 };
 use settlement_ports::{
-    Claim, Early, Free, Inserted, Locked, PendingCall, PendingPayout, Receipt, RequestKey, Seen, SettlementTx,
-    StoreError, WholePayout,
+    Claim, Early, Free, FreeStandings, Inserted, Locked, PendingCall, PendingPayout, Receipt, RequestKey, Seen,
+    SettlementTx, StoreError, WholePayout,
 };
 
 use crate::{
@@ -147,6 +147,10 @@ impl SettlementTx for PgTx {
     async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError> {
         let aggregate = standings::lock(&mut self.transaction, user).await?;
         Ok(Locked { aggregate, now: self.now().await? })
+    }
+
+    async fn lock_free_standings(&mut self, users: &[UserId]) -> Result<FreeStandings, StoreError> {
+        standings::lock_free(&mut self.transaction, users).await
     }
 
     async fn lock_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError> {

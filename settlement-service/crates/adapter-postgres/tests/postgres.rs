@@ -152,6 +152,13 @@ async fn the_store_keeps_its_promises_about_auctions_and_people() -> Result<()> 
 }
 
 #[tokio::test]
+async fn the_worker_keeps_its_promises_about_deadlines_over_the_store() -> Result<()> {
+    let (_, store) = database().await?;
+    contract::deadlines::all(Arc::new(store)).await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_audit_trail_can_neither_be_changed_nor_deleted() -> Result<()> {
     let (pool, store) = database().await?;
     let mut tx = store.begin().await?;

@@ -1,5 +1,7 @@
 //! Where settlements, their calls, the ledger and the outbox are kept: units of work and reads.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::ledger::Transaction;
@@ -28,6 +30,15 @@ pub struct Free {
     pub locked: Vec<Locked<Settlement>>,
     /// The others.
     pub held: Vec<SettlementId>,
+}
+
+/// What was found of some people's standings; another unit of work has the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FreeStandings {
+    /// Whose standings are locked by now.
+    pub locked: BTreeSet<UserId>,
+    /// Whose cannot be read.
+    pub unreadable: BTreeSet<UserId>,
 }
 
 /// A call that is due, with its settlement; both are locked.
@@ -227,6 +238,10 @@ pub trait SettlementTx: Send {
     /// Locks a person's standing, waiting for whoever has it; [`Standing::new`] for who has none yet, which MUST keep
     /// others from it as well.
     async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError>;
+
+    /// Locks those standings that no other unit of work has, also of who has none yet. MUST NOT wait. MUST leave out those
+    /// that cannot be read, after telling of them.
+    async fn lock_free_standings(&mut self, users: &[UserId]) -> Result<FreeStandings, StoreError>;
 
     /// Locks up to `limit` standings whose [`Standing::due_at`] is not after the database's time, the most overdue
     /// first. MUST skip those that another unit of work has locked, and those that cannot be read, as

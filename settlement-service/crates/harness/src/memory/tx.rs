@@ -14,8 +14,8 @@ use settlement_domain::{
     StandingEvent, Subject, UserId,
 };
 use settlement_ports::{
-    Claim, Early, Free, Inserted, Locked, OutboxRecord, PendingCall, PendingPayout, Receipt, RequestKey, Seen,
-    SettlementTx, StoreError, WholePayout,
+    Claim, Early, Free, FreeStandings, Inserted, Locked, OutboxRecord, PendingCall, PendingPayout, Receipt, RequestKey,
+    Seen, SettlementTx, StoreError, WholePayout,
 };
 use uuid::Uuid;
 
@@ -233,6 +233,10 @@ impl SettlementTx for MemoryTx {
 
     async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError> {
         self.locked_standing(user).await
+    }
+
+    async fn lock_free_standings(&mut self, users: &[UserId]) -> Result<FreeStandings, StoreError> {
+        self.locked_free_standings(users)
     }
 
     async fn lock_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError> {
