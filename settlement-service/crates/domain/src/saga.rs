@@ -7,7 +7,8 @@
 //!
 //! Captured money has no hold left, so the undo of the last finished step that has one undoes those before it, too.
 //! A limit of a step that a person begins is for its beginning: who pays in time has paid in time, however long the
-//! gateway takes. A limit of a step that the saga begins is for its end.
+//! gateway takes. A limit of a step that the saga begins is for its end. After an outage a person's limit is later: see
+//! [`crate::outage`].
 
 mod cascade;
 mod payouts;

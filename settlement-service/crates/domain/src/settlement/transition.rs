@@ -9,6 +9,7 @@ use super::{
 use crate::gateway::{Decline, GatewayRef, Instruction, Operation, PaymentMethod};
 use crate::ids::UserId;
 use crate::money::Money;
+use crate::outage::Grace;
 
 /// A hold on a card lasts this long, days (ACCEPTANCE, Money: customer-initiated).
 pub const HOLD_DAYS: i64 = 7;
@@ -33,6 +34,28 @@ impl Settlement {
 
     fn to(mut self, state: State) -> Self {
         self.state = state;
+        self
+    }
+
+    /// What a person has to do may be done until the end of a grace. So may paying while a payment is under way, because a
+    /// refusal leads back to it. This is no move, and what the gateway or another service has to do is due as before.
+    #[must_use]
+    pub fn given(mut self, grace: Grace) -> Self {
+        let seconds = |term: u32| TimeDelta::seconds(term.into());
+        match &mut self.state {
+            State::AwaitingPayment { .. } | State::Authorizing { .. } => {
+                let term = self.payment_due_at - self.started_at;
+                self.payment_due_at = self.payment_due_at.max(grace.of_term(term));
+            }
+            State::Escrowed { ship_due_at, .. } => {
+                *ship_due_at = (*ship_due_at).max(grace.of_term(seconds(self.terms.ship_due_s)));
+            }
+            State::Shipped { delivery, .. } => {
+                let ends_at = grace.of_term(seconds(self.terms.inspection_s));
+                delivery.inspection_ends_at = delivery.inspection_ends_at.max(ends_at);
+            }
+            _ => {}
+        }
         self
     }
 

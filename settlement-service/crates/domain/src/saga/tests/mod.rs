@@ -4,6 +4,7 @@ mod cascade;
 mod detours;
 mod holds;
 mod matrix;
+mod outages;
 mod path;
 mod payouts;
 
