@@ -98,15 +98,16 @@ impl AuctionStore for PgAuctions {
     }
 
     async fn bid(&self, id: AuctionId, bid: BidId) -> Result<Option<Bid>, StoreError> {
+        // By its id alone: asked for the auction as well, the database would read that auction's whole log.
         let row = sqlx::query_as!(
             EntryRow,
             r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
-               WHERE auction_id = $1 AND bid_id = $2"#,
-            id.0,
+               WHERE bid_id = $1"#,
             bid.0
         );
         let row = row.fetch_optional(&self.pool).await.map_err(store_error)?;
-        Ok(row.map(Entry::try_from).transpose()?.and_then(|entry| entry.bid()))
+        let found = row.map(Entry::try_from).transpose()?.and_then(|entry| entry.bid());
+        Ok(found.filter(|found| found.auction_id == id))
     }
 
     async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
