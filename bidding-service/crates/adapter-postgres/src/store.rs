@@ -110,18 +110,20 @@ impl AuctionStore for PgAuctions {
         Ok(found.filter(|found| found.auction_id == id))
     }
 
-    async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
+    async fn retracted(&self, bids: &[BidId]) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
+        let names: Vec<_> = bids.iter().map(|bid| bid.0.to_string()).collect();
+        // In the words of the index. Ids are unique: the auction need not be asked for.
         let rows = sqlx::query_as!(
             EntryRow,
             r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
-               WHERE auction_id = $1 AND bid_id IS NULL"#,
-            id.0
+               WHERE num_nulls(bid_id) = 1 AND (record #> '{decided,gone}')::jsonb ?| $1"#,
+            &names
         );
         let rows = rows.fetch_all(&self.pool).await.map_err(store_error)?;
         let mut retracted = BTreeMap::new();
         for row in rows {
             let entry = Entry::try_from(row)?;
-            retracted.extend(entry.retracted().iter().map(|bid| (*bid, entry.at)));
+            retracted.extend(entry.retracted().iter().filter(|bid| bids.contains(bid)).map(|bid| (*bid, entry.at)));
         }
         Ok(retracted)
     }

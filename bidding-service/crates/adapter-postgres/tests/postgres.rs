@@ -237,6 +237,15 @@ async fn a_bid_is_found_by_its_id_without_its_auctions_log() -> Result<()> {
 }
 
 #[tokio::test]
+async fn whether_bids_were_taken_back_is_found_without_the_other_retractions() -> Result<()> {
+    let Database { pool, store, .. } = database().await?;
+    let before = searches(&pool).await?;
+    store.retracted(&[BidId(Uuid::now_v7()), BidId(Uuid::now_v7())]).await?;
+    assert_eq!(searched_since(&before, &pool).await?, ["decision_retracted"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_database_of_before_the_log_is_not_taken_over_but_told_why() -> Result<()> {
     let server = std::env::var("OUTCRY_TEST_DATABASE_URL").context("OUTCRY_TEST_DATABASE_URL")?;
     let name = format!("bidding_{}", Uuid::now_v7().simple());

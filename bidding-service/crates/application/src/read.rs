@@ -48,9 +48,10 @@ impl Auctions {
             return Ok(BidPage { bids: Vec::new(), next: None });
         }
         let mut bids = self.store.bids(id, before, limit.saturating_add(1)).await?;
-        let retracted = self.store.retracted(id).await?;
         let more = bids.len() > limit as usize;
         bids.truncate(limit as usize);
+        let of_the_page: Vec<_> = bids.iter().map(|bid| bid.id).collect();
+        let retracted = self.store.retracted(&of_the_page).await?;
         let place = |bid: &Bid| LogPlace { sequence: bid.sequence, number: bid.number };
         let next = bids.last().filter(|_| more).map(place);
         let rules = auction.rules();

@@ -148,10 +148,11 @@ impl AuctionStore for MemoryStore {
         call.done(bids.into_iter().find(|accepted| accepted.auction_id == id && accepted.id == bid))
     }
 
-    async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
+    async fn retracted(&self, bids: &[BidId]) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
         let call = self.enter("retracted").await?;
-        let log = self.committed().log(id);
-        call.done(log.iter().flat_map(|entry| entry.retracted().iter().map(|bid| (*bid, entry.at))).collect())
+        let committed = self.committed();
+        let gone = committed.entries.iter().flat_map(|entry| entry.retracted().iter().map(|bid| (*bid, entry.at)));
+        call.done(gone.filter(|(bid, _)| bids.contains(bid)).collect())
     }
 
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError> {
