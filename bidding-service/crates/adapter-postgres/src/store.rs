@@ -65,7 +65,8 @@ impl AuctionStore for PgAuctions {
 
     async fn find(&self, id: AuctionId) -> Result<Option<Found>, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!", halts
+            r#"SELECT terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!",
+                      halts, beat_at
                FROM auction, house WHERE id = $1"#,
             id.0
         )
@@ -75,7 +76,7 @@ impl AuctionStore for PgAuctions {
         let Some(row) = row else { return Ok(None) };
         let auction = auction_of(id.0, &row.terms, &row.snapshot)?;
         let halts = self.halts.as_of(row.halts, &self.pool).await?;
-        Ok(Some(Found { auction, halts, now: row.now }))
+        Ok(Some(Found { auction, halts, now: row.now, silence: row.now - row.beat_at }))
     }
 
     async fn bids(&self, id: AuctionId, before: Option<LogPlace>, limit: u32) -> Result<Vec<Bid>, StoreError> {

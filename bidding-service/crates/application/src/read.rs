@@ -24,7 +24,7 @@ impl Auctions {
     /// # Errors
     /// [`UseError::NotFound`].
     pub async fn find(&self, viewer: &UserId, id: AuctionId) -> Result<AuctionView, UseError> {
-        let Found { auction, halts, now } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
+        let Found { auction, halts, now, .. } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
         // A halt shows before the auction's log has followed it.
         let sequence = auction.public().sequence;
         let auction = auction.follow(&halts, now).auction;

@@ -41,6 +41,8 @@ pub struct Found {
     pub halts: Arc<[Halt]>,
     /// The database's time of the query.
     pub now: DateTime<Utc>,
+    /// How long ago the last sign of life was, by that time.
+    pub silence: TimeDelta,
 }
 
 /// A bidder's request as it comes in: about which auction, under which key.

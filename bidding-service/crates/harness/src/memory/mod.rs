@@ -127,9 +127,10 @@ impl AuctionStore for MemoryStore {
 
     async fn find(&self, id: AuctionId) -> Result<Option<Found>, StoreError> {
         let call = self.enter("find").await?;
-        let (committed, now) = (self.committed(), self.now());
+        let (now, silence) = (self.now(), self.silence());
+        let committed = self.committed();
         let halts = committed.halts();
-        call.done(committed.auction(id)?.map(|auction| Found { auction, halts, now }))
+        call.done(committed.auction(id)?.map(|auction| Found { auction, halts, now, silence }))
     }
 
     async fn bids(&self, id: AuctionId, before: Option<LogPlace>, limit: u32) -> Result<Vec<Bid>, StoreError> {
