@@ -101,15 +101,35 @@ fn push_part<'q>(sql: &mut QueryBuilder<'q, Postgres>, part: Part, query: &'q Br
     if let Some(status) = &query.status {
         sql.push(" AND status = ").push_bind(status);
     }
+    let guessed = query.text.as_deref().is_some_and(is_guessed);
     if let Some(text) = &query.text {
-        sql.push(" AND words @@ websearch_to_tsquery('english', ").push_bind(text).push(")");
+        sql.push(" AND words @@ ");
+        if guessed {
+            // What the planner does not see it looks up in the index of words. Words to leave out are not in there:
+            // without another one nothing is found.
+            sql.push("(SELECT asked FROM websearch_to_tsquery('english', ").push_bind(text);
+            sql.push(") AS asked WHERE querytree(asked) <> 'T')");
+        } else {
+            sql.push("websearch_to_tsquery('english', ").push_bind(text).push(")");
+        }
     }
     if let Some(position) = query.after {
         push_after(sql, order, query.sort, position)?;
     }
-    push_order(sql, order, query);
+    if guessed {
+        // Keeps the order out of the plan: all that is found is sorted afterwards.
+        sql.push(" OFFSET 0");
+    } else {
+        push_order(sql, order, query);
+    }
     sql.push(")");
     Ok(())
+}
+
+/// Whether the planner can but guess how often a text occurs. Of one word it knows. Several it takes to come without
+/// regard to each other, and for those that exclude each other it would go through everything in order.
+fn is_guessed(text: &str) -> bool {
+    !text.chars().all(char::is_alphanumeric)
 }
 
 fn push_after(

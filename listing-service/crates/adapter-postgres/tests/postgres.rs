@@ -1,7 +1,7 @@
 //! The store on a real PostgreSQL. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may
 //! create databases; `make test` starts one.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use event_contracts::listing::ListingEvent as Contract;
@@ -27,6 +27,7 @@ use uuid::Uuid;
 const LIMITS: DurationLimits = DurationLimits { min: chrono::TimeDelta::seconds(5), max: chrono::TimeDelta::days(30) };
 /// Items of a page.
 const PAGE: u32 = 20;
+const ORDERS: [Sort; 4] = [Sort::Newest, Sort::EndsSoonest, Sort::PriceAscending, Sort::PriceDescending];
 
 /// A migrated database of its own, and its store.
 async fn database() -> Result<(Sessions, PgListings)> {
@@ -512,7 +513,7 @@ async fn a_page_does_not_cost_the_drafts_of_others_in_any_order() -> Result<()> 
     ))
     .execute(&pool)
     .await?;
-    for sort in [Sort::Newest, Sort::EndsSoonest, Sort::PriceAscending, Sort::PriceDescending] {
+    for sort in ORDERS {
         for (query, found) in [
             (browse(sort), PAGE),
             (Browse { category: Some("watches".into()), ..browse(sort) }, PAGE),
@@ -531,6 +532,39 @@ async fn a_page_does_not_cost_the_drafts_of_others_in_any_order() -> Result<()> 
             assert!(listings.all(Listing::is_public), "{query:?}");
             assert!(read <= 4 * PUBLIC, "{read} rows were read for two pages of {query:?}");
         }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn words_that_exclude_each_other_are_not_looked_for_in_everything() -> Result<()> {
+    const LOTS: i64 = 5_000;
+    let url = new_database().await?;
+    // One session: the statistics are its own.
+    let (pool, store) = connected(&url, 1)?;
+    publish(&store, &draft(&store).await?).await?;
+    let columns = copied(&pool, "'id', 'title'").await?;
+    sqlx::raw_sql(&format!(
+        "INSERT INTO listing (id, title, {columns})
+             SELECT gen_random_uuid(), CASE WHEN number % 2 = 0 THEN 'A gold clock' ELSE 'A gold lamp' END, {columns}
+             FROM listing, generate_series(1, {LOTS}) AS number"
+    ))
+    .execute(&pool)
+    .await?;
+    sqlx::raw_sql("VACUUM ANALYZE listing, listing_by_price").execute(&pool).await?;
+    for sort in ORDERS {
+        let words = |text: &str| Browse { text: Some(text.into()), ..browse(sort) };
+        for nothing in ["clock -clock", "clock lamp", "the -clock"] {
+            let before = rows_read(&pool).await?;
+            let page = store.browse(&words(nothing)).await?;
+            let read = rows_read(&pool).await? - before;
+            assert!(page.listings.is_empty(), "{nothing}");
+            assert!(read <= i64::from(PAGE), "{read} rows were read for {nothing} in the order {sort:?}");
+        }
+        let page = store.browse(&words("gold -lamp")).await?;
+        let next = store.browse(&Browse { after: page.next, ..words("gold -lamp") }).await?;
+        let found: BTreeSet<_> = page.listings.iter().chain(&next.listings).map(|listing| listing.id).collect();
+        assert_eq!(found.len(), 2 * PAGE as usize, "two pages in the order {sort:?}");
     }
     Ok(())
 }

@@ -400,6 +400,8 @@ async fn filters_narrow_and_strangers_see_no_drafts(store: &dyn ListingStore) ->
     assert_eq!(found(&|query| query.viewer = UserId("stranger".into())).await?, 0);
     assert_eq!(found(&|query| query.text = Some("cartier".into())).await?, 1);
     assert_eq!(found(&|query| query.text = Some("xbox".into())).await?, 0);
+    assert_eq!(found(&|query| query.text = Some("cartier wristwatch".into())).await?, 1);
+    assert_eq!(found(&|query| query.text = Some("cartier xbox".into())).await?, 0);
     assert_eq!(found(&|query| query.category = Some("watches".into())).await?, 1);
     assert_eq!(found(&|query| query.category = Some("consoles".into())).await?, 0);
     assert_eq!(found(&|query| query.status = Some("draft".into())).await?, 1);
