@@ -1,5 +1,6 @@
 -- The order of prices has what was ever published, and nothing else: before, it led through the drafts of all sellers. A
--- trigger adds to it, so that it is complete whichever version of the service publishes.
+-- trigger adds to it, so that it is complete whichever version of the service publishes. Instances of before add drafts
+-- still, which are passed over, and until they are replaced they miss the drafts that are not there.
 CREATE FUNCTION listing_is_priced() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO listing_by_price (listing_id, sort_price)
