@@ -51,11 +51,8 @@ fn nearly_received() -> Scene {
 
 #[test]
 fn a_deadline_that_fell_into_an_outage_passes_once_there_was_as_much_time_after_it() {
-    let sales: [(fn() -> Scene, Status); 3] = [
-        (nearly_due, Status::Failed),
-        (nearly_due_to_ship, Status::Refunded),
-        (nearly_received, Status::Completed),
-    ];
+    let sales: [(fn() -> Scene, Status); 3] =
+        [(nearly_due, Status::Failed), (nearly_due_to_ship, Status::Refunded), (nearly_received, Status::Completed)];
     for (given, after) in sales {
         let scene = given();
         let before = scene.status();

@@ -42,11 +42,9 @@ impl Settlement {
     #[must_use]
     pub fn given(mut self, grace: Grace) -> Self {
         let seconds = |term: u32| TimeDelta::seconds(term.into());
+        let payment_due_at = self.payment_due_at.max(grace.of_term(self.time_to_pay()));
         match &mut self.state {
-            State::AwaitingPayment { .. } | State::Authorizing { .. } => {
-                let term = self.payment_due_at - self.started_at;
-                self.payment_due_at = self.payment_due_at.max(grace.of_term(term));
-            }
+            State::AwaitingPayment { .. } | State::Authorizing { .. } => self.payment_due_at = payment_due_at,
             State::Escrowed { ship_due_at, .. } => {
                 *ship_due_at = (*ship_due_at).max(grace.of_term(seconds(self.terms.ship_due_s)));
             }

@@ -17,7 +17,7 @@ fn nominate(asker: &Story, name: &str, price: i64) -> (Story, Option<Story>) {
     (after, offer)
 }
 
-fn offered() -> Story {
+pub(super) fn offered() -> Story {
     nominate(&Story::with_contenders().days_pass(4), "carol", 11_000).1.expect("an offer")
 }
 
