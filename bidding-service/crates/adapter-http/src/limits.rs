@@ -263,8 +263,8 @@ mod tests {
         let sender = IpAddr::from([192, 0, 2, 1]);
         let limiter = Limiter::new("address", Rate { per_s: 1, burst: 1 });
         let addresses = Arc::new(Addresses { limiter, trusted_proxies: Vec::new() });
-        let limited = middleware::from_fn_with_state(Arc::clone(&addresses), by_address);
-        let router: Router = Router::new().route("/", post(takes)).layer(limited);
+        let bound = middleware::from_fn_with_state(Arc::clone(&addresses), by_address);
+        let router: Router = Router::new().route("/", post(takes)).layer(bound);
         let body = stream::once(ready(Ok::<_, Infallible>("{"))).chain(stream::pending());
         let request = Request::post("/").extension(ConnectInfo(SocketAddr::new(sender, 443)));
         let request = request.body(Body::from_stream(body)).expect("a request");

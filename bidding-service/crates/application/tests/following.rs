@@ -46,11 +46,9 @@ async fn a_listing_whose_start_lies_ahead_is_scheduled_and_nobody_is_told() {
 #[tokio::test]
 async fn a_listing_that_is_heard_of_late_gets_the_time_since_its_start_back_where_an_outage_would_give_it() {
     let edge = LASTS - LAST_MINUTES;
-    for (late, given_back) in [
-        (LASTS * 2, LASTS * 2),
-        (edge, edge),
-        (edge - TimeDelta::milliseconds(1), TimeDelta::zero()),
-    ] {
+    for (late, given_back) in
+        [(LASTS * 2, LASTS * 2), (edge, edge), (edge - TimeDelta::milliseconds(1), TimeDelta::zero())]
+    {
         let world = World::default();
         let auction = world.given_published(lot(), -late).await;
         world.when_time_passes(TimeDelta::zero()).await;

@@ -91,12 +91,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stop_events = CancellationToken::new();
 
     let mut servers = JoinSet::new();
-    let app = App {
-        listings,
-        guard: Arc::clone(&guard),
-        addresses: Arc::clone(&addresses),
-        checks: Arc::clone(&checks),
-    };
+    let app =
+        App { listings, guard: Arc::clone(&guard), addresses: Arc::clone(&addresses), checks: Arc::clone(&checks) };
     servers.spawn(tls::serve(public, tls_config.clone(), public_handle.clone(), app::router(app)));
     servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks)));
 

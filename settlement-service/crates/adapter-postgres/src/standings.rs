@@ -63,11 +63,8 @@ pub(crate) async fn lock_free(tx: &mut Work, users: &[UserId]) -> Result<FreeSta
     let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
     let got: Vec<String> = rows.iter().map(|row| row.user_id.clone()).collect();
     // Whoever ends a suspension, or repairs something by hand, has the row alone.
-    let held = sqlx::query_scalar!(
-        "SELECT user_id FROM standing WHERE user_id = ANY($1) AND user_id <> ALL($2)",
-        &ours,
-        &got
-    );
+    let held =
+        sqlx::query_scalar!("SELECT user_id FROM standing WHERE user_id = ANY($1) AND user_id <> ALL($2)", &ours, &got);
     let held = held.fetch_all(&mut *tx).await.map_err(store_error)?;
     let rows = rows.into_iter().map(|row| (row.user_id.clone(), Standing::try_from(row)));
     let (_, unreadable) = aside::readable("standing", rows);

@@ -46,12 +46,9 @@ fn a_deadline_that_is_later_anyway_or_was_set_after_the_outage_stays() {
 
 #[test]
 fn nobody_gets_more_time_than_there_is_at_all_however_often_it_is_given() {
-    for (story, days) in [
-        (Story::new(), 4),
-        (cascade::offered(), 5),
-        (Story::escrowed(), 7),
-        (Story::escrowed().ships(), 3),
-    ] {
+    for (story, days) in
+        [(Story::new(), 4), (cascade::offered(), 5), (Story::escrowed(), 7), (Story::escrowed().ships(), 3)]
+    {
         let Story { now, settlement, .. } = back(story, 30);
         assert_eq!(due_at(&settlement), Some(now + TimeDelta::days(days)));
         let again = settlement.clone().given(Grace::lasting(TimeDelta::days(30), now));
