@@ -1,6 +1,9 @@
 //! Who may import whom, read from `cargo metadata`: every service keeps the order of its rooms, and no two services
 //! share anything but the contracts. What therefore stands in each of them is the same in all. And neither the README nor
-//! the threat model names a test that is not there.
+//! the threat model names a test that is not there. The manifests for Kubernetes are held against the services by
+//! [`kubernetes`].
+
+mod kubernetes;
 
 use std::{fs, iter, path::Path, process::Command};
 

@@ -53,12 +53,13 @@ const EACH: [&str; 9] = [
 const BIDDING: [&str; 4] =
     ["outcry_bids_total", "outcry_lane_batches_total", "outcry_lane_bids_total", "outcry_lane_waiting_bids"];
 /// What settlement tells besides.
-const SETTLEMENT: [&str; 10] = [
+const SETTLEMENT: [&str; 11] = [
     "outcry_gateway_breaker_state",
     "outcry_gateway_call_duration_seconds",
     "outcry_gateway_held_back_total",
     "outcry_gateway_incidents_total",
     "outcry_gateway_notices_total",
+    "outcry_outage_grace_until_timestamp_seconds",
     "outcry_reconciliation_differences",
     "outcry_reconciliation_last_success_timestamp_seconds",
     "outcry_saga_steps_total",

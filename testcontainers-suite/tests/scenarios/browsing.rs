@@ -52,6 +52,8 @@ async fn people_find_what_they_look_for(world: Arc<World>) -> Result<()> {
     for (query, expected) in [
         (format!("q={rare}&sort=price"), vec![&lamp, &clock]),
         (format!("q={rare}+clock"), vec![&clock]),
+        (format!("q={rare}+-clock"), vec![&lamp]),
+        (format!("q={rare}+-{rare}"), vec![]),
         (format!("{seller}&category=clocks&sort=price"), vec![&other, &clock]),
         (format!("{seller}&status=live&sort=-price"), vec![&clock, &other, &lamp]),
         (format!("{seller}&status=live&sort=ends_at"), vec![&other, &clock, &lamp]),

@@ -12,6 +12,7 @@ use testcontainers_suite::{
     sse::{Event, EventStream},
     story::{Lot, Terms, text},
     trials,
+    wait::eventually,
     world::{Service, World},
 };
 use uuid::Uuid;
@@ -26,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         two_readers_see_the_same,
         a_stream_of_a_closed_auction_ends_by_itself,
         an_unknown_auction_and_a_bad_last_event_id_are_refused,
+        nobody_takes_the_streams_of_all,
     )
 }
 
@@ -174,4 +176,20 @@ async fn an_unknown_auction_and_a_bad_last_event_id_are_refused(world: Arc<World
         world.ask(request).await?.is_problem(400, "malformed-header").context(id)?;
     }
     Ok(())
+}
+
+async fn nobody_takes_the_streams_of_all(world: Arc<World>) -> Result<()> {
+    let (anna, bert, carla) = (world.seller("anna"), world.bidder("bert"), world.bidder("carla"));
+    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(300))).await?;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(bert.watches(&lot).await?);
+    }
+    let path = format!("/v1/auctions/{}/stream", lot.id);
+    let refused = world.ask(bert.request(Method::GET, Service::Bidding, &path)).await?;
+    refused.is_problem(429, "too-many-streams")?;
+    ensure!(refused.header("retry-after").is_some(), "nothing says when to come again: {refused:?}");
+    carla.watches(&lot).await?.next(SOON).await?.context("carla is told nothing")?;
+    drop(streams);
+    eventually("there is a place again", || async { bert.watches(&lot).await.map(|_| ()) }).await
 }

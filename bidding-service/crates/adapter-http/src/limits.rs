@@ -1,11 +1,13 @@
-//! Rate limits: of an address before it has shown a token, of a principal after. Told by the
-//! headers `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10).
+//! Rate limits: of an address before it has shown a token, of a principal after; and how many
+//! requests of each are under way. Told by the headers `RateLimit` and `RateLimit-Policy`
+//! (draft-ietf-httpapi-ratelimit-headers-10).
 
 use std::{
+    collections::HashMap,
     hash::Hash,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -40,6 +42,7 @@ pub struct Limiter<K: Hash + Eq + Clone> {
     name: &'static str,
     rate: Rate,
     governor: Governor<K>,
+    under_way: Mutex<HashMap<K, u32>>,
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
@@ -49,7 +52,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         let per_s = NonZeroU32::new(rate.per_s)?;
         let burst = NonZeroU32::new(rate.burst.max(1))?;
         let governor = RateLimiter::dashmap(Quota::per_second(per_s).allow_burst(burst)).with_middleware();
-        Some(Self { name, rate, governor })
+        Some(Self { name, rate, governor, under_way: Mutex::default() })
     }
 
     /// Forgets keys whose allowance is full again; call it now and then.
@@ -69,6 +72,22 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         }
     }
 
+    /// A place for a request, until it is answered or nobody waits for that any more. A key has as many as it may send
+    /// requests in a second: who never ends a body holds those, and not the places of all.
+    fn enter<'a>(&'a self, key: &'a K) -> Option<Place<'a, K>> {
+        let mut under_way = self.under_way();
+        let count = under_way.entry(key.clone()).or_insert(0);
+        if *count >= self.rate.burst.max(self.rate.per_s) {
+            return None;
+        }
+        *count += 1;
+        Some(Place { limiter: self, key })
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<K, u32>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn policy(&self) -> String {
         let window_s = self.rate.burst.div_ceil(self.rate.per_s).max(1);
         format!("\"{}\";q={};w={window_s}", self.name, self.rate.burst)
@@ -81,6 +100,24 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     }
 }
 
+/// What a request has while it is under way.
+struct Place<'a, K: Hash + Eq + Clone> {
+    limiter: &'a Limiter<K>,
+    key: &'a K,
+}
+
+impl<K: Hash + Eq + Clone> Drop for Place<'_, K> {
+    fn drop(&mut self) {
+        let mut under_way = self.limiter.under_way();
+        if let Some(count) = under_way.get_mut(self.key) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(self.key);
+            }
+        }
+    }
+}
+
 /// Passes the request on, or refuses it with 429; either way the headers tell how matters stand.
 pub(crate) async fn limited<K: Hash + Eq + Clone>(
     limiter: Option<&Limiter<K>>,
@@ -89,8 +126,10 @@ pub(crate) async fn limited<K: Hash + Eq + Clone>(
     next: Next,
 ) -> Result<Response, ApiError> {
     let Some(limiter) = limiter else { return Ok(next.run(request).await) };
-    let (mut response, remaining) = match limiter.check(key) {
-        Ok(remaining) => (next.run(request).await, remaining),
+    // Places come back as requests are answered: after a second another try is worth it.
+    let admitted = limiter.check(key).and_then(|remaining| Ok((limiter.enter(key).ok_or(1_u64)?, remaining)));
+    let (mut response, remaining) = match admitted {
+        Ok((_place, remaining)) => (next.run(request).await, remaining),
         Err(wait_s) => {
             let title = "Too many requests";
             let detail = format!("the limit of this {} is reached; try again in {wait_s} s", limiter.name);
@@ -158,7 +197,17 @@ fn block(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderMap;
+    use std::convert::Infallible;
+
+    use axum::{
+        Router,
+        body::{Body, Bytes},
+        http::HeaderMap,
+        middleware,
+        routing::post,
+    };
+    use futures::{FutureExt, StreamExt, future::ready, stream};
+    use tower::ServiceExt;
 
     use super::*;
 
@@ -194,5 +243,37 @@ mod tests {
         assert_eq!((limiter.check(&1), limiter.check(&1), limiter.check(&1)), (Ok(1), Ok(0), Err(1)));
         assert_eq!(limiter.check(&2), Ok(1), "another one has its own");
         assert_eq!(limiter.policy(), "\"principal\";q=2;w=2");
+    }
+
+    #[test]
+    fn no_more_requests_are_under_way_than_may_come_in_a_second() {
+        let limiter = Limiter::new("principal", Rate { per_s: 1, burst: 2 }).expect("on");
+        let places = [limiter.enter(&1), limiter.enter(&1), limiter.enter(&1), limiter.enter(&2)];
+        assert_eq!(places.each_ref().map(Option::is_some), [true, true, false, true], "another one has its own");
+        drop(places);
+        assert!(limiter.enter(&1).is_some(), "what is answered makes room");
+        assert!(limiter.under_way().is_empty(), "nothing is kept of who is gone");
+    }
+
+    /// Answers when it has the whole body.
+    async fn takes(_: Bytes) {}
+
+    #[tokio::test]
+    async fn a_body_that_does_not_end_holds_a_place_of_its_sender() {
+        let sender = IpAddr::from([192, 0, 2, 1]);
+        let limiter = Limiter::new("address", Rate { per_s: 1, burst: 1 });
+        let addresses = Arc::new(Addresses { limiter, trusted_proxies: Vec::new() });
+        let bound = middleware::from_fn_with_state(Arc::clone(&addresses), by_address);
+        let router: Router = Router::new().route("/", post(takes)).layer(bound);
+        let body = stream::once(ready(Ok::<_, Infallible>("{"))).chain(stream::pending());
+        let request = Request::post("/").extension(ConnectInfo(SocketAddr::new(sender, 443)));
+        let request = request.body(Body::from_stream(body)).expect("a request");
+        let mut sent = Box::pin(router.oneshot(request));
+        assert!(sent.as_mut().now_or_never().is_none(), "the rest is waited for");
+
+        let limiter = addresses.limiter.as_ref().expect("on");
+        assert!(limiter.enter(&sender).is_none(), "another one finds no place");
+        drop(sent);
+        assert!(limiter.enter(&sender).is_some());
     }
 }

@@ -129,7 +129,9 @@ impl From<UseError> for ApiError {
                 tracing::error!(error = %detail, "the store is unavailable");
                 Self::unavailable("the service cannot reach its database; repeat the request with the same key", 1)
             }
-            UseError::Busy => Self::unavailable("too many bids wait; repeat the request with the same key", 1),
+            UseError::Busy => {
+                Self::unavailable("too many bids or retractions wait; repeat the request with the same key", 1)
+            }
             UseError::NotOver => Self::new(StatusCode::CONFLICT, "auction-not-over", "The auction is not over", detail),
             UseError::Refused(refused) => Self::from(&refused),
             UseError::Store(StoreError::Corrupt(_)) => {

@@ -65,7 +65,8 @@ impl AuctionStore for PgAuctions {
 
     async fn find(&self, id: AuctionId) -> Result<Option<Found>, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!", halts
+            r#"SELECT terms::text AS "terms!", snapshot::text AS "snapshot!", clock_timestamp() AS "now!",
+                      halts, beat_at
                FROM auction, house WHERE id = $1"#,
             id.0
         )
@@ -75,7 +76,7 @@ impl AuctionStore for PgAuctions {
         let Some(row) = row else { return Ok(None) };
         let auction = auction_of(id.0, &row.terms, &row.snapshot)?;
         let halts = self.halts.as_of(row.halts, &self.pool).await?;
-        Ok(Some(Found { auction, halts, now: row.now }))
+        Ok(Some(Found { auction, halts, now: row.now, silence: row.now - row.beat_at }))
     }
 
     async fn bids(&self, id: AuctionId, before: Option<LogPlace>, limit: u32) -> Result<Vec<Bid>, StoreError> {
@@ -98,29 +99,32 @@ impl AuctionStore for PgAuctions {
     }
 
     async fn bid(&self, id: AuctionId, bid: BidId) -> Result<Option<Bid>, StoreError> {
+        // By its id alone: asked for the auction as well, the database would read that auction's whole log.
         let row = sqlx::query_as!(
             EntryRow,
             r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
-               WHERE auction_id = $1 AND bid_id = $2"#,
-            id.0,
+               WHERE bid_id = $1"#,
             bid.0
         );
         let row = row.fetch_optional(&self.pool).await.map_err(store_error)?;
-        Ok(row.map(Entry::try_from).transpose()?.and_then(|entry| entry.bid()))
+        let found = row.map(Entry::try_from).transpose()?.and_then(|entry| entry.bid());
+        Ok(found.filter(|found| found.auction_id == id))
     }
 
-    async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
+    async fn retracted(&self, bids: &[BidId]) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
+        let names: Vec<_> = bids.iter().map(|bid| bid.0.to_string()).collect();
+        // In the words of the index. Ids are unique: the auction need not be asked for.
         let rows = sqlx::query_as!(
             EntryRow,
             r#"SELECT auction_id, sequence, number, at, record::text AS "record!", link FROM decision
-               WHERE auction_id = $1 AND bid_id IS NULL"#,
-            id.0
+               WHERE num_nulls(bid_id) = 1 AND (record #> '{decided,gone}')::jsonb ?| $1"#,
+            &names
         );
         let rows = rows.fetch_all(&self.pool).await.map_err(store_error)?;
         let mut retracted = BTreeMap::new();
         for row in rows {
             let entry = Entry::try_from(row)?;
-            retracted.extend(entry.retracted().iter().map(|bid| (*bid, entry.at)));
+            retracted.extend(entry.retracted().iter().filter(|bid| bids.contains(bid)).map(|bid| (*bid, entry.at)));
         }
         Ok(retracted)
     }

@@ -1,7 +1,7 @@
 //! The store on a real PostgreSQL. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may
 //! create databases; `make test` starts one.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, Result};
 use bidding_adapter_postgres::{database, outbox::PgOutbox, session::Sessions, store::PgAuctions};
@@ -203,6 +203,45 @@ async fn events_of_a_log_that_cannot_be_read_wait_and_the_others_are_published()
     assert_eq!(keys(outbox.batch(1).await?), [sound.id().to_string()], "what cannot be read takes no place");
     let waiting = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM outbox").fetch_one(&pool).await?;
     assert_eq!(waiting, 3, "nothing is lost");
+    Ok(())
+}
+
+/// How often each index of the log was searched so far. Sessions count for themselves; the one that was used last tells.
+async fn searches(pool: &Sessions) -> Result<BTreeMap<String, i64>> {
+    sqlx::query("SELECT pg_stat_force_next_flush()").execute(pool).await?;
+    let counted = "SELECT indexrelname::text, idx_scan FROM pg_stat_user_indexes WHERE relname = 'decision'";
+    Ok(sqlx::query_as::<_, (String, i64)>(counted).fetch_all(pool).await?.into_iter().collect())
+}
+
+/// The indexes that were searched since.
+async fn searched_since(before: &BTreeMap<String, i64>, pool: &Sessions) -> Result<Vec<String>> {
+    let now = searches(pool).await?;
+    Ok(now.into_iter().filter(|(index, count)| before[index] < *count).map(|(index, _)| index).collect())
+}
+
+#[tokio::test]
+async fn a_bid_is_found_by_its_id_without_its_auctions_log() -> Result<()> {
+    let Database { pool, store, .. } = database().await?;
+    let (auction, elsewhere) = (open(&store).await?, open(&store).await?);
+    let id = sold(&store, auction).await?.id();
+    let placed = store.bids(id, None, 10).await?;
+    assert_eq!(placed.len(), 2);
+    let before = searches(&pool).await?;
+    for bid in &placed {
+        assert_eq!(store.bid(id, bid.id).await?.as_ref(), Some(bid));
+        assert_eq!(store.bid(elsewhere.id(), bid.id).await?, None, "it is of another auction");
+    }
+    assert_eq!(store.bid(id, BidId(Uuid::now_v7())).await?, None);
+    assert_eq!(searched_since(&before, &pool).await?, ["decision_by_bid"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whether_bids_were_taken_back_is_found_without_the_other_retractions() -> Result<()> {
+    let Database { pool, store, .. } = database().await?;
+    let before = searches(&pool).await?;
+    store.retracted(&[BidId(Uuid::now_v7()), BidId(Uuid::now_v7())]).await?;
+    assert_eq!(searched_since(&before, &pool).await?, ["decision_retracted"]);
     Ok(())
 }
 

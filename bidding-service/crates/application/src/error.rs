@@ -17,8 +17,8 @@ pub enum UseError {
     /// The first request with this key is still running.
     #[error("the first request with this idempotency key is still running")]
     KeyRunning,
-    /// Too many bids wait: try again in a moment.
-    #[error("too many bids wait; try again in a moment")]
+    /// Too many bids or retractions wait: try again in a moment.
+    #[error("too many bids or retractions wait; try again in a moment")]
     Busy,
     /// The auction is not over.
     #[error("the auction is not over yet")]

@@ -15,6 +15,7 @@ use bidding_ports::{
 
 use crate::{
     Auctions,
+    close::SILENCE,
     error::{UseError, retrying},
     second_chance,
 };
@@ -54,7 +55,8 @@ impl Auctions {
     }
 }
 
-/// Schedules the auction of a published listing; one whose start has come opens at once.
+/// Schedules the auction of a published listing; one whose start has come opens at once. If it came long ago, this
+/// service or the broker was away: what that took is given back.
 async fn schedule(tx: &mut dyn AuctionTx, id: AuctionId, terms: &Terms) -> Result<(), UseError> {
     if tx.lock(id).await?.is_some() {
         return Ok(());
@@ -64,7 +66,8 @@ async fn schedule(tx: &mut dyn AuctionTx, id: AuctionId, terms: &Terms) -> Resul
     if scheduled.sale().starts_at > now {
         return Ok(tx.insert(&scheduled).await?);
     }
-    let Transition { auction, entries } = scheduled.open(now)?;
+    let late = now - scheduled.sale().starts_at > SILENCE;
+    let Transition { auction, entries } = if late { scheduled.open_late(now)? } else { scheduled.open(now)? };
     tx.insert(&auction).await?;
     Ok(tx.save(Changes { auctions: Vec::new(), ..Changes::of(auction, entries) }).await?)
 }

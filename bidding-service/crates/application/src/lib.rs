@@ -25,10 +25,12 @@ use std::sync::{
 
 use bidding_domain::{alias::Aliases, ids::AuctionId};
 use bidding_ports::store::AuctionStore;
+use tokio::sync::Semaphore;
 
 use crate::{
     lane::{Lane, LaneLimits, RunningKeys},
     live_feed::LiveFeed,
+    manage::RETRACTIONS_AT_ONCE,
 };
 
 /// The use cases over a store.
@@ -39,13 +41,16 @@ pub struct Auctions {
     aliases: Aliases,
     lanes: Arc<[Arc<Lane>]>,
     batches: Arc<Batches>,
+    /// Turns of those that read a whole log under a lock.
+    retractions: Arc<Semaphore>,
 }
 
 impl Auctions {
     /// Over `store`; streams wake by `feed`, bidders are called by `aliases`. Bids are decided in one lane.
     #[must_use]
     pub fn new(store: Arc<dyn AuctionStore>, feed: Arc<LiveFeed>, aliases: Aliases) -> Self {
-        let auctions = Self { store, feed, aliases, lanes: Arc::new([]), batches: Arc::default() };
+        let retractions = Arc::new(Semaphore::new(RETRACTIONS_AT_ONCE));
+        let auctions = Self { store, feed, aliases, lanes: Arc::new([]), batches: Arc::default(), retractions };
         auctions.with_lanes(1, LaneLimits::default())
     }
 

@@ -3,16 +3,23 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bidding_domain::{event::AuctionEvent, ids::AuctionId};
 use bidding_ports::{change::ChangeListener, error::StoreError, store::AuctionStore};
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    time::Instant,
+};
 
 /// Most events of an auction that are kept at hand; a reader further behind reads the store itself.
 const AT_HAND: usize = 256;
 /// Most entries that one read brings.
 pub const PAGE: u32 = 256;
+/// Word from other instances may get lost: a reader who has heard nothing for so long asks the store, unless another did
+/// within that time.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 /// Who watches which auction. Holds nothing of an auction that nobody watches.
 #[derive(Debug, Default)]
@@ -38,6 +45,8 @@ struct Tail {
     events: VecDeque<Arc<AuctionEvent>>,
     /// Word up to this number has led to nothing.
     in_vain: u64,
+    /// When a reader last looked without word.
+    looked_at: Option<Instant>,
 }
 
 /// What is at hand for a reader.
@@ -83,11 +92,7 @@ impl LiveFeed {
 impl ChangeListener for LiveFeed {
     fn advanced(&self, auction: AuctionId, sequence: u64) {
         if let Some(watched) = self.watched().get(&auction) {
-            watched.word.send_if_modified(|known| {
-                let newer = sequence > *known;
-                *known = sequence.max(*known);
-                newer
-            });
+            watched.advanced(sequence);
         }
     }
 }
@@ -95,6 +100,26 @@ impl ChangeListener for LiveFeed {
 impl Watched {
     fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the readers, unless there was word of as much before.
+    fn advanced(&self, sequence: u64) {
+        self.word.send_if_modified(|known| {
+            let newer = sequence > *known;
+            *known = sequence.max(*known);
+            newer
+        });
+    }
+
+    /// Whether nobody has looked for long. Whoever is told so looks: should that fail, not every reader has to find
+    /// that out.
+    fn is_to_be_looked_after(&self) -> bool {
+        let mut tail = self.tail();
+        let long_ago = tail.looked_at.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
+        if long_ago {
+            tail.looked_at = Some(Instant::now());
+        }
+        long_ago
     }
 }
 
@@ -150,11 +175,15 @@ impl Watch {
         self.read(store, last, word).await
     }
 
-    /// Reads from `store` what is not at hand, whether there is word of it or not. Safe to cancel.
+    /// Reads from `store` what is not at hand, whether there is word of it or not: of all readers one looks in
+    /// [`LOOK_AGAIN`], and wakes the others if there was something. Safe to cancel.
     ///
     /// # Errors
     /// The store's.
     pub(crate) async fn look(&self, store: &dyn AuctionStore) -> Result<(), StoreError> {
+        if !self.watched.is_to_be_looked_after() {
+            return Ok(());
+        }
         let _reading = self.watched.reading.lock().await;
         let (word, last) = (*self.watched.word.borrow(), self.watched.tail().last.unwrap_or_default());
         self.read(store, last, word).await
@@ -173,6 +202,9 @@ impl Watch {
         }
         let too_many = tail.events.len().saturating_sub(AT_HAND);
         tail.events.drain(..too_many);
+        let last = tail.last.unwrap_or_default();
+        drop(tail);
+        self.watched.advanced(last);
         Ok(())
     }
 
@@ -191,5 +223,54 @@ impl Drop for Watch {
         if watched.get(&self.auction).is_some_and(|watched| watched.word.receiver_count() == 0) {
             watched.remove(&self.auction);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bidding_domain::{auction::CancelledBy, event::Happening, ids::UserId};
+    use bidding_ports::store::MockAuctionStore;
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn readers(count: usize) -> Vec<Watch> {
+        let (feed, auction) = (Arc::new(LiveFeed::default()), AuctionId(Uuid::now_v7()));
+        (0..count).map(|_| feed.watch(auction)).collect()
+    }
+
+    #[tokio::test]
+    async fn of_many_readers_without_word_one_asks_the_store() {
+        let mut store = MockAuctionStore::new();
+        store.expect_events().times(1).returning(|_, _, _| Ok(Vec::new()));
+        for reader in readers(100) {
+            reader.look(&store).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn of_many_readers_one_finds_that_the_store_is_away() {
+        let mut store = MockAuctionStore::new();
+        store.expect_events().times(1).returning(|_, _, _| Err(StoreError::Unavailable("gone".to_owned())));
+        let mut found = 0;
+        for reader in &readers(100) {
+            found += usize::from(reader.look(&store).await.is_err());
+        }
+        assert_eq!(found, 1);
+    }
+
+    #[tokio::test]
+    async fn what_one_reader_finds_without_word_wakes_the_others() {
+        let mut store = MockAuctionStore::new();
+        store.expect_events().times(1).returning(|auction_id, _, _| {
+            let what = Happening::Cancelled { seller: UserId("sam".to_owned()), by: CancelledBy::Seller, reason: None };
+            Ok(vec![AuctionEvent { auction_id, sequence: 1, at: DateTime::UNIX_EPOCH, what }])
+        });
+        let mut readers = readers(2);
+        readers[0].look(&store).await.unwrap();
+        readers[1].changed().await;
+        readers[1].catch_up(&store).await.unwrap();
+        assert!(matches!(readers[1].at_hand(0), AtHand::Events(events) if events.len() == 1));
     }
 }

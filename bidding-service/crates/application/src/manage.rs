@@ -1,15 +1,18 @@
 //! What happens to an auction besides bids: bids are taken back, partial lots declined, and the operator
 //! pauses, resumes and cancels.
 
+use std::time::Duration;
+
 use bidding_domain::{
     auction::{Auction, Objection, Refused, Transition},
+    bid::Bid,
     ids::{AuctionId, BidId, UserId},
     log::Entry,
     views::AuctionView,
 };
 use bidding_ports::{
     error::StoreError,
-    store::{Changes, Locked},
+    store::{Changes, Found, Locked},
 };
 use chrono::{DateTime, Utc};
 
@@ -18,6 +21,11 @@ use crate::{
     close::{DOWNTIME, SILENCE},
     error::{UseError, retrying},
 };
+
+/// Each reads the log of its auction under the lock: so many at once leave sessions for all else that is decided.
+pub(crate) const RETRACTIONS_AT_ONCE: usize = 2;
+/// How long a retraction waits for its turn.
+const TURN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Bids that were taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +57,8 @@ impl Auctions {
     /// Takes a bid of `bidder` back, and with much time to go all of them.
     ///
     /// # Errors
-    /// [`UseError::NotFound`] also when the bid is not the bidder's; [`UseError::Refused`]; the store's.
+    /// [`UseError::NotFound`] also when the bid is not the bidder's; [`UseError::Refused`], [`UseError::Busy`]; the
+    /// store's.
     pub async fn retract(
         &self,
         bidder: &UserId,
@@ -67,9 +76,11 @@ impl Auctions {
         bid_id: BidId,
         reason: Option<&str>,
     ) -> Result<Retraction, UseError> {
-        // Whatever can be refused without the other bids is, before they are read under the auction's lock.
         let named = self.store.bid(id, bid_id).await?.filter(|bid| bid.bidder == *bidder);
         let named = named.ok_or(UseError::NotFound)?;
+        self.may_retract(&named).await?;
+        let turn = tokio::time::timeout(TURN_WITHIN, self.retractions.acquire()).await;
+        let _turn = turn.map_err(|_| UseError::Busy)?.map_err(|_| UseError::Busy)?;
         let mut tx = self.store.begin().await?;
         let Locked { auction, halts, now, silence } = tx.lock(id).await?.ok_or(UseError::NotFound)?;
         if silence > SILENCE {
@@ -77,6 +88,7 @@ impl Auctions {
             return Err(self.after_silence().await);
         }
         let Transition { auction, mut entries } = auction.catch_up(&halts, now);
+        // Once more: time has passed. The other bids are read only if they are needed.
         auction.may_retract(&named, now)?;
         let bids = tx.standing_bids(id).await?;
         let transition = match auction.retract(bid_id, bidder, reason, &bids, now) {
@@ -89,6 +101,18 @@ impl Auctions {
         tx.save(Changes::of(transition.auction, entries)).await?;
         tx.commit().await?;
         Ok(Retraction { gone, auction: view })
+    }
+
+    /// Refuses what can be refused without the auction's lock and its other bids. After an outage nothing is late
+    /// before the time that was lost is known.
+    async fn may_retract(&self, named: &Bid) -> Result<(), UseError> {
+        let found = self.store.find(named.auction_id).await?.ok_or(UseError::NotFound)?;
+        let Found { auction, halts, now, silence } = found;
+        if silence <= SILENCE {
+            auction.catch_up(&halts, now).auction.may_retract(named, now)?;
+        }
+        // What was taken back stays so.
+        if self.store.retracted(&[named.id]).await?.is_empty() { Ok(()) } else { Err(UseError::NotFound) }
     }
 
     /// `bidder` takes nothing instead of less than was wanted.

@@ -24,7 +24,7 @@ impl Auctions {
     /// # Errors
     /// [`UseError::NotFound`].
     pub async fn find(&self, viewer: &UserId, id: AuctionId) -> Result<AuctionView, UseError> {
-        let Found { auction, halts, now } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
+        let Found { auction, halts, now, .. } = self.store.find(id).await?.ok_or(UseError::NotFound)?;
         // A halt shows before the auction's log has followed it.
         let sequence = auction.public().sequence;
         let auction = auction.follow(&halts, now).auction;
@@ -48,9 +48,10 @@ impl Auctions {
             return Ok(BidPage { bids: Vec::new(), next: None });
         }
         let mut bids = self.store.bids(id, before, limit.saturating_add(1)).await?;
-        let retracted = self.store.retracted(id).await?;
         let more = bids.len() > limit as usize;
         bids.truncate(limit as usize);
+        let of_the_page: Vec<_> = bids.iter().map(|bid| bid.id).collect();
+        let retracted = self.store.retracted(&of_the_page).await?;
         let place = |bid: &Bid| LogPlace { sequence: bid.sequence, number: bid.number };
         let next = bids.last().filter(|_| more).map(place);
         let rules = auction.rules();

@@ -62,7 +62,8 @@ impl Auctions {
     /// [`UseError::NotFound`], the store's.
     pub async fn verify(&self, id: AuctionId) -> Result<Result<Option<Statement>, Difference>, UseError> {
         let (log, Found { auction: kept, halts, now, .. }) = self.log_and_auction(id).await?;
-        if let Some(difference) = log.iter().find_map(|entry| invented_halt(entry, &halts)) {
+        let opened_at = log.first().map(|entry| entry.at);
+        if let Some(difference) = log.iter().find_map(|entry| invented_halt(entry, &halts, opened_at)) {
             return Ok(Err(difference));
         }
         let played = match replay(id, kept.terms(), &log) {
@@ -119,9 +120,11 @@ impl Auctions {
 }
 
 /// An entry that gives time back for a halt of which the house knows nothing, or other times.
-fn invented_halt(entry: &Entry, halts: &[Halt]) -> Option<Difference> {
+fn invented_halt(entry: &Entry, halts: &[Halt], opened_at: Option<DateTime<Utc>>) -> Option<Difference> {
     let known = |number: u64| halts.iter().find(|halt| halt.number == number);
     let holds = match &entry.record.decided {
+        // A lot's own lasts from its start, as the rules say, until it was opened.
+        Decided::GivenBack { halt } if halt.is_of_one_lot() => halt.until == opened_at,
         Decided::GivenBack { halt } => known(halt.number) == Some(halt),
         Decided::Paused { halt: Some(number), since, .. } => known(*number).is_some_and(|halt| halt.since <= *since),
         _ => true,

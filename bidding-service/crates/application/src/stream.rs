@@ -1,6 +1,6 @@
 //! The live stream of an auction: every event once and in order, from wherever the reader left off.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bidding_domain::{
     alias::Aliases,
@@ -13,11 +13,8 @@ use bidding_ports::{change::ChangeListener, store::AuctionStore};
 use crate::{
     Auctions,
     error::UseError,
-    live_feed::{AtHand, PAGE, Watch},
+    live_feed::{AtHand, LOOK_AGAIN, PAGE, Watch},
 };
-
-/// Word from other instances may get lost: the store is asked after so long without any.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 /// A reader's place in an auction's events.
 pub struct EventStream {

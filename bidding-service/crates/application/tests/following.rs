@@ -1,13 +1,16 @@
 //! Facts of listing and settlement: taken in once, in one unit of work with their effect.
 
+use bidding_application::close::DOWNTIME;
 use bidding_domain::{
     auction::{CancelledBy, Status},
     event::Happening,
+    halt::LAST_MINUTES,
     ids::AuctionId,
 };
 use bidding_harness::{
     faults::When,
-    world::{LASTS, SELLER, World, lot, terms, user},
+    lots::dutch,
+    world::{LASTS, SELLER, World, amount, lot, terms, terms_of, user},
 };
 use bidding_ports::{
     error::StoreError,
@@ -38,6 +41,49 @@ async fn a_listing_whose_start_lies_ahead_is_scheduled_and_nobody_is_told() {
     let auction = world.given_published(lot(), TimeDelta::seconds(1)).await;
     assert_eq!(world.then_sees("ann", auction).await.status, Status::Scheduled);
     assert!(world.store.contents().events().is_empty());
+}
+
+#[tokio::test]
+async fn a_listing_that_is_heard_of_late_gets_the_time_since_its_start_back_where_an_outage_would_give_it() {
+    let edge = LASTS - LAST_MINUTES;
+    for (late, given_back) in
+        [(LASTS * 2, LASTS * 2), (edge, edge), (edge - TimeDelta::milliseconds(1), TimeDelta::zero())]
+    {
+        let world = World::default();
+        let auction = world.given_published(lot(), -late).await;
+        world.when_time_passes(TimeDelta::zero()).await;
+        let view = world.then_sees("ann", auction).await;
+        assert_eq!((view.status, view.ends_at - view.starts_at), (Status::Open, LASTS + given_back), "{late}");
+        world.given_bid("ann", auction, 900).await;
+        world.when_time_passes(LASTS).await;
+        assert_eq!(world.then_sees("ann", auction).await.status, Status::Closed, "{late}");
+        assert!(world.auctions.verify(auction).await.unwrap().is_ok(), "{late}");
+        world.then_its_log_proves_it(auction);
+    }
+}
+
+#[tokio::test]
+async fn a_falling_price_that_is_heard_of_late_begins_at_its_top() {
+    let world = World::default();
+    let auction = world.given_published(dutch(), -TimeDelta::minutes(3)).await;
+    assert_eq!(world.then_sees("ann", auction).await.price, Some(amount(2_000)));
+    world.when_time_passes(TimeDelta::minutes(1)).await;
+    assert_eq!(world.then_sees("ann", auction).await.price, Some(amount(1_900)));
+}
+
+#[tokio::test]
+async fn a_listing_that_is_heard_of_within_five_seconds_gets_nothing_back() {
+    let five_seconds = TimeDelta::from_std(DOWNTIME).unwrap();
+    let more = five_seconds + TimeDelta::milliseconds(1);
+    for (late, given_back) in [(five_seconds, TimeDelta::zero()), (more, more)] {
+        let world = World::default();
+        let auction = AuctionId(Uuid::now_v7());
+        let lasts = TimeDelta::seconds(6);
+        let terms = terms_of(lot(), world.store.now() - late, lasts);
+        world.hear(auction.to_string(), 1, Some(Fact::ListingPublished { auction, terms })).await.unwrap();
+        let view = world.then_sees("ann", auction).await;
+        assert_eq!(view.ends_at - view.starts_at, lasts + given_back, "{late}");
+    }
 }
 
 #[tokio::test]

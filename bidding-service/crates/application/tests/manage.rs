@@ -13,7 +13,7 @@ use bidding_harness::{
     lots::{Lot, first_price, uniform, vickrey},
     world::{LASTS, World, amount, lot, refused, units, user},
 };
-use bidding_ports::error::StoreError;
+use bidding_ports::{error::StoreError, store::AuctionStore};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -269,17 +269,72 @@ async fn a_bid_and_its_retraction_at_the_same_moment_come_one_after_the_other() 
 }
 
 #[tokio::test]
-async fn a_retraction_that_is_refused_never_reads_the_other_bids_under_the_lock() {
+async fn a_retraction_that_is_refused_neither_locks_the_auction_nor_reads_its_other_bids() {
     let world = World::default();
     let auction = world.given_open_for(lot(), TimeDelta::hours(12)).await;
     let old = world.given_bid("ann", auction, 900).await;
     world.when_time_passes(TimeDelta::hours(1)).await;
+    let young = world.given_bid("ann", auction, 5_000).await;
+    world.when_retracts("ann", auction, young).await.unwrap();
     let before = world.store.faults.calls().len();
     assert_eq!(world.when_retracts("bob", auction, old).await, Err(UseError::NotFound));
     assert_eq!(world.store.faults.calls()[before..], ["bid"]);
     let before = world.store.faults.calls().len();
     assert_eq!(objection(world.when_retracts("ann", auction, old).await), Objection::TooLate);
-    assert_eq!(world.store.faults.calls()[before..], ["bid", "begin", "lock"]);
+    assert_eq!(world.store.faults.calls()[before..], ["bid", "find"]);
+    let before = world.store.faults.calls().len();
+    assert_eq!(world.when_retracts("ann", auction, young).await, Err(UseError::NotFound), "it is gone already");
+    assert_eq!(world.store.faults.calls()[before..], ["bid", "find", "retracted"]);
+}
+
+#[tokio::test]
+async fn of_two_retractions_of_one_bid_at_the_same_moment_one_takes_it_back() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    let bid = world.given_bid("ann", auction, 900).await;
+    let (one, other) = tokio::join!(world.when_retracts("ann", auction, bid), world.when_retracts("ann", auction, bid));
+    let (gone, refused): (Vec<_>, Vec<_>) = [one, other].into_iter().partition(Result::is_ok);
+    assert_eq!((gone.len(), refused), (1, vec![Err(UseError::NotFound)]));
+    world.then_its_log_proves_it(auction);
+}
+
+#[tokio::test]
+async fn the_first_retraction_after_an_outage_is_not_late_though_nobody_has_noticed_the_outage_yet() {
+    let world = World::default();
+    let auction = world.given_open(lot()).await;
+    world.when_time_passes(LASTS - TimeDelta::minutes(2)).await;
+    let bid = world.given_bid("ann", auction, 900).await;
+    world.store.advance_without_life(TimeDelta::minutes(10));
+    assert_eq!(world.when_retracts("ann", auction, bid).await.unwrap().gone, [bid]);
+    world.then_its_log_proves_it(auction);
+}
+
+#[tokio::test]
+async fn no_more_than_two_retractions_have_a_unit_of_work_at_once() {
+    let world = World::default();
+    let mut bids = Vec::new();
+    for _ in 0..4 {
+        let auction = world.given_open(lot()).await;
+        bids.push((auction, world.given_bid("ann", auction, 900).await));
+    }
+    let mut elsewhere = world.store.begin().await.unwrap();
+    for (auction, _) in &bids {
+        elsewhere.lock(*auction).await.unwrap();
+    }
+    let before = world.store.faults.count("begin");
+    let retract = |(auction, bid)| {
+        let world = world.clone();
+        tokio::spawn(async move { world.when_retracts("ann", auction, bid).await })
+    };
+    let retractions: Vec<_> = bids.into_iter().map(retract).collect();
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.store.faults.count("begin") - before, 2, "the others wait without one");
+    drop(elsewhere);
+    for retraction in retractions {
+        assert!(retraction.await.unwrap().is_ok());
+    }
 }
 
 #[tokio::test]

@@ -248,3 +248,12 @@ async fn time_given_back_for_a_halt_that_there_was_not_is_named() {
         world.store.tamper(|contents| contents.halts = before);
     }
 }
+
+#[tokio::test]
+async fn time_given_back_for_longer_than_a_lot_was_unheard_of_is_named() {
+    let world = World::default();
+    let auction = world.given_published(lot(), -LASTS).await;
+    assert!(verified(&world, auction).await.is_ok());
+    plant(&world, auction, 1, |entry| entry.at -= TimeDelta::seconds(1));
+    assert_eq!(verified(&world, auction).await.unwrap_err().number, 2);
+}

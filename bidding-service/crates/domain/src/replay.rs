@@ -86,6 +86,7 @@ fn again(auction: Auction, entry: &Entry, bids: &mut Vec<Bid>) -> Result<(Auctio
             }
             _ => auction.resume(at).map_err(refused)?,
         },
+        Decided::GivenBack { halt } if halt.is_of_one_lot() => auction.heard_late(at),
         Decided::GivenBack { halt } => auction.follow(std::slice::from_ref(halt), at),
         Decided::Closed => auction.close(at).map_err(refused)?,
         Decided::Cancelled { by: CancelledBy::Seller, .. } => {

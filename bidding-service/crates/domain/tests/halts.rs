@@ -4,13 +4,14 @@
 mod support;
 
 use bidding_domain::{
-    auction::{Attempt, Objection, PausedBy, Status},
+    auction::{Attempt, Auction, Objection, PausedBy, Status},
     bid::Refusal,
     event::Happening,
     halt::{Halt, LAST_MINUTES},
     log::Decided,
+    replay::replay,
 };
-use support::{END_S, LATE, Room, at, downtime, flat, halt, lot, scheduled};
+use support::{END_S, IntoFormat, LATE, Room, at, downtime, dutch, every_format, flat, halt, lot, scheduled};
 
 fn room() -> Room {
     Room::open(lot(500, flat(100)))
@@ -197,4 +198,58 @@ fn what_is_over_follows_no_halt() {
     room.catch_up_at(END_S + 9, &[halt(1, 100, None)]);
     room.catch_up_at(END_S + 9, &[halt(1, 100, Some(END_S))]);
     assert_eq!((room.log.len(), room.auction.status()), (log, Status::Closed));
+}
+
+/// A lot that was heard of at `second`.
+fn heard_of_at(second: i64, format: impl IntoFormat) -> Room {
+    let mut room = Room::from(scheduled(format));
+    room.apply(second, Auction::open_late).unwrap();
+    room
+}
+
+#[test]
+fn a_lot_of_any_format_that_was_heard_of_after_its_end_has_its_whole_time() {
+    for format in every_format() {
+        let mut room = heard_of_at(END_S + 1_000, format);
+        let ends_s = END_S + 1_000 + END_S;
+        let resumed = Happening::Resumed { by: PausedBy::Downtime, paused_for_ms: 4_600_000, ends_at: at(ends_s) };
+        let told = room.happenings();
+        assert!(matches!(told[0], Happening::Opened { ends_at, .. } if ends_at == at(END_S)), "by its terms");
+        assert_eq!(told[1..], [resumed]);
+        assert_eq!(replay(room.auction.id(), room.auction.terms(), &room.log).as_ref(), Ok(&room.auction));
+        assert!(room.bid_at(ends_s - 1, "ann", 10_000).is_ok());
+    }
+}
+
+#[test]
+fn a_falling_price_that_was_heard_of_late_begins_at_its_top() {
+    let room = heard_of_at(100, dutch());
+    assert_eq!([100, 159, 160].map(|second| room.price_at(second)), [10_000, 10_000, 8_300]);
+    room.assert_ends(END_S + 100);
+}
+
+#[test]
+fn a_lot_that_was_heard_of_late_and_has_more_than_its_last_minutes_left_gets_nothing() {
+    let edge_s = END_S - LAST_MINUTES.num_seconds();
+    heard_of_at(edge_s, lot(500, flat(100))).assert_ends(END_S + edge_s);
+    let room = heard_of_at(edge_s - 1, lot(500, flat(100)));
+    room.assert_ends(END_S);
+    assert_eq!(room.log.len(), 1, "opened");
+}
+
+#[test]
+fn of_halts_a_lot_that_was_heard_of_late_gets_back_what_came_after_that() {
+    let mut room = heard_of_at(END_S, lot(500, flat(100)));
+    let mut halts = vec![downtime(1, -10, END_S - 5), halt(2, 100, Some(200)), halt(3, END_S - 50, Some(END_S + 2))];
+    room.catch_up_at(END_S + 2, &halts);
+    room.assert_ends(END_S + END_S + 2);
+    halts.push(halt(4, END_S + 10, Some(END_S + 60)));
+    room.catch_up_at(END_S + 100, &halts);
+    room.assert_ends(END_S + END_S + 52);
+}
+
+#[test]
+fn a_lot_is_not_heard_of_before_its_start() {
+    let mut room = Room::from(scheduled(lot(500, flat(100))));
+    assert_eq!(room.apply(-1, Auction::open_late), Err((Attempt::Open, Objection::NotDue { due_at: at(0) })));
 }

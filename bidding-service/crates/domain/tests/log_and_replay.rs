@@ -17,7 +17,7 @@ use bidding_domain::{
 };
 use chrono::TimeDelta;
 use support::{
-    Room, amount, at, flat, lot, sale,
+    Room, amount, at, flat, lot, sale, scheduled,
     story::{STORY_S, story, story_lots},
     user, vickrey,
 };
@@ -206,6 +206,15 @@ fn changed_pauses_are_named() {
         _ => false,
     });
     assert_eq!(changes, 5 * 6);
+}
+
+#[test]
+fn time_that_a_lot_gets_back_for_itself_once_bidding_has_begun_is_named() {
+    let mut room = Room::from(scheduled(lot(500, flat(100))));
+    room.apply(support::END_S, Auction::open_late).unwrap();
+    room.bid_at(support::END_S + 1, "ann", 500).unwrap();
+    let difference = changed(&room, |log| log[2].record = log[1].record.clone()).unwrap_err();
+    assert_eq!(difference.to_string(), "entry 3: the rules make 0 entries of it");
 }
 
 #[test]

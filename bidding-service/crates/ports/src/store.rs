@@ -41,6 +41,8 @@ pub struct Found {
     pub halts: Arc<[Halt]>,
     /// The database's time of the query.
     pub now: DateTime<Utc>,
+    /// How long ago the last sign of life was, by that time.
+    pub silence: TimeDelta,
 }
 
 /// A bidder's request as it comes in: about which auction, under which key.
@@ -138,8 +140,9 @@ pub trait AuctionStore: Send + Sync {
     async fn bids(&self, id: AuctionId, before: Option<LogPlace>, limit: u32) -> Result<Vec<Bid>, StoreError>;
     /// Reads one accepted bid, whether it was taken back or not.
     async fn bid(&self, id: AuctionId, bid: BidId) -> Result<Option<Bid>, StoreError>;
-    /// Reads which bids of an auction were taken back, and when.
-    async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError>;
+    /// Reads which of `bids` were taken back, and when. MUST NOT read what concerns other bids alone: an auction
+    /// may have any number of retractions.
+    async fn retracted(&self, bids: &[BidId]) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError>;
     /// Reads the events whose sequence lies above `after`, in order, at most those of `limit` entries. MUST
     /// have every committed event of the auction, published or not, without a gap.
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError>;

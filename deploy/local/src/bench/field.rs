@@ -115,9 +115,9 @@ impl Field {
         self.lots[lot as usize].id
     }
 
-    /// A header that authenticates somebody.
-    pub fn anybody(&self) -> &HeaderValue {
-        &self.bidders[0]
+    /// A header that authenticates the bidder of that number.
+    pub fn bearer(&self, bidder: usize) -> &HeaderValue {
+        &self.bidders[bidder % self.bidders.len()]
     }
 }
 

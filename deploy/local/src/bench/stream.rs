@@ -28,6 +28,8 @@ use super::{Bench, on_one_thread, print};
 use crate::cli::StreamArgs;
 
 const BIDDERS: u32 = 100;
+/// Streams that bidding gives one user at once.
+const STREAMS_OF_ONE: u32 = 20;
 /// Streams that are opened at the same time.
 const OPENING: usize = 16;
 /// After the last bid every listener must have everything within this.
@@ -49,7 +51,8 @@ struct Heard {
 /// Follows one auction with many listeners while it takes bids.
 pub async fn run(bench: &Bench<'_>, args: &StreamArgs) -> Result<ExitCode> {
     let targets = bench.targets(&args.urls)?;
-    let field = bench.field(1, BIDDERS, None).await?;
+    let bidders = u32::from(args.listeners).div_ceil(STREAMS_OF_ONE).max(BIDDERS);
+    let field = bench.field(1, bidders, None).await?;
     let stop = CancellationToken::new();
     let memory = tokio::spawn(memory::watch(bench.data_dir.clone(), stop.clone()));
     let spinner = bench.console.spinner("Streaming");
@@ -69,8 +72,9 @@ async fn listen(
     rate: u32,
     duration: Duration,
 ) -> Result<Heard> {
-    let (auction, bearer, targets) = (field.id(0), field.anybody().clone(), Arc::new(targets));
-    let opened = (0..usize::from(listeners)).map(|number| open(Arc::clone(&targets), number, auction, bearer.clone()));
+    let (auction, targets) = (field.id(0), Arc::new(targets));
+    let opened = (0..usize::from(listeners))
+        .map(|number| open(Arc::clone(&targets), number, auction, field.bearer(number).clone()));
     let opened: Vec<_> = futures::stream::iter(opened).buffered(OPENING).try_collect().await?;
     // The last event that everybody is to get, once it is known.
     let (last, wanted) = tokio::sync::watch::channel(None);

@@ -134,7 +134,7 @@ impl Up {
     }
 
     async fn databases(&self, home: PathBuf, authority: &Authority) -> Result<[String; 3]> {
-        let user = unprivileged::for_postgres(&home)?;
+        let user = unprivileged::for_postgres(&home, &self.data_dir)?;
         let root = unprivileged::postgres_root(&self.data_dir, user.as_ref())?;
         if let Some(user) = &user {
             self.console.say(format!(

@@ -77,12 +77,12 @@ impl ListingTx for PgTx {
 
     async fn insert(&mut self, listing: &Listing) -> Result<(), StoreError> {
         let row = Row::try_from(listing)?;
+        // Once it is published the order of prices takes it in by itself (migration 12).
         sqlx::query!(
-            "WITH priced AS (INSERT INTO listing_by_price (listing_id, sort_price) VALUES ($1, $17))
-             INSERT INTO listing (id, seller, version, sequence, status, title, description, category, currency, format,
+            "INSERT INTO listing (id, seller, version, sequence, status, title, description, category, currency, format,
                  starts_at, ends_at, second_chance, relisted_from, created_at, updated_at, second_chance_days, published_at,
                  opens_at, closes_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $18, $19, $20, $21)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
             row.id,
             row.seller,
             row.version,
@@ -99,7 +99,6 @@ impl ListingTx for PgTx {
             row.relisted_from,
             row.created_at,
             row.updated_at,
-            Sort::PriceAscending.position(listing).key,
             row.second_chance_days,
             row.published_at,
             row.opens_at,

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use listing_domain::{
     event::{Happening, ListingEvent},
     ids::{ListingId, UserId},
-    listing::{Cancellation, CancelledBy, Fact, Listing, SaleStatus},
+    listing::{Cancellation, CancelledBy, Fact, Listing, Refusal, SaleStatus, Step},
     terms::{DurationLimits, Dutch, Format, Sealed},
 };
 use listing_ports::{
@@ -79,6 +79,19 @@ fn fresh(what: &str) -> String {
 async fn insert(store: &dyn ListingStore, listing: &Listing) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     tx.insert(listing).await?;
+    tx.commit().await
+}
+
+/// Lets the seller take a step with a listing that is there.
+async fn change(
+    store: &dyn ListingStore,
+    id: ListingId,
+    step: impl FnOnce(Listing, DateTime<Utc>) -> Result<Step, Refusal>,
+) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    let locked = tx.lock(id).await?.expect("it is there");
+    let (next, _) = step(locked.listing, locked.now).expect("a step that its state allows");
+    tx.save(&next).await?;
     tx.commit().await
 }
 
@@ -337,11 +350,15 @@ fn by_seller(seller: &str, sort: Sort) -> Browse {
 
 async fn pages_have_every_listing_once_in_every_order(store: &dyn ListingStore) -> Result<(), StoreError> {
     let seller = fresh("seller");
-    for price in [300, 100, 200, 100, 500] {
+    // Drafts and what is published stand in one order for their seller.
+    for (price, published) in [(300, false), (100, true), (200, true), (100, false), (500, false)] {
         let mut listing = draft(store, &seller).await?;
         listing.terms.format = Format::Vickrey(Sealed { start_price: price, reserve_price: None });
         listing.terms.ends_at += TimeDelta::seconds(price % 7);
         insert(store, &listing).await?;
+        if published {
+            change(store, listing.id, |listing, now| listing.publish(now, LIMITS)).await?;
+        }
     }
     for sort in [Sort::Newest, Sort::EndsSoonest, Sort::PriceAscending, Sort::PriceDescending] {
         let mut query = by_seller(&seller, sort);
@@ -383,9 +400,20 @@ async fn filters_narrow_and_strangers_see_no_drafts(store: &dyn ListingStore) ->
     assert_eq!(found(&|query| query.viewer = UserId("stranger".into())).await?, 0);
     assert_eq!(found(&|query| query.text = Some("cartier".into())).await?, 1);
     assert_eq!(found(&|query| query.text = Some("xbox".into())).await?, 0);
+    assert_eq!(found(&|query| query.text = Some("cartier wristwatch".into())).await?, 1);
+    assert_eq!(found(&|query| query.text = Some("cartier xbox".into())).await?, 0);
     assert_eq!(found(&|query| query.category = Some("watches".into())).await?, 1);
     assert_eq!(found(&|query| query.category = Some("consoles".into())).await?, 0);
     assert_eq!(found(&|query| query.status = Some("draft".into())).await?, 1);
     assert_eq!(found(&|query| query.status = Some("live".into())).await?, 0);
+
+    change(store, listing.id, Listing::cancel).await?;
+    let cancelled = |query: &mut Browse| query.status = Some("cancelled".into());
+    assert_eq!(found(&cancelled).await?, 1);
+    let by_a_stranger = |query: &mut Browse| {
+        cancelled(query);
+        query.viewer = UserId("stranger".into());
+    };
+    assert_eq!(found(&by_a_stranger).await?, 0, "a draft that was cancelled is still its seller's alone");
     Ok(())
 }

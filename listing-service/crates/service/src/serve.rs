@@ -56,7 +56,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if config.production && keys.has_development_key() {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
     }
-    let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
+    // Of the connections that are allowed, a third is kept for events: no reader keeps relay or consumer waiting.
+    let url = config.database_url.expose_secret();
+    let for_events = (config.database_max_connections / 3).max(1);
+    let pool = database::connect(url, config.database_max_connections - for_events)?;
+    let event_pool = database::connect(url, for_events)?;
     let mut signals = Signals::new()?;
     tokio::select! {
         usable = start::usable(&pool, start::WAITS_FOR) => usable?,
@@ -67,8 +71,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
 
     let recorded = Arc::new(Notify::new());
-    let store = Arc::new(PgListings::new(pool.clone(), Arc::clone(&recorded)));
-    let listings = Listings::new(store.clone(), config.limits);
+    let store = PgListings::new(pool.clone(), Arc::clone(&recorded));
+    let listings = Listings::new(Arc::new(store), config.limits);
     let progress = Arc::new(Progress::default());
     let draining = Arc::new(AtomicBool::new(false));
     let guard = Arc::new(Guard {
@@ -87,19 +91,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stop_events = CancellationToken::new();
 
     let mut servers = JoinSet::new();
-    let app = App {
-        listings: listings.clone(),
-        guard: Arc::clone(&guard),
-        addresses: Arc::clone(&addresses),
-        checks: Arc::clone(&checks),
-    };
+    let app =
+        App { listings, guard: Arc::clone(&guard), addresses: Arc::clone(&addresses), checks: Arc::clone(&checks) };
     servers.spawn(tls::serve(public, tls_config.clone(), public_handle.clone(), app::router(app)));
     servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks)));
 
     let mut events = JoinSet::new();
-    let outbox = Arc::new(PgOutbox::new(pool.clone()));
+    let store = Arc::new(PgListings::new(event_pool.clone(), Arc::clone(&recorded)));
+    let facts = Arc::new(Listings::new(store.clone(), config.limits));
+    let outbox = Arc::new(PgOutbox::new(event_pool.clone()));
     events.spawn(relay::run(config.kafka.clone(), outbox, recorded, stop_events.clone()));
-    events.spawn(consumer::run(config.kafka.clone(), Arc::new(listings), store, progress, stop_events.clone()));
+    events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
     let mut housekeeping = JoinSet::new();
     housekeeping.spawn(refresh(keys, guard, addresses));
     housekeeping.spawn(tidy(pool.clone()));
@@ -123,7 +125,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             events.abort_all();
         }
         housekeeping.abort_all();
-        let _ = tokio::time::timeout(Duration::from_secs(1), pool.close()).await;
+        let both = async { tokio::join!(pool.close(), event_pool.close()) };
+        let _ = tokio::time::timeout(Duration::from_secs(1), both).await;
     };
     tokio::select! {
         () = orderly => tracing::info!("listing-service has ended"),

@@ -1,9 +1,9 @@
 //! Settlements in PostgreSQL. All SQL of the service stands here.
 //!
 //! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`], [`books`]); [`settlements`], [`payouts`],
-//! [`calls`] and [`ledger`] are parts of a unit of work, [`aside`] keeps what cannot be read out of the way; [`outbox`] is
-//! the relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks, [`start`] waits for it.
-//! All of it goes over sessions that answer or are given up ([`session`]).
+//! [`calls`] and [`ledger`] are parts of a unit of work, [`aside`] keeps what cannot be read out of the way; [`watch`] has
+//! the signs of life; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and
+//! checks, [`start`] waits for it. All of it goes over sessions that answer or are given up ([`session`]).
 
 mod aside;
 mod auctions;
@@ -30,3 +30,4 @@ pub mod start;
 pub mod store;
 mod traces;
 mod tx;
+mod watch;

@@ -1,9 +1,10 @@
 //! Business figures: what the saga's steps came to, and how settlements ended. Counted when the unit of work that holds
-//! them is committed, so that nothing is counted that did not happen. And rows that cannot be read: somebody has to look.
+//! them is committed, so that nothing is counted that did not happen. Rows that cannot be read: somebody has to look. And
+//! until when people have time after an outage.
 
 use std::sync::LazyLock;
 
-use prometheus::{IntCounterVec, register_int_counter_vec};
+use prometheus::{IntCounterVec, IntGauge, register_int_counter_vec, register_int_gauge};
 use settlement_domain::{
     Answer, GatewayCall, Settlement, SettlementEvent, Status,
     call::CallStatus,
@@ -34,12 +35,19 @@ pub(crate) static UNREADABLE: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("metric names are unique")
 });
 
+#[allow(clippy::expect_used)] // as above
+pub(crate) static GRACE_UNTIL: LazyLock<IntGauge> = LazyLock::new(|| {
+    let help = "Until when people have time after the last outage, seconds since 1970; 0 if there was none.";
+    register_int_gauge!("outcry_outage_grace_until_timestamp_seconds", help).expect("metric names are unique")
+});
+
 /// Tables of which rows are taken up by their due time.
 const TAKEN_UP: [&str; 3] = ["gateway_call", "settlement", "standing"];
 
 /// Makes visible from the start, at zero, what somebody has to be told of: what is missing cannot be alerted on.
 pub(crate) fn show() {
     ENDS.with_label_values(&[Status::NeedsOperator.name()]);
+    GRACE_UNTIL.set(0);
     for table in TAKEN_UP {
         UNREADABLE.with_label_values(&[table]);
     }

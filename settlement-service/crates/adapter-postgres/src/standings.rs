@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use settlement_domain::{Standing, UserId};
-use settlement_ports::StoreError;
+use settlement_ports::{FreeStandings, StoreError};
 
 use crate::{
     aside,
@@ -43,6 +43,42 @@ pub(crate) async fn lock(tx: &mut Work, user: &UserId) -> Result<Standing, Store
     );
     let row = row.fetch_optional(&mut *tx).await.map_err(store_error)?;
     row.map_or_else(|| Ok(Standing::new(user.clone())), Standing::try_from)
+}
+
+/// As [`lock`], but for what another one has, which is not waited for, and for what cannot be read.
+pub(crate) async fn lock_free(tx: &mut Work, users: &[UserId]) -> Result<FreeStandings, StoreError> {
+    let asked: Vec<String> = users.iter().map(|user| user.as_str().to_owned()).collect();
+    let ours = sqlx::query_scalar!(
+        r#"SELECT user_id AS "user_id!" FROM unnest($1::text[]) AS asked (user_id)
+           WHERE pg_try_advisory_xact_lock(hashtextextended('standing ' || user_id, 0))"#,
+        &asked
+    );
+    let ours = ours.fetch_all(&mut *tx).await.map_err(store_error)?;
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT user_id, strikes, suspended_since, sequence FROM standing WHERE user_id = ANY($1)
+         ORDER BY user_id FOR UPDATE SKIP LOCKED",
+        &ours
+    );
+    let rows = rows.fetch_all(&mut *tx).await.map_err(store_error)?;
+    let got: Vec<String> = rows.iter().map(|row| row.user_id.clone()).collect();
+    // Whoever ends a suspension, or repairs something by hand, has the row alone.
+    let held =
+        sqlx::query_scalar!("SELECT user_id FROM standing WHERE user_id = ANY($1) AND user_id <> ALL($2)", &ours, &got);
+    let held = held.fetch_all(&mut *tx).await.map_err(store_error)?;
+    let rows = rows.into_iter().map(|row| (row.user_id.clone(), Standing::try_from(row)));
+    let (_, unreadable) = aside::readable("standing", rows);
+
+    let mut free = FreeStandings::default();
+    let is_among = |names: &[String], user: &UserId| names.iter().any(|name| name == user.as_str());
+    for user in users {
+        if is_among(&unreadable, user) {
+            free.unreadable.insert(user.clone());
+        } else if is_among(&ours, user) && !is_among(&held, user) {
+            free.locked.insert(user.clone());
+        }
+    }
+    Ok(free)
 }
 
 pub(crate) async fn lock_due(tx: &mut Work, limit: u32) -> Result<Vec<Standing>, StoreError> {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use settlement_domain::{Payout, PayoutId, Settlement, SettlementId, Standing, UserId, settlement::Resolution};
+use settlement_domain::{Grace, Payout, PayoutId, Settlement, SettlementId, Standing, UserId, settlement::Resolution};
 use settlement_ports::{ListFilter, SettlementStore, SettlementTx, StoreError, Viewer};
 use tokio::sync::Notify;
 
-use crate::{audit, browse, error::store_error, metrics, payouts, row::Row, session::Sessions, standings, tx::PgTx};
+use crate::{
+    audit, browse, error::store_error, metrics, payouts, row::Row, session::Sessions, standings, tx::PgTx, watch,
+};
 
 /// Who is woken by a commit of this process.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +45,10 @@ impl SettlementStore for PgSettlements {
     async fn begin(&self) -> Result<Box<dyn SettlementTx>, StoreError> {
         let transaction = self.pool.begin().await.map_err(store_error)?;
         Ok(Box::new(PgTx::new(transaction, self.wakers.clone())))
+    }
+
+    async fn beat(&self) -> Result<Option<Grace>, StoreError> {
+        watch::beat(&self.pool).await
     }
 
     async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError> {

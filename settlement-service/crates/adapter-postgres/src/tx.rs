@@ -8,13 +8,13 @@ use settlement_domain::{
     standing::Reinstatement,
 };
 use settlement_ports::{
-    Claim, Early, Free, Inserted, Locked, PendingCall, PendingPayout, Receipt, RequestKey, Seen, SettlementTx,
-    StoreError, WholePayout,
+    Claim, Early, Free, FreeStandings, Inserted, Locked, PendingCall, PendingPayout, Receipt, RequestKey, Seen,
+    SettlementTx, StoreError, WholePayout,
 };
 
 use crate::{
     auctions, audit, calls, error::store_error, events, idempotency, inbox, ledger, metrics::Tally, payouts,
-    session::Work, settlements, standings, store::Wakers, traces::Traces,
+    session::Work, settlements, standings, store::Wakers, traces::Traces, watch,
 };
 
 pub(crate) struct PgTx {
@@ -46,6 +46,16 @@ impl PgTx {
         }
         let now = self.now().await?;
         Ok(locked.into_iter().map(|aggregate| Locked { aggregate, now }).collect())
+    }
+
+    /// The same of settlements, with the time that their people have.
+    async fn in_time(&mut self, locked: Vec<Settlement>) -> Result<Vec<Locked<Settlement>>, StoreError> {
+        if locked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (now, watch) = watch::read(&mut self.transaction).await?;
+        let given = |settlement| Locked { aggregate: watch.gives_time(settlement, now), now };
+        Ok(locked.into_iter().map(given).collect())
     }
 }
 
@@ -80,17 +90,17 @@ impl SettlementTx for PgTx {
 
     async fn lock_all(&mut self, ids: &[SettlementId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
         let settlements = settlements::lock(&mut self.transaction, ids).await?;
-        self.at_this_time(settlements).await
+        self.in_time(settlements).await
     }
 
     async fn lock_free(&mut self, ids: &[SettlementId]) -> Result<Free, StoreError> {
         let (free, held) = settlements::lock_free(&mut self.transaction, ids).await?;
-        Ok(Free { locked: self.at_this_time(free).await?, held })
+        Ok(Free { locked: self.in_time(free).await?, held })
     }
 
     async fn lock_due_timers(&mut self, limit: u32) -> Result<Vec<Locked<Settlement>>, StoreError> {
         let due = settlements::lock_due(&mut self.transaction, limit).await?;
-        self.at_this_time(due).await
+        self.in_time(due).await
     }
 
     async fn lock_pending_calls(&mut self, limit: u32) -> Result<Vec<Locked<PendingCall>>, StoreError> {
@@ -123,7 +133,7 @@ impl SettlementTx for PgTx {
 
     async fn lock_auctions(&mut self, ids: &[AuctionId]) -> Result<Vec<Locked<Settlement>>, StoreError> {
         let settlements = auctions::lock(&mut self.transaction, ids).await?;
-        self.at_this_time(settlements).await
+        self.in_time(settlements).await
     }
 
     async fn keep_early(&mut self, id: AuctionId, early: &Early) -> Result<(), StoreError> {
@@ -137,6 +147,10 @@ impl SettlementTx for PgTx {
     async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError> {
         let aggregate = standings::lock(&mut self.transaction, user).await?;
         Ok(Locked { aggregate, now: self.now().await? })
+    }
+
+    async fn lock_free_standings(&mut self, users: &[UserId]) -> Result<FreeStandings, StoreError> {
+        standings::lock_free(&mut self.transaction, users).await
     }
 
     async fn lock_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError> {

@@ -16,7 +16,7 @@ use settlement_adapter_postgres::{
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
-    AuctionId, Money, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing, Status, UserId,
+    AuctionId, Grace, Money, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing, Status, UserId,
     ledger::{AccountKind, captured},
     saga::{self, Act, Dispatch},
     settlement::{Lot, Resolution, Sale},
@@ -103,6 +103,9 @@ impl SettlementStore for RolledBack {
         tokio::time::timeout(Duration::from_secs(10), done).await.expect("a rollback takes its time");
         self.store.begin().await
     }
+    async fn beat(&self) -> Result<Option<Grace>, StoreError> {
+        self.store.beat().await
+    }
     async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError> {
         self.store.settlement(id).await
     }
@@ -145,6 +148,13 @@ async fn the_store_keeps_its_promises_about_auctions_and_people() -> Result<()> 
     let wakers = Wakers::default();
     let store = RolledBack { store: PgSettlements::new(pool.clone(), wakers.clone()), pool: pool.clone(), wakers };
     contract::people::all(&store, &PgOutbox::new(pool)).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_worker_keeps_its_promises_about_deadlines_over_the_store() -> Result<()> {
+    let (_, store) = database().await?;
+    contract::deadlines::all(Arc::new(store)).await;
     Ok(())
 }
 

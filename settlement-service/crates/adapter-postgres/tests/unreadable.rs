@@ -1,7 +1,10 @@
 //! Rows that cannot be read, on a real PostgreSQL: each stands at the front of what is due, and only one is taken up at a
-//! time. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may create databases; `make test` starts one.
+//! time; and standings, without which no deadline is acted on that costs a strike. Needs `OUTCRY_TEST_DATABASE_URL`: a
+//! server on which it may create databases; `make test` starts one.
 
 mod support;
+
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use settlement_adapter_postgres::{
@@ -10,11 +13,14 @@ use settlement_adapter_postgres::{
     store::{PgSettlements, Wakers},
 };
 use settlement_domain::{
-    Money, Settlement, UserId,
+    Money, Settlement, Status, UserId,
     saga::{self, Act},
     settlement::{Lot, Sale},
 };
-use settlement_harness::{contract::payouts, fees, terms};
+use settlement_harness::{
+    contract::{deadlines, payouts},
+    fees, terms,
+};
 use settlement_ports::SettlementStore;
 use uuid::Uuid;
 
@@ -25,12 +31,17 @@ async fn database() -> Result<(Sessions, PgSettlements)> {
 
 /// A settlement that began.
 async fn begun(store: &PgSettlements) -> Result<Settlement> {
+    begun_with(store, "bert").await
+}
+
+/// The same, with this buyer.
+async fn begun_with(store: &PgSettlements, buyer: &str) -> Result<Settlement> {
     let mut tx = store.begin().await?;
     let now = tx.now().await?;
     let sale = Sale {
         auction_id: Uuid::now_v7().into(),
         seller_id: "anna".parse()?,
-        buyer_id: "bert".parse()?,
+        buyer_id: buyer.parse()?,
         price: Money::new(12_050, "USD".parse()?)?,
         lot: Lot::Units,
         closed_at: now,
@@ -184,4 +195,60 @@ async fn a_standing_that_cannot_be_read_lets_the_next_suspension_end() -> Result
         tx.commit().await?;
     }
     is_put_aside(again_in(&pool, "SELECT due_at FROM standing WHERE user_id = 'broken'").await?)
+}
+
+/// Four days have passed, and nobody has paid.
+async fn unpaid(pool: &Sessions, store: &PgSettlements, buyer: &str) -> Result<Settlement> {
+    let settlement = begun_with(store, buyer).await?;
+    let long_ago = "UPDATE settlement SET started_at = started_at - interval '4 days',
+        payment_due_at = payment_due_at - interval '4 days', due_at = due_at - interval '4 days' WHERE id = $1";
+    change(pool, settlement.id().as_uuid(), long_ago).await?;
+    Ok(settlement)
+}
+
+async fn status(store: &PgSettlements, settlement: &Settlement) -> Result<Status> {
+    Ok(store.settlement(settlement.id()).await?.context("it is there")?.status())
+}
+
+#[tokio::test]
+async fn a_buyer_whose_standing_cannot_be_read_keeps_no_other_deadline_waiting() -> Result<()> {
+    let (pool, store) = database().await?;
+    let (broken, sound) = (unpaid(&pool, &store, "bert").await?, unpaid(&pool, &store, "cora").await?);
+    let spoilt = "INSERT INTO standing (user_id, strikes, sequence) VALUES ('bert', '7', 1)";
+    sqlx::raw_sql(spoilt).execute(&pool).await?;
+    let worker = deadlines::worker(Arc::new(store.clone()));
+    ensure!(worker.pass_time(10).await? == 2, "both were taken up");
+    ensure!(status(&store, &sound).await? == Status::Failed);
+    ensure!(status(&store, &broken).await? == Status::AwaitingPayment, "nobody fails without the strike for it");
+    let id = broken.id();
+    for column in ["due_at", "payment_due_at"] {
+        is_put_aside(again_in(&pool, &format!("SELECT {column} FROM settlement WHERE id = '{id}'")).await?)?;
+    }
+    ensure!(worker.pass_time(10).await? == 0, "it is not taken up before");
+
+    sqlx::raw_sql("UPDATE standing SET strikes = '[]'").execute(&pool).await?;
+    let later = "UPDATE settlement SET payment_due_at = clock_timestamp(), due_at = clock_timestamp() WHERE id = $1";
+    change(&pool, id.as_uuid(), later).await?;
+    ensure!(worker.pass_time(10).await? == 1);
+    ensure!(status(&store, &broken).await? == Status::Failed, "once it is repaired");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_buyer_whose_standing_is_locked_by_hand_keeps_no_other_deadline_waiting() -> Result<()> {
+    let (pool, store) = database().await?;
+    sqlx::raw_sql("INSERT INTO standing (user_id, strikes, sequence) VALUES ('bert', '[]', 0)").execute(&pool).await?;
+    let (locked, free) = (unpaid(&pool, &store, "bert").await?, unpaid(&pool, &store, "cora").await?);
+    let mut by_hand = pool.begin().await?;
+    sqlx::raw_sql("SELECT FROM standing WHERE user_id = 'bert' FOR UPDATE").execute(&mut by_hand).await?;
+    let worker = deadlines::worker(Arc::new(store.clone()));
+    for taken_up in [1, 0] {
+        ensure!(worker.pass_time(10).await? == taken_up, "it is passed over, and stays due");
+    }
+    let statuses = (status(&store, &locked).await?, status(&store, &free).await?);
+    ensure!(statuses == (Status::AwaitingPayment, Status::Failed), "{statuses:?}");
+    by_hand.commit().await?;
+    ensure!(worker.pass_time(10).await? == 1);
+    ensure!(status(&store, &locked).await? == Status::Failed);
+    Ok(())
 }

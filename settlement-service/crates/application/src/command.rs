@@ -217,11 +217,13 @@ fn decide(batch: &mut Batch, request: &Request, locked: Option<&Locked<Settlemen
 /// Only whom the saga's tables name acts. An operator does not decide in a matter of the own.
 fn authorize(actor: &Viewer, settlement: &Settlement, party: Party) -> Result<(), UseError> {
     let role = settlement.role_of(&actor.user);
+    let (buyer, operator) = (role == Some(Role::Buyer), actor.admin && role.is_none());
     let (may, who) = match party {
-        Party::Buyer => (role == Some(Role::Buyer), "the buyer"),
+        Party::Buyer => (buyer, "the buyer"),
         Party::Seller => (role == Some(Role::Seller), "the seller"),
         Party::Parties => (role.is_some(), "the buyer or the seller"),
-        Party::Operator => (actor.admin && role.is_none(), "an admin who is neither buyer nor seller"),
+        Party::BuyerOrOperator => (buyer || operator, "the buyer or an admin who is not the seller"),
+        Party::Operator => (operator, "an admin who is neither buyer nor seller"),
         Party::Saga => (false, "nobody"),
     };
     if may { Ok(()) } else { Err(UseError::Forbidden(who)) }

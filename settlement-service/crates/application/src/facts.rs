@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::saga::{self, Change, Nomination};
 use settlement_domain::settlement::{InvalidSale, Sale, Terms};
-use settlement_domain::{AuctionId, Money, Schedules, Settlement, SettlementId, UserId};
+use settlement_domain::{AuctionId, Money, Schedules, Settlement, SettlementId, Status, UserId};
 use settlement_ports::{
     Early, Fact, FactHandler, HandleError, Handled, Incoming, Inserted, Locked, Receipt, Seen, SettlementStore,
     SettlementTx, StoreError,
@@ -217,9 +217,18 @@ impl Unit<'_> {
         if settlements.is_empty() {
             self.tx.keep_early(auction, &Early::Relisted).await?;
         }
+        for sold in settlements.iter().map(|locked| &locked.aggregate).filter(|settlement| is_sold(settlement)) {
+            let (settlement, status) = (sold.id(), sold.status());
+            tracing::error!(%auction, %settlement, %status, "a lot that is sold was listed again: look at it");
+        }
         self.change(settlements, |_| true, saga::relisted);
         Ok(())
     }
+}
+
+/// Whether the buyer has the lot, or it is on its way there.
+const fn is_sold(settlement: &Settlement) -> bool {
+    matches!(settlement.status(), Status::Shipped | Status::Disputed | Status::Received | Status::Completed)
 }
 
 #[async_trait]

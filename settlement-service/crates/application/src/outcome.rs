@@ -32,6 +32,8 @@ pub enum Outcome {
         /// What it missed.
         deadline: DateTime<Utc>,
     },
+    /// The buyer has tried to pay as often as one may.
+    PaymentsExhausted,
     /// The dispute has as much evidence as it may have.
     EvidenceFull,
     /// The operator may decide otherwise, and not this.
@@ -134,6 +136,7 @@ impl Outcome {
                 Ok(Self::Refused { status: refused.status, event: refused.event.to_owned() })
             }
             SagaError::Late { event, deadline } => Ok(Self::Late { event: (*event).to_owned(), deadline: *deadline }),
+            SagaError::PaymentsExhausted => Ok(Self::PaymentsExhausted),
             SagaError::EvidenceFull => Ok(Self::EvidenceFull),
             SagaError::NotAllowed { verdict, allowed } => Ok(Self::NotAllowed {
                 decision: (*verdict).to_owned(),

@@ -60,7 +60,7 @@ pub struct SettlementView {
     pub failure_reason: Option<FailureReason>,
     /// Which party wishes to call the sale off.
     pub cancel_wish: Option<Role>,
-    /// The buyer's complaint, and what was said about it.
+    /// The complaint, and what was said about it.
     pub dispute: Option<Dispute>,
     /// Why a person has to decide; admin only.
     pub operator_reason: Option<String>,

@@ -7,13 +7,18 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use futures::future::{Either, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use settlement_domain::payout::MAX_ITEMS;
 use settlement_domain::saga::{self, Dispatch};
-use settlement_domain::{CallKey, Contact, Currency, GatewayCall, PayoutRules, Report, Subject, UserId, Way};
-use settlement_ports::{GatewayResult, Locked, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError};
+use settlement_domain::{
+    CallKey, Contact, Currency, GatewayCall, Grace, PayoutRules, Report, Settlement, Subject, UserId, Way,
+};
+use settlement_ports::{
+    FreeStandings, GatewayResult, Locked, Lookup, PaymentGateway, SettlementStore, SettlementTx, StoreError,
+};
 
 use crate::batch::Batch;
 use crate::called;
@@ -23,6 +28,8 @@ use crate::retry::on_conflict;
 const SELLERS: usize = 32;
 /// … until so many settlements are to be written: the others wait for the next round.
 const MOST: usize = 2_000;
+/// A strike for somebody whose standing cannot be read is tried again after so long, as rows are that cannot be read.
+const STRIKES_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(5);
 
 /// Drives settlements on; told when to by the service.
 #[derive(Clone)]
@@ -71,6 +78,14 @@ impl Worker {
         Ok(Progress { deadlines: deadlines?, calls: calls? })
     }
 
+    /// Shows life. After an outage people have time, which is told.
+    pub async fn beat(&self) -> Result<(), StoreError> {
+        if let Some(Grace { since, until }) = self.store.beat().await? {
+            tracing::warn!(%since, %until, "settlement was away: until then no deadline of a person's passes");
+        }
+        Ok(())
+    }
+
     /// Takes up at most `limit` passed deadlines of settlements, and as many of suspensions. How many there were.
     pub async fn pass_time(&self, limit: u32) -> Result<usize, StoreError> {
         let deadlines = on_conflict(|| self.pass_deadlines(limit)).await;
@@ -81,15 +96,16 @@ impl Worker {
     async fn pass_deadlines(&self, limit: u32) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
         let due = tx.lock_due_timers(limit).await?;
-        let (mut count, mut batch, mut owed) = (due.len(), Batch::default(), BTreeSet::new());
+        let (mut count, mut batch, mut owed, mut late) = (due.len(), Batch::default(), BTreeSet::new(), Vec::new());
         for locked in due {
             match saga::waiting(&locked.aggregate) {
                 Some((amount, _)) => {
                     owed.insert((locked.aggregate.seller_id().clone(), amount.currency()));
                 }
-                None => batch.decide(locked.aggregate, |it| saga::deadline(it, locked.now)),
+                None => late.push(locked),
             }
         }
+        count -= act_on(tx.as_mut(), &mut batch, late).await?;
         let owed: Vec<_> = owed.into_iter().collect();
         for sellers in owed.chunks(SELLERS) {
             // Whoever is at the other sellers pays them, or leaves them due; so it is with those beyond a bound.
@@ -274,6 +290,40 @@ impl Worker {
         tx.commit().await?;
         Ok(planned)
     }
+}
+
+/// Acts on deadlines that have passed. One that leads to a strike for somebody whose standing cannot be had waits, and no
+/// other with it: while another unit of work has the standing it stays due, and while that cannot be read the buyer has
+/// more time. How many stay due.
+async fn act_on(
+    tx: &mut dyn SettlementTx,
+    batch: &mut Batch,
+    late: Vec<Locked<Settlement>>,
+) -> Result<usize, StoreError> {
+    let mut changes = Vec::with_capacity(late.len());
+    for Locked { aggregate, now } in late {
+        changes.push((saga::deadline(aggregate.clone(), now), aggregate, now));
+    }
+    let struck: BTreeSet<UserId> =
+        changes.iter().flat_map(|(change, ..)| &change.strikes).map(|(user, _)| user.clone()).collect();
+    let free = if struck.is_empty() {
+        FreeStandings::default()
+    } else {
+        tx.lock_free_standings(&struck.into_iter().collect::<Vec<_>>()).await?
+    };
+    let mut stay_due = 0;
+    for (change, read, now) in changes {
+        let is_among = |users: &BTreeSet<UserId>| change.strikes.iter().any(|(user, _)| users.contains(user));
+        if change.strikes.is_empty() || is_among(&free.locked) {
+            batch.decide(read, |_| change);
+        } else if is_among(&free.unreadable) {
+            let grace = Grace::lasting(STRIKES_AGAIN_AFTER, now);
+            batch.decide(read, |it| saga::deadline(it.given(grace), now));
+        } else {
+            stay_due += 1;
+        }
+    }
+    Ok(stay_due)
 }
 
 /// What is left of a limit.

@@ -21,7 +21,7 @@ const fn story(name: &'static str, scene: fn() -> Scene, play: fn(&mut Scene), e
 }
 
 #[rustfmt::skip]
-const STORIES: [Story; 21] = [
+const STORIES: [Story; 22] = [
     story("completed",                      units,   completed,               Status::Completed),
     story("completed by silence",           units,   completed_by_silence,    Status::Completed),
     story("declined, then paid",            units,   declined_then_paid,      Status::Completed),
@@ -43,6 +43,7 @@ const STORIES: [Story; 21] = [
     story("second chance taken",            contest, second_chance_taken,     Status::Completed),
     story("second chances lapse",           contest, second_chances_lapse,    Status::Failed),
     story("second chance withdrawn",        contest, second_chance_withdrawn, Status::Failed),
+    story("paid second chance withdrawn",   contest, paid_chance_withdrawn,   Status::Refunded),
 ];
 
 fn units() -> Scene {
@@ -233,6 +234,15 @@ fn second_chance_withdrawn(scene: &mut Scene) {
     scene.hammer_falls();
     scene.days_change_the_world(4);
     scene.act("carol", &Act::Pay("pm_card_visa".parse().unwrap()));
+    scene.seller_relists();
+    scene.world_settles();
+}
+
+fn paid_chance_withdrawn(scene: &mut Scene) {
+    scene.hammer_falls();
+    scene.days_change_the_world(4);
+    scene.act("carol", &Act::Pay("pm_card_visa".parse().unwrap()));
+    scene.worker_works();
     scene.seller_relists();
     scene.world_settles();
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::executor::block_on;
 use settlement_application::{Effect, NoticeError, Notices};
-use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Operation, Status};
+use settlement_domain::saga::Act;
+use settlement_domain::settlement::Verdict;
+use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Operation, Statement, Status};
 use settlement_harness::{Scene, When};
 use settlement_ports::{Incident, News, Notice, NoticeVerifier, Unsigned};
 
@@ -160,14 +162,27 @@ fn money_that_arrives_for_a_declined_call_is_no_echo() {
 }
 
 #[test]
-fn a_chargeback_is_told_to_the_operator_and_moves_nothing() {
-    let scene = authorized_and_unheard();
+fn a_chargeback_moves_nothing_and_is_told_to_the_operator_who_stops_the_payout() {
+    let mut scene = authorized_and_unheard();
+    scene.worker_works();
+    scene.seller_ships();
     let settlement = scene.settlement();
     let about = GatewayRef::from("pi_1".to_owned());
-    let news = News::Incident { what: Incident::Chargeback, about: about.clone(), key: None };
-    let expected = Effect::Incident { what: Incident::Chargeback, about, key: None };
-    assert_eq!(comes(&scene, notice(&scene, "evt_1", news)), expected);
+    let expected = Effect::Incident { what: Incident::Chargeback, about: about.clone(), key: None };
+    for event in ["evt_1", "evt_1", "evt_2"] {
+        let news = News::Incident { what: Incident::Chargeback, about: about.clone(), key: None };
+        assert_eq!(comes(&scene, notice(&scene, event, news)), expected);
+    }
     assert_eq!(scene.settlement(), settlement);
+
+    let reason = Statement::try_from("The buyer's bank took the payment back (chargeback).".to_owned()).unwrap();
+    scene.act("root", &Act::Dispute("root".parse().unwrap(), reason));
+    scene.days_go_by(30);
+    assert_eq!((scene.status(), scene.gateway.totals().paid_out), (Status::Disputed, 0));
+    scene.operator_decides(Verdict::Release);
+    scene.worker_works();
+    assert_eq!(scene.status(), Status::Completed);
+    scene.books_agree_at_the_end();
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn disputes_and_decisions_sent_twice_take_effect_once() {
         let acts = [
             ("buyer", pay()),
             ("seller", ship()),
-            ("buyer", Act::Dispute(say("It is broken."))),
+            ("buyer", Act::Dispute("buyer".parse().unwrap(), say("It is broken."))),
             ("seller", Act::Evidence("seller".parse().unwrap(), say("It was whole."))),
             ("root", decide(verdict)),
         ];

@@ -5,7 +5,7 @@ use futures::executor::block_on;
 use settlement_application::{Outcome, Reinstated, UseError};
 use settlement_domain::saga::Act;
 use settlement_domain::settlement::{Decision, Lot, Sale, Verdict};
-use settlement_domain::{Money, Parcel, Role, Statement, Status, UserId};
+use settlement_domain::{FailureReason, Money, Parcel, Role, Statement, Status, UserId};
 use settlement_harness::Scene;
 use settlement_ports::{Fact, FactHandler, Handled, Receipt, SettlementStore, Viewer};
 use uuid::Uuid;
@@ -44,7 +44,7 @@ fn each_act_is_its_partys_and_nobody_elses() {
         (|_| Act::Ship(Parcel::new("UPS", "1Z999").unwrap()), &["seller"]),
         (|_| Act::Receive, &["buyer"]),
         (|_| Act::Decline, &["buyer"]),
-        (|_| Act::Dispute(say("broken")), &["buyer"]),
+        (|who| Act::Dispute(who.parse().unwrap(), say("broken")), &["buyer", "root"]),
         (|who| Act::Evidence(who.parse().unwrap(), say("see")), &["buyer", "seller"]),
         (|who| Act::Cancel(who.parse().unwrap()), &["buyer", "seller"]),
         (|who| decide(who, Verdict::Refund), &["root"]),
@@ -73,6 +73,27 @@ fn an_operator_does_not_decide_in_a_matter_of_the_own() {
         let decided = block_on(scene.settlements.act(&actor, &key, scene.id(), decide(party, Verdict::Release)));
         assert!(matches!(decided, Err(UseError::Forbidden(_))), "{party}: {decided:?}");
     }
+}
+
+#[test]
+fn an_operator_disputes_what_is_shipped_and_nothing_else_and_no_sale_of_the_own() {
+    let mut scene = Scene::sold();
+    let dispute = |who: &str| Act::Dispute(who.parse().unwrap(), say("The bank took the payment back."));
+    let refused = |status| Outcome::Refused { status, event: "dispute".to_owned() };
+    assert_eq!(scene.act("root", &dispute("root")), refused(Status::AwaitingPayment));
+    scene.buyer_pays("pm_card_visa");
+    scene.worker_works();
+    assert_eq!(scene.act("root", &dispute("root")), refused(Status::Escrowed));
+    scene.seller_ships();
+    let (key, seller) = (scene.next_key("seller"), Viewer { user: "seller".parse().unwrap(), admin: true });
+    let own = block_on(scene.settlements.act(&seller, &key, scene.id(), dispute("seller")));
+    assert_eq!(own, Err(UseError::Forbidden("the buyer or an admin who is not the seller")));
+    assert!(matches!(scene.act("root", &dispute("root")), Outcome::Done { .. }));
+    for who in ["root", "buyer"] {
+        assert_eq!(scene.act(who, &dispute(who)), refused(Status::Disputed));
+    }
+    scene.operator_decides(Verdict::Release);
+    assert_eq!(scene.act("root", &dispute("root")), refused(Status::Received), "the payout is under way");
 }
 
 #[test]
@@ -202,4 +223,46 @@ fn a_relisting_that_is_heard_of_before_the_sale_leaves_nothing_to_follow() {
     assert_eq!(scene.store.all_settlements().len(), 1);
     assert_eq!(scene.told(), ["started", "failed"].map(|name| format!("outcry.settlement.{name}.v1")));
     assert!(block_on(scene.store.standing(&"buyer".parse().unwrap())).unwrap().is_some(), "unpaid is unpaid");
+}
+
+/// A contender was offered the lot and has paid.
+fn paid_by_carol() -> Scene {
+    let mut scene = Scene::with_contenders(&[("carol", 11_000), ("dave", 9_000)]);
+    scene.hammer_falls();
+    scene.days_change_the_world(4);
+    scene.act("carol", &Act::Pay("pm_card_visa".parse().unwrap()));
+    scene.worker_works();
+    assert_eq!(scene.status(), Status::Escrowed);
+    scene
+}
+
+#[test]
+fn a_relisting_gives_a_contender_who_has_paid_the_money_back_and_nobody_else_is_asked() {
+    let mut scene = paid_by_carol();
+    for _ in 0..2 {
+        scene.seller_relists();
+    }
+    assert_eq!(scene.seller_ships(), Outcome::Refused { status: Status::Refunding, event: "ship".to_owned() });
+    scene.world_settles();
+    let view = scene.seen_by("carol");
+    assert_eq!((view.status, view.failure_reason), (Status::Refunded, Some(FailureReason::OfferWithdrawn)));
+    assert_eq!(view.refunded.map(Money::amount), Some(11_000));
+    assert!(block_on(scene.store.standing(&"carol".parse().unwrap())).unwrap().is_none(), "no strike");
+    assert_eq!(scene.store.all_settlements().len(), 2, "dave is not offered it");
+    assert!(!scene.told().iter().any(|told| told.contains("relist")), "it is listed again already");
+    scene.books_agree_at_the_end();
+}
+
+#[test]
+fn a_lot_that_was_shipped_and_is_listed_again_waits_for_the_operator() {
+    let mut scene = paid_by_carol();
+    scene.seller_ships();
+    scene.seller_relists();
+    scene.days_go_by(30);
+    assert_eq!(scene.status(), Status::NeedsOperator);
+    assert_eq!(scene.seen_by("root").operator_actions, ["refund", "release"]);
+    scene.operator_decides(Verdict::Release);
+    scene.worker_works();
+    assert_eq!(scene.status(), Status::Completed);
+    scene.books_agree_at_the_end();
 }

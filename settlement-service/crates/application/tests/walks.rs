@@ -40,7 +40,7 @@ fn people(scene: &mut Scene, dice: &mut Dice) {
         5..=8 => act(scene, seller, &Act::Ship(Parcel::new("UPS", "1Z999").unwrap())),
         9 | 10 => act(scene, &buyer, &Act::Receive),
         11 => act(scene, &buyer, &Act::Decline),
-        12 | 13 => act(scene, &buyer, &Act::Dispute(say("broken"))),
+        12 | 13 => act(scene, &buyer, &Act::Dispute(buyer.parse().unwrap(), say("broken"))),
         14 => act(scene, seller, &Act::Evidence(seller.parse().unwrap(), say("whole"))),
         15 => act(scene, &buyer, &Act::Cancel(buyer.parse().unwrap())),
         16 => act(scene, seller, &Act::Cancel(seller.parse().unwrap())),

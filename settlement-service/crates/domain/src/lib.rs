@@ -1,8 +1,8 @@
 //! Settlement's core: what happens to money and goods after the hammer. Pure: no IO, no clock, no async.
 //!
 //! Reading order: [`money`] and [`rate`], the [`fees`] of a sale, the double-entry [`ledger`], the [`settlement`] and its
-//! states, the [`call`] to the gateway that survives crashes, [`saga`], whose tables drive all of it, and the
-//! [`standing`] of people whose sales came to nothing.
+//! states, the [`call`] to the gateway that survives crashes, [`saga`], whose tables drive all of it, an [`outage`] that
+//! is held against nobody, and the [`standing`] of people whose sales came to nothing.
 
 pub mod call;
 pub mod fees;
@@ -11,6 +11,7 @@ pub mod ids;
 pub mod ledger;
 pub mod money;
 mod movement;
+pub mod outage;
 pub mod payout;
 pub mod rate;
 pub mod saga;
@@ -23,6 +24,7 @@ pub use gateway::{Answer, CallKey, Decline, GatewayRef, Instruction, Operation, 
 pub use ids::{AuctionId, PayoutId, SettlementId, Subject, UserId};
 pub use money::{Currency, Money};
 pub use movement::{Movement, MovementKind};
+pub use outage::{Grace, Watch};
 pub use payout::{Payout, PayoutRules};
 pub use rate::BasisPoints;
 pub use settlement::{FailureReason, Parcel, Role, Settlement, SettlementEvent, Statement, Status, Terms};

@@ -7,7 +7,8 @@
 //!
 //! Captured money has no hold left, so the undo of the last finished step that has one undoes those before it, too.
 //! A limit of a step that a person begins is for its beginning: who pays in time has paid in time, however long the
-//! gateway takes. A limit of a step that the saga begins is for its end.
+//! gateway takes. A limit of a step that the saga begins is for its end. After an outage a person's limit is later: see
+//! [`crate::outage`].
 
 mod cascade;
 mod payouts;
@@ -24,7 +25,7 @@ pub use self::payouts::{PayoutChange, gather, payout_report, waiting};
 use self::run::{Proof, Run};
 use self::table::Afterwards::{GoesOn, Stays};
 use self::table::Deadline::{HoldEnd, InspectionEnd, PaymentDue, ShipDue};
-use self::table::Party::{Buyer, Operator, Parties, Saga, Seller};
+use self::table::Party::{Buyer, BuyerOrOperator, Operator, Parties, Saga, Seller};
 use self::table::Step::{Authorize, Capture, PayOut, Receive, Ship};
 use self::table::WhenLate::{CallOff, CountAsDone, HoldAgain};
 use self::table::WhenRefused::{Abandon, AskAgain, Retry};
@@ -58,12 +59,12 @@ pub const SAGA: [Row; 5] = [
 /// What people may do besides beginning a step, and where.
 #[rustfmt::skip]
 pub const DETOURS: [Detour; 5] = [
-//         act         by        in which states                   it leads to
-    detour("decline",  Buyer,    &[AwaitingPayment]),           // failed (second chances only)
-    detour("dispute",  Buyer,    &[Shipped]),                   // disputed: no time runs
-    detour("evidence", Parties,  &[Disputed]),                  // disputed still
-    detour("cancel",   Parties,  &[AwaitingPayment, Escrowed]), // nothing yet; if the other party agrees: failed or refunded
-    detour("resolve",  Operator, &[Disputed, NeedsOperator]),   // what `State::actions` allows
+//         act         by               in which states                   it leads to
+    detour("decline",  Buyer,           &[AwaitingPayment]),           // failed (second chances only)
+    detour("dispute",  BuyerOrOperator, &[Shipped]),                   // disputed: no time runs
+    detour("evidence", Parties,         &[Disputed]),                  // disputed still
+    detour("cancel",   Parties,         &[AwaitingPayment, Escrowed]), // nothing yet; if the other party agrees: failed or refunded
+    detour("resolve",  Operator,        &[Disputed, NeedsOperator]),   // what `State::actions` allows
 ];
 
 /// What follows when there was no sale. A second chance that is not paid lapses instead of being unpaid.
@@ -84,6 +85,10 @@ pub const ENDS: [End; 9] = [
 /// As [`Does::contacts`]: as often as there is time for.
 pub const UNTIL_LATE: u32 = u32::MAX;
 
+/// After so many authorizations, renewed holds included, the buyer may not try to pay any more: each is a call to the
+/// gateway, and what they all left there is searched when it is asked what became of one.
+pub const MAX_PAYMENTS: u32 = 100;
+
 /// An undo has no other way out: it is tried again, then a person has to decide.
 pub const WHEN_UNDO_REFUSED: WhenRefused = Retry(5);
 
@@ -101,8 +106,8 @@ pub enum Act {
     Receive,
     /// The contender does not want the second chance.
     Decline,
-    /// The buyer complains about what came, or did not come.
-    Dispute(Statement),
+    /// The buyer complains about what came, or did not come; or an operator stops the payout.
+    Dispute(UserId, Statement),
     /// A party says something about the dispute.
     Evidence(UserId, Statement),
     /// A party wishes to call the sale off, or agrees to that.
@@ -119,7 +124,7 @@ impl Act {
             Self::Pay(_) => Some(Authorize),
             Self::Ship(_) => Some(Ship),
             Self::Receive => Some(Receive),
-            Self::Decline | Self::Dispute(_) | Self::Evidence(..) | Self::Cancel(_) | Self::Resolve(_) => None,
+            Self::Decline | Self::Dispute(..) | Self::Evidence(..) | Self::Cancel(_) | Self::Resolve(_) => None,
         }
     }
 
@@ -131,7 +136,7 @@ impl Act {
             Self::Ship(_) => "ship",
             Self::Receive => "receive",
             Self::Decline => "decline",
-            Self::Dispute(_) => "dispute",
+            Self::Dispute(..) => "dispute",
             Self::Evidence(..) => "evidence",
             Self::Cancel(_) => "cancel",
             Self::Resolve(_) => "resolve",
@@ -192,6 +197,9 @@ pub enum SagaError {
         /// What it missed.
         deadline: DateTime<Utc>,
     },
+    /// The buyer has tried to pay as often as one may.
+    #[error("a payment is tried {MAX_PAYMENTS} times at most")]
+    PaymentsExhausted,
     /// The dispute has as much evidence as it may have.
     #[error("a dispute takes no more evidence than it has")]
     EvidenceFull,
@@ -285,13 +293,16 @@ pub fn begin(settlement: Settlement, act: Act, now: DateTime<Utc>) -> Result<Cha
     {
         return Err(SagaError::Late { event, deadline });
     }
+    if matches!(act, Act::Pay(_)) && settlement.attempts(Operation::Authorize) >= MAX_PAYMENTS {
+        return Err(SagaError::PaymentsExhausted);
+    }
     let run = Run::of(settlement, now);
     let run = match act {
         Act::Pay(method) => run.moved(|settlement| settlement.authorizing(method))?.ask(Authorize)?,
         Act::Ship(parcel) => run.done(Ship, Proof::Parcel(parcel))?,
         Act::Receive => run.done(Receive, Proof::Word)?,
         Act::Decline => run.call_off(OfferLapsed, Authorize)?,
-        Act::Dispute(reason) => run.moved(|settlement| settlement.disputed(reason, now))?,
+        Act::Dispute(who, reason) => run.moved(|settlement| settlement.disputed(who, reason, now))?,
         Act::Evidence(who, text) => run.testify(&who, text)?,
         Act::Cancel(who) => run.cancel(&who)?,
         Act::Resolve(decision) => run.resolve(decision)?,

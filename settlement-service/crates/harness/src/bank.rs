@@ -145,7 +145,8 @@ impl Bank {
         if n % 5 != 1 && paid == Status::Escrowed {
             self.does(id, &seller, Act::Ship(Parcel::new("UPS", "1Z999").unwrap())).await;
             if n % 10 == 3 {
-                self.does(id, &buyer, Act::Dispute(Statement::try_from("a scratch".to_owned()).unwrap())).await;
+                let complaint = Statement::try_from("a scratch".to_owned()).unwrap();
+                self.does(id, &buyer, Act::Dispute(buyer.parse().unwrap(), complaint)).await;
                 let verdict = Verdict::PartRefund { amount: 100 };
                 self.does(id, "root", Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: None }))
                     .await;

@@ -180,7 +180,7 @@ impl Scene {
 
     /// The buyer complains.
     pub fn buyer_disputes(&mut self) -> Outcome {
-        self.act("buyer", &Act::Dispute(statement("It is broken.")))
+        self.act("buyer", &Act::Dispute(user("buyer"), statement("It is broken.")))
     }
 
     /// The operator decides.

@@ -1,5 +1,7 @@
 //! The doubles pass the contracts of the ports they stand for.
 
+use std::sync::Arc;
+
 use futures::executor::block_on;
 use settlement_harness::{Faults, HandClock, MemoryGateway, MemoryStore, contract};
 
@@ -22,6 +24,12 @@ fn the_store_in_memory_keeps_the_promises_of_an_outbox() {
 fn the_store_in_memory_keeps_its_promises_about_auctions_and_people() {
     let store = MemoryStore::new(HandClock::default(), Faults::default());
     block_on(contract::people::all(&store, &store));
+}
+
+#[test]
+fn the_worker_keeps_its_promises_about_deadlines_over_the_store_in_memory() {
+    let store = MemoryStore::new(HandClock::default(), Faults::default());
+    block_on(contract::deadlines::all(Arc::new(store)));
 }
 
 #[test]

@@ -26,8 +26,8 @@ pub use statement::{
     Booked, ClearingPlace, ClearingReads, GatewayStatement, KnownCall, STATEMENT_PAGE, StatementError, StatementPage,
 };
 pub use store::{
-    Early, Free, Inserted, ListFilter, Locked, PendingCall, PendingPayout, SettlementStore, SettlementTx, Viewer,
-    WholePayout,
+    Early, Free, FreeStandings, Inserted, ListFilter, Locked, PendingCall, PendingPayout, SettlementStore,
+    SettlementTx, Viewer, WholePayout,
 };
 
 #[cfg(feature = "mock")]

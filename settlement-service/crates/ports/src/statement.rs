@@ -8,7 +8,7 @@ use settlement_domain::{CallKey, GatewayRef, Money, Movement, MovementKind};
 use crate::StoreError;
 
 /// Most movements of a page.
-pub const STATEMENT_PAGE: usize = 1_000;
+pub const STATEMENT_PAGE: usize = 250;
 
 /// A part of the gateway's list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,13 +1,15 @@
 //! Where settlements, their calls, the ledger and the outbox are kept: units of work and reads.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::ledger::Transaction;
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
 use settlement_domain::{
-    AuctionId, CallKey, Currency, GatewayCall, Payout, PayoutId, Settlement, SettlementEvent, SettlementId, Standing,
-    StandingEvent, Status, UserId,
+    AuctionId, CallKey, Currency, GatewayCall, Grace, Payout, PayoutId, Settlement, SettlementEvent, SettlementId,
+    Standing, StandingEvent, Status, UserId,
 };
 
 use crate::{Claim, Receipt, RequestKey, Seen, StoreError};
@@ -28,6 +30,15 @@ pub struct Free {
     pub locked: Vec<Locked<Settlement>>,
     /// The others.
     pub held: Vec<SettlementId>,
+}
+
+/// What was found of some people's standings; another unit of work has the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FreeStandings {
+    /// Whose standings are locked by now.
+    pub locked: BTreeSet<UserId>,
+    /// Whose cannot be read.
+    pub unreadable: BTreeSet<UserId>,
 }
 
 /// A call that is due, with its settlement; both are locked.
@@ -105,7 +116,9 @@ pub struct ListFilter {
 
 /// One unit of work. Dropping it rolls everything back; after an error it MUST only be dropped.
 ///
-/// All changes to a settlement and to its calls are made under the settlement's row lock.
+/// All changes to a settlement and to its calls are made under the settlement's row lock. A settlement that is locked by
+/// its id, its auction or its timer MUST come with the time that people have after an outage
+/// ([`settlement_domain::Watch::gives_time`]); so it is stored if it is saved.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait SettlementTx: Send {
@@ -226,6 +239,10 @@ pub trait SettlementTx: Send {
     /// others from it as well.
     async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError>;
 
+    /// Locks those standings that no other unit of work has, also of who has none yet. MUST NOT wait. MUST leave out those
+    /// that cannot be read, after telling of them.
+    async fn lock_free_standings(&mut self, users: &[UserId]) -> Result<FreeStandings, StoreError>;
+
     /// Locks up to `limit` standings whose [`Standing::due_at`] is not after the database's time, the most overdue
     /// first. MUST skip those that another unit of work has locked, and those that cannot be read, as
     /// [`SettlementTx::lock_due_timers`] does.
@@ -276,6 +293,10 @@ pub trait SettlementTx: Send {
 pub trait SettlementStore: Send + Sync {
     /// Begins a unit of work.
     async fn begin(&self) -> Result<Box<dyn SettlementTx>, StoreError>;
+
+    /// An instance shows life ([`settlement_domain::Watch::seen`]). MUST note an outage once, however many show life at
+    /// once. What people get for it, if this noted one.
+    async fn beat(&self) -> Result<Option<Grace>, StoreError>;
 
     /// A settlement as committed, whoever asks: see [`Viewer::may_see`].
     async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError>;

@@ -1,6 +1,6 @@
 //! The worker's loops: they take up what is due, at once after a commit of this process, else every so often for what
 //! time and other instances brought. One passes deadlines, so that they never wait for the gateway; some make calls, so
-//! that one may write what it heard while another waits.
+//! that one may write what it heard while another waits. One shows life, and waits for none of the others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +16,8 @@ const DEADLINES: u32 = 256;
 const CALLERS: usize = 2;
 /// Without a wake-up it is looked so often what is due.
 const POLL: Duration = Duration::from_millis(200);
+/// A sign of life is shown so often: well below what counts as an outage, also where one has to be tried again.
+const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// How long a loop rests after a failure.
 const REST: Duration = Duration::from_millis(500);
 
@@ -34,7 +36,23 @@ pub async fn run(worker: Worker, planned: Arc<Notify>, at_once: usize, stop: Can
     let callers = (0..CALLERS).map(|_| repeat(|| worker.make_calls(calls, more, stops), &planned, &stop));
     // Nobody tells of time.
     let time = Notify::new();
-    join!(repeat(|| worker.pass_time(DEADLINES), &time, &stop), join_all(callers));
+    join!(repeat(|| worker.pass_time(DEADLINES), &time, &stop), join_all(callers), beat(&worker, &stop));
+}
+
+async fn beat(worker: &Worker, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let rest = match worker.beat().await {
+            Ok(()) => BEAT_EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "a sign of life could not be shown");
+                REST
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = stop.cancelled() => {}
+        }
+    }
 }
 
 async fn repeat<F>(round: impl Fn() -> F, wake: &Notify, stop: &CancellationToken)

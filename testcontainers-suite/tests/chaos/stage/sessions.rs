@@ -84,11 +84,11 @@ const fn reads(service: Service) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-/// Places for reads in one instance: bidding keeps a third for decisions.
+/// Places for reads in one instance: bidding keeps a third for decisions, listing for events.
 const fn places(service: Service) -> usize {
     match service {
-        Service::Listing | Service::Settlement => PLACES,
-        Service::Bidding => PLACES - PLACES / 3,
+        Service::Listing | Service::Bidding => PLACES - PLACES / 3,
+        Service::Settlement => PLACES,
     }
 }
 

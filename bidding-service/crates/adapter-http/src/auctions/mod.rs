@@ -4,23 +4,18 @@ pub mod dto;
 #[cfg(test)]
 mod fuzz;
 mod operator;
+mod places;
 mod query;
 pub mod receipt;
 pub mod routes;
 mod stream;
 mod stream_event;
 
-use std::sync::Arc;
-
 use bidding_application::Auctions;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::receipt::Signer;
-
-/// Most streams at once.
-const MAX_STREAMS: usize = 10_000;
+use self::{places::Places, receipt::Signer};
 
 /// All routes under `/v1`.
 pub(crate) fn router() -> OpenApiRouter<Api> {
@@ -32,12 +27,12 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
 pub(crate) struct Api {
     auctions: Auctions,
     end_streams: CancellationToken,
-    streams: Arc<Semaphore>,
+    streams: Places,
     signer: Signer,
 }
 
 impl Api {
     pub(crate) fn new(auctions: Auctions, end_streams: CancellationToken, signer: Signer) -> Self {
-        Self { auctions, end_streams, streams: Arc::new(Semaphore::new(MAX_STREAMS)), signer }
+        Self { auctions, end_streams, streams: Places::default(), signer }
     }
 }

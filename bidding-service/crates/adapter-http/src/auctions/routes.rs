@@ -1,7 +1,5 @@
 //! The routes of bidders.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::{Path, RawQuery, State, rejection::PathRejection},
@@ -198,6 +196,7 @@ pub(super) async fn to_its_end<T: Send + 'static>(
 }
 
 /// Streams the auction's events from the first, or after `Last-Event-ID`, and then as they happen.
+/// A caller has at most 20 streams at once; one more is refused as `too-many-streams` (429).
 #[utoipa::path(get, path = "/v1/auctions/{id}/stream", operation_id = "streamAuction", tag = "auctions",
     params(("id" = uuid::Uuid, Path, description = "The auction"), query::LastEvent),
     responses((status = 200, description = "Server-sent events; `id` is the sequence, `data` as below",
@@ -220,8 +219,7 @@ async fn follow(
             })?
         }
     };
-    let place = Arc::clone(&api.streams).try_acquire_owned();
-    let place = place.map_err(|_| ApiError::unavailable("there are too many streams", 5))?;
+    let place = api.streams.take(&caller.id)?;
     let events = api.auctions.stream(&caller.id, AuctionId(id), after).await?;
     Ok(stream::serve(events, api.end_streams.clone(), place).into_response())
 }

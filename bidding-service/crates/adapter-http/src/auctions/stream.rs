@@ -6,10 +6,9 @@ use std::{convert::Infallible, time::Duration};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use bidding_application::stream::EventStream;
 use futures::{Stream, StreamExt, stream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::stream_event::StreamEvent;
+use super::{places::Place, stream_event::StreamEvent};
 
 /// A silent stream says so often that it is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -21,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) fn serve(
     events: EventStream,
     end: CancellationToken,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let pages = stream::unfold((events, end, place, false), |(mut events, end, place, over)| async move {
         if over {

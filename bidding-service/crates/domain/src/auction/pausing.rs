@@ -99,13 +99,38 @@ impl Auction {
                 let since = halt.since.max(timing.open_since);
                 self.paused(timing, &halt.reason, since, Some(halt.number), now)
             }
-            (State::Open(timing), Some(until)) => {
-                let moves_by_time = self.rules().moves_by_time();
-                let Some(lost) = halt.gives_back(timing.open_since, timing.ends_at, moves_by_time) else {
-                    return Transition { auction: self, entries: Vec::new() };
-                };
-                let told = self.give_back(timing, halt.by, lost, until);
-                self.entered(now, Decided::GivenBack { halt: halt.clone() }, vec![told])
+            (State::Open(timing), Some(until)) => self.after(halt, until, timing, now),
+            _ => Transition { auction: self, entries: Vec::new() },
+        }
+    }
+
+    /// Gives back what a halt took that came and went, if it counts.
+    fn after(mut self, halt: &Halt, until: DateTime<Utc>, timing: Timing, now: DateTime<Utc>) -> Transition {
+        let moves_by_time = self.rules().moves_by_time();
+        let Some(lost) = halt.gives_back(timing.open_since, timing.ends_at, moves_by_time) else {
+            return Transition { auction: self, entries: Vec::new() };
+        };
+        let told = self.give_back(timing, halt.by, lost, until);
+        self.entered(now, Decided::GivenBack { halt: halt.clone() }, vec![told])
+    }
+
+    /// Opens a lot that was heard of only now, after its start: nobody could bid meanwhile, and the time is given back
+    /// as after an outage.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_late(self, now: DateTime<Utc>) -> Result<Transition, Refused> {
+        let Transition { auction, mut entries } = self.open(now)?;
+        let Transition { auction, entries: more } = auction.heard_late(now);
+        entries.extend(more);
+        Ok(Transition { auction, entries })
+    }
+
+    /// What follows the opening then; nothing once anything else was decided.
+    pub(crate) fn heard_late(self, now: DateTime<Utc>) -> Transition {
+        match self.state {
+            State::Open(timing) if self.head.0 == 1 => {
+                self.after(&Halt::unheard_of(timing.open_since, now), now, timing, now)
             }
             _ => Transition { auction: self, entries: Vec::new() },
         }

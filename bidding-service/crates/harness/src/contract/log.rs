@@ -30,7 +30,7 @@ async fn proves(store: &dyn AuctionStore, auction: &Auction, entries: usize) -> 
 }
 
 /// Retracts a bid as its bidder.
-async fn retract(store: &dyn AuctionStore, bid: &bidding_domain::bid::Bid) -> Result<Auction, StoreError> {
+pub(super) async fn retract(store: &dyn AuctionStore, bid: &bidding_domain::bid::Bid) -> Result<Auction, StoreError> {
     let bids = store.log(bid.auction_id).await?.iter().collect::<StandingBids>().into_vec();
     change(store, bid.auction_id, |auction, now| auction.retract(bid.id, &bid.bidder, None, &bids, now)).await
 }

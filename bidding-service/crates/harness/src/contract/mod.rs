@@ -71,6 +71,7 @@ pub async fn holds(store: &dyn AuctionStore, relay: &dyn Outbox) -> Result<(), S
 
     reads::a_history_is_read_from_the_latest_bid_in_pages(store).await?;
     reads::a_sealed_history_is_read_in_the_order_of_the_bids(store).await?;
+    reads::of_some_bids_those_are_named_that_were_taken_back(store).await?;
     reads::events_are_read_in_order_from_anywhere_without_a_gap(store).await?;
     reads::events_of_one_decision_are_read_from_the_middle(store).await?;
     reads::what_is_not_there_is_not_found(store).await?;

@@ -1,12 +1,20 @@
 //! Queries: histories in pages, events from anywhere.
 
-use bidding_domain::{bid::Bid, english::EnglishTerms, event::Happening, ids::AuctionId, soft_close::SoftClose};
+use std::collections::BTreeMap;
+
+use bidding_domain::{
+    bid::Bid,
+    english::EnglishTerms,
+    event::Happening,
+    ids::{AuctionId, BidId},
+    soft_close::SoftClose,
+};
 use bidding_ports::{
     error::StoreError,
     store::{AuctionStore, LogPlace},
 };
 
-use super::{bid, change, close, fresh_id, open, open_lot};
+use super::{bid, change, close, fresh_id, log::retract, open, open_lot};
 use crate::lots::{lot, vickrey};
 
 fn place(bid: &Bid) -> LogPlace {
@@ -64,6 +72,29 @@ pub(super) async fn a_sealed_history_is_read_in_the_order_of_the_bids(
     assert_eq!(sequences(store.events(id, 0, 1).await?), [1], "many entries have that sequence");
     assert_eq!(sequences(store.events(id, 0, 100).await?), [1, 2, 3, 4]);
     assert_eq!(sequences(store.events(id, 3, 1).await?), [4], "none of them is a bid");
+    Ok(())
+}
+
+pub(super) async fn of_some_bids_those_are_named_that_were_taken_back(
+    store: &dyn AuctionStore,
+) -> Result<(), StoreError> {
+    let id = open(store).await?.id();
+    let mut placed = Vec::new();
+    for (bidder, max) in [("ann", 500), ("bob", 700), ("cay", 900)] {
+        placed.push(bid(store, id, bidder, max).await?.expect("accepted"));
+    }
+    let [first, second, third] = [0, 1, 2].map(|place: usize| placed[place].id);
+    assert_eq!(store.retracted(&[first, second, third]).await?, BTreeMap::new());
+    let mut gone = BTreeMap::new();
+    for place in [0, 2] {
+        retract(store, &placed[place]).await?;
+        let at = store.log(id).await?.last().expect("it was taken back").at;
+        gone.insert(placed[place].id, at);
+    }
+    assert_eq!(store.retracted(&[third, second, first]).await?, gone);
+    assert_eq!(store.retracted(&[first]).await?, BTreeMap::from([(first, gone[&first])]), "nobody asked for the other");
+    assert_eq!(store.retracted(&[second, BidId(id.0)]).await?, BTreeMap::new());
+    assert_eq!(store.retracted(&[]).await?, BTreeMap::new());
     Ok(())
 }
 

@@ -127,9 +127,10 @@ impl AuctionStore for MemoryStore {
 
     async fn find(&self, id: AuctionId) -> Result<Option<Found>, StoreError> {
         let call = self.enter("find").await?;
-        let (committed, now) = (self.committed(), self.now());
+        let (now, silence) = (self.now(), self.silence());
+        let committed = self.committed();
         let halts = committed.halts();
-        call.done(committed.auction(id)?.map(|auction| Found { auction, halts, now }))
+        call.done(committed.auction(id)?.map(|auction| Found { auction, halts, now, silence }))
     }
 
     async fn bids(&self, id: AuctionId, before: Option<LogPlace>, limit: u32) -> Result<Vec<Bid>, StoreError> {
@@ -148,10 +149,11 @@ impl AuctionStore for MemoryStore {
         call.done(bids.into_iter().find(|accepted| accepted.auction_id == id && accepted.id == bid))
     }
 
-    async fn retracted(&self, id: AuctionId) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
+    async fn retracted(&self, bids: &[BidId]) -> Result<BTreeMap<BidId, DateTime<Utc>>, StoreError> {
         let call = self.enter("retracted").await?;
-        let log = self.committed().log(id);
-        call.done(log.iter().flat_map(|entry| entry.retracted().iter().map(|bid| (*bid, entry.at))).collect())
+        let committed = self.committed();
+        let gone = committed.entries.iter().flat_map(|entry| entry.retracted().iter().map(|bid| (*bid, entry.at)));
+        call.done(gone.filter(|(bid, _)| bids.contains(bid)).collect())
     }
 
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError> {

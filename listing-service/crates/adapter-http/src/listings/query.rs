@@ -1,5 +1,7 @@
 //! How lists are asked for: filters, order, and cursors that continue a list where it ended.
 
+use std::iter;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use event_contracts::problem::FieldError;
 use listing_domain::ids::{ListingId, UserId};
@@ -22,7 +24,7 @@ const STATUSES: [&str; 6] = ["draft", "scheduled", "live", "sold", "unsold", "ca
 #[into_params(parameter_in = Query)]
 #[allow(dead_code)] // only its schema is used: parameters are read one by one, to name each fault
 pub struct BrowseQuery {
-    /// Words to find in title and description.
+    /// Words to find in title and description, at least one; one after `-` must not be there.
     #[param(
         required = false,
         min_length = 1,
@@ -79,7 +81,8 @@ pub(crate) fn parse(query: &str, viewer: UserId) -> Result<Browse, ApiError> {
             continue;
         }
         match &*name {
-            "q" => browse.text = Some(value.into_owned()),
+            "q" if names_what_to_find(&value) => browse.text = Some(value.into_owned()),
+            "q" => fault("names a word to find, also on each side of `or`, and not only words to leave out (`-word`)"),
             "category" if is_slug(&value) => browse.category = Some(value.into_owned()),
             "category" => fault("has 1 to 64 small letters, digits or hyphens"),
             "seller" if value.chars().count() <= MAX_SUB => browse.seller = Some(UserId(value.into_owned())),
@@ -106,6 +109,21 @@ pub(crate) fn parse(query: &str, viewer: UserId) -> Result<Browse, ApiError> {
         }
     }
     if faults.is_empty() { Ok(browse) } else { Err(ApiError::validation(faults)) }
+}
+
+/// Whether there is a word to look up, as PostgreSQL's `websearch_to_tsquery` reads it: no index has what is not there.
+fn names_what_to_find(text: &str) -> bool {
+    // Every second part stands in quotes, and is one word here.
+    let words = text.split('"').enumerate().flat_map(|(number, part)| match number % 2 {
+        1 => vec!["quoted"],
+        _ => part.split_whitespace().collect(),
+    });
+    let words: Vec<&str> = words.collect();
+    let mut alternatives = words.split(|word| word.eq_ignore_ascii_case("or")).filter(|words| !words.is_empty());
+    alternatives.all(|words| {
+        let mut after_another = words.iter().zip(iter::once(&"").chain(words));
+        after_another.any(|(word, before)| !word.starts_with('-') && *before != "-")
+    })
 }
 
 fn is_slug(category: &str) -> bool {
@@ -190,6 +208,20 @@ mod tests {
         }
         for limit in ["0", "101", "-1", "1.5", "ten", "99999999999"] {
             assert!(read(&format!("limit={limit}")).is_err(), "{limit}");
+        }
+    }
+
+    #[test]
+    fn words_to_leave_out_are_not_looked_for_alone() {
+        let asked = |text: &str| {
+            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", text).finish();
+            read(&query).map(|browse| browse.text)
+        };
+        for text in ["-lamp gold", "gold - lamp", "gold or lamp", "or gold", "gold or", "\"-gold or -lamp\""] {
+            assert_eq!(asked(text).ok(), Some(Some(text.to_owned())), "{text}");
+        }
+        for text in ["-", "-gold -lamp", "- gold", "--gold", "-\"gold lamp\"", "gold or -lamp", "-gold OR lamp"] {
+            assert!(format!("{:?}", asked(text).expect_err(text)).contains("?q"), "{text}");
         }
     }
 

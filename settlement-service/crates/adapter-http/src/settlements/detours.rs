@@ -65,8 +65,8 @@ async fn decline(
     act(settlements, caller, key, id, decided).await
 }
 
-/// Complains about what came, or did not come; for the buyer, while the lot is `shipped`. No time runs until the operator
-/// has decided.
+/// Complains about what came, or did not come, while the lot is `shipped`; for the buyer, and for the role `admin`, who
+/// stops the payout so, but not in a matter of the own. No time runs until the operator has decided.
 #[utoipa::path(post, path = "/v1/settlements/{id}/dispute", operation_id = "disputeSettlement", tag = "settlements",
     params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = Complaint,
@@ -81,7 +81,7 @@ async fn dispute(
     ApiJson(body): ApiJson<Complaint>,
 ) -> Result<Response, ApiError> {
     let key = request_key(&headers, &caller.user, &format!("POST /v1/settlements/{id}/dispute"), &body)?;
-    let decided = Act::Dispute(body.into_domain()?);
+    let decided = Act::Dispute(caller.user.clone(), body.into_domain()?);
     act(settlements, caller, key, id, decided).await
 }
 

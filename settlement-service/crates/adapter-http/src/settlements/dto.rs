@@ -68,7 +68,7 @@ pub struct SettlementView {
     /// Which party wishes to call the sale off; if the other one wishes so as well, it is off.
     #[schema(value_type = Option<PartyName>)]
     cancel_requested_by: Option<&'static str>,
-    /// The buyer's complaint, and what was said about it.
+    /// The complaint, and what was said about it.
     dispute: Option<DisputeView>,
     /// Why a person has to decide; shown to the operator only.
     operator_reason: Option<String>,
@@ -89,11 +89,24 @@ pub struct SettlementView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Dispute)]
 pub struct DisputeView {
-    /// The buyer's words.
+    /// The words of who opened it.
     reason: String,
+    #[schema(value_type = DisputeOpener)]
+    opened_by: &'static str,
     opened_at: DateTime<Utc>,
     /// What the parties added, in order; at most 20.
     evidence: Vec<EvidenceView>,
+}
+
+/// Who opened a dispute.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)] // only its schema is used
+pub enum DisputeOpener {
+    /// Who bought.
+    Buyer,
+    /// Who runs the marketplace.
+    Operator,
 }
 
 /// Something a party added to a dispute.
@@ -171,7 +184,7 @@ pub enum SettlementStatus {
     Escrowed,
     /// On its way to the buyer.
     Shipped,
-    /// The buyer complained; the operator decides.
+    /// Somebody complained; the operator decides.
     Disputed,
     /// The buyer has it; the seller is being paid.
     Received,
@@ -200,7 +213,7 @@ pub enum FailureReason {
     NotShipped,
     /// A second chance was not taken in time, or was declined.
     OfferLapsed,
-    /// The seller listed the lot again while a second chance was offered.
+    /// The seller listed the lot again while a second chance was offered, or paid and not shipped.
     OfferWithdrawn,
     /// Buyer and seller agreed to call the sale off.
     Agreed,
@@ -226,6 +239,7 @@ impl From<Dispute> for DisputeView {
         let evidence = |one: Evidence| EvidenceView { by: one.by.name(), at: one.at, text: one.text.into() };
         Self {
             reason: dispute.reason.into(),
+            opened_by: if dispute.operator.is_some() { "operator" } else { "buyer" },
             opened_at: dispute.opened_at,
             evidence: dispute.evidence.into_iter().map(evidence).collect(),
         }

@@ -46,7 +46,7 @@ pub struct Shipment {
 #[schema(example = json!({}))]
 pub struct Reception {}
 
-/// Why the buyer complains.
+/// What there is to complain about.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Complaint {

@@ -10,7 +10,10 @@ use axum::{
 };
 use serde_json::json;
 use settlement_application::{Answered, Outcome, Settlements, UseError};
-use settlement_domain::{SettlementId, saga::Act};
+use settlement_domain::{
+    SettlementId,
+    saga::{Act, MAX_PAYMENTS},
+};
 use tracing::Instrument;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -84,6 +87,11 @@ pub(super) fn answer(answered: Answered<Outcome>, done: StatusCode) -> Response 
                 .with("deadline", json!(deadline))
                 .into_response()
         }
+        Outcome::PaymentsExhausted => {
+            let detail = format!("the payment was tried {MAX_PAYMENTS} times; no method is taken any more");
+            let title = "The payment was tried too often";
+            ApiError::new(StatusCode::CONFLICT, "payment-attempts-exhausted", title, detail).into_response()
+        }
         Outcome::EvidenceFull => {
             let detail = "a dispute takes at most 20 pieces of evidence, both sides together";
             ApiError::new(StatusCode::CONFLICT, "evidence-full", "There is enough evidence", detail).into_response()
@@ -131,7 +139,7 @@ async fn find(
 
 /// Pays; for the buyer. The answer comes before the gateway's: the settlement is `authorizing`, and moves on to
 /// `escrowed` by itself, or back to `awaiting_payment` with `last_decline`. Then another method may be tried, with a
-/// new Idempotency-Key, until `payment_due_at`.
+/// new Idempotency-Key, until `payment_due_at`, 100 times in all.
 #[utoipa::path(post, path = "/v1/settlements/{id}/pay", operation_id = "paySettlement", tag = "settlements",
     params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = Payment,

@@ -6,6 +6,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use serde_json::{Value, json};
+use settlement_domain::saga::MAX_PAYMENTS;
 use settlement_harness::Scene;
 use settlement_ports::Viewer;
 use tower::ServiceExt;
@@ -70,6 +71,7 @@ async fn a_dispute_goes_from_complaint_to_decision() {
     let mut desk = shipped();
     let (status, disputed) = desk.act("buyer", "dispute", json!({"reason": "It is broken."})).await;
     assert_eq!((status, &disputed["status"]), (StatusCode::OK, &json!("disputed")));
+    assert_eq!(disputed["dispute"]["opened_by"], "buyer");
     let (_, testified) = desk.act("seller", "evidence", json!({"text": "It was whole."})).await;
     assert_eq!(testified["dispute"]["evidence"][0]["by"], "seller");
     assert_eq!(testified["operator_actions"], json!([]), "not the seller's business");
@@ -122,6 +124,21 @@ async fn each_detour_is_refused_with_a_problem_that_says_why() {
 }
 
 #[tokio::test]
+async fn an_operators_dispute_is_told_from_the_buyers_and_names_nobody() {
+    let mut desk = shipped();
+    let body = json!({"reason": "The buyer's bank took the payment back (chargeback)."});
+    let (status, disputed) = desk.act("root", "dispute", body.clone()).await;
+    assert_eq!((status, &disputed["status"]), (StatusCode::OK, &json!("disputed")));
+    assert_eq!(problem(&desk.act("root", "dispute", body).await), (409, "settlement-state"));
+    let path = format!("/v1/settlements/{}", desk.scene.id());
+    for who in ["buyer", "seller"] {
+        let (_, read) = desk.get(who, &path).await;
+        assert_eq!(read["dispute"]["opened_by"], "operator", "{who}");
+        assert!(!read.to_string().contains("root"), "{read}");
+    }
+}
+
+#[tokio::test]
 async fn what_needs_an_operator_is_listed_and_is_resolved_with_a_note() {
     let mut desk = shipped();
     desk.scene.award_is_declined();
@@ -132,6 +149,21 @@ async fn what_needs_an_operator_is_listed_and_is_resolved_with_a_note() {
     assert_eq!((problem(&answer), &answer.1["errors"][0]["pointer"]), ((422, "validation"), &json!("/note")));
     let (status, _) = desk.act("root", "resolve", json!({"decision": "release", "note": "They kept it."})).await;
     assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_payment_is_tried_so_often_and_is_refused_from_then_on() {
+    let mut desk = Desk::new(Scene::sold());
+    for _ in 0..MAX_PAYMENTS {
+        let (status, _) = desk.act("buyer", "pay", json!({"payment_method": "pm_card_chargeDeclined"})).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+        desk.scene.worker_works();
+    }
+    let answer = desk.act("buyer", "pay", json!({"payment_method": "pm_card_visa"})).await;
+    assert_eq!(problem(&answer), (409, "payment-attempts-exhausted"));
+    desk.scene.days_go_by(4);
+    let (_, read) = desk.get("buyer", &format!("/v1/settlements/{}", desk.scene.id())).await;
+    assert_eq!((&read["status"], &read["failure_reason"]), (&json!("failed"), &json!("unpaid")));
 }
 
 #[tokio::test]

@@ -26,7 +26,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
 /// Members of a page, Stripe's most.
 const PAGE: &str = "100";
-/// A subject has a handful of charges, refunds or transfers; one with more than this many pages is not searched to an end.
+/// A subject has a handful of charges, refunds or transfers, and a page of charges at most (`saga::MAX_PAYMENTS`). One
+/// with more than this many pages is not searched to an end.
 const MAX_PAGES: u32 = 5;
 
 /// Why there is no object.

@@ -30,7 +30,7 @@ pub const GRACE_MIN: i64 = 10;
 /// day of its hold.
 pub const LOOK_BACK_DAYS: i64 = 8;
 /// Lines of the account that are read at once.
-const PAGE: u32 = 1_000;
+const PAGE: u32 = 250;
 /// Lines of so long are looked at together where there are many, …
 const BUSY: TimeDelta = TimeDelta::hours(1);
 /// … and of so long at most where there are none.

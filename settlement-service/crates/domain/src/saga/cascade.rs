@@ -69,17 +69,14 @@ pub fn award_declined(settlement: Settlement, now: DateTime<Utc>) -> Change {
     Run::of(settlement, now).call_off_from_outside(AwardDeclined)
 }
 
-/// The seller listed the lot again: a second chance that was not paid yet is withdrawn, and nothing follows any more.
+/// The seller listed the lot again: a second chance is withdrawn, paid or not, and nothing follows any more. A lot that
+/// was shipped is sold and for sale again: the operator decides. What is disputed or received stays as it is.
 #[must_use]
 pub fn relisted(mut settlement: Settlement, now: DateTime<Utc>) -> Change {
     settlement.followed_by(Succession::Nothing);
-    let unpaid = matches!(
-        settlement.state(),
-        State::AwaitingPayment { .. } | State::Authorizing { .. } | State::Authorized { .. }
-    );
     let offer = settlement.kind() == Kind::SecondChance;
     let run = Run::of(settlement, now);
-    if offer && unpaid { run.call_off_from_outside(OfferWithdrawn) } else { run.into() }
+    if offer { run.call_off_from_outside(OfferWithdrawn) } else { run.into() }
 }
 
 /// Bidding named the next contender. Nothing changes if nobody asked (any more); a contender who had a chance, or one

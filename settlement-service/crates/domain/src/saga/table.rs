@@ -30,6 +30,8 @@ pub enum Party {
     Seller,
     /// Either of the two.
     Parties,
+    /// Who bought, or who runs the marketplace.
+    BuyerOrOperator,
     /// Who runs the marketplace.
     Operator,
     /// Nobody: it follows at once.

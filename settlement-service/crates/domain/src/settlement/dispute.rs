@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::ids::UserId;
+
 /// The longest statement, characters.
 pub const MAX_STATEMENT: usize = 4_000;
 
@@ -76,11 +78,14 @@ pub struct Evidence {
     pub text: Statement,
 }
 
-/// The buyer's complaint and what was said about it. It is kept after the decision.
+/// A complaint and what was said about it. It is kept after the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispute {
     /// The complaint.
     pub reason: Statement,
+    /// Which operator opened it; none if the buyer did.
+    #[serde(default)]
+    pub operator: Option<UserId>,
     /// Since when.
     pub opened_at: DateTime<Utc>,
     /// What the parties added, in order.

@@ -51,6 +51,11 @@ impl Terms {
     pub const fn day_s() -> u32 {
         86_400
     }
+
+    /// How long a second chance of so many days is open.
+    fn open_for(self, days: OfferDays) -> TimeDelta {
+        TimeDelta::seconds(i64::from(u8::from(days)) * i64::from(self.offer_day_s))
+    }
 }
 
 /// A sale that has to be settled.
@@ -149,7 +154,6 @@ impl Settlement {
         fees: &Schedules,
         now: DateTime<Utc>,
     ) -> Result<(Self, Vec<SettlementEvent>), InvalidSale> {
-        let open_s = i64::from(u8::from(chance.offer_days)) * i64::from(before.terms.offer_day_s);
         chance.excluded.push(contender.clone());
         let mut offer = Self {
             id,
@@ -159,7 +163,7 @@ impl Settlement {
             quote: fees.quote(price, now)?,
             terms: before.terms,
             started_at: now,
-            payment_due_at: now + TimeDelta::seconds(open_s),
+            payment_due_at: now + before.terms.open_for(chance.offer_days),
             sequence: 0,
             attempts: BTreeMap::new(),
             kind: Kind::SecondChance,
@@ -277,6 +281,14 @@ impl Settlement {
         self.payment_due_at
     }
 
+    /// How long the buyer has to pay at all; a contender as long as the offer is open.
+    pub(crate) fn time_to_pay(&self) -> TimeDelta {
+        match (self.kind, &self.succession) {
+            (Kind::SecondChance, Succession::NextContender(chance)) => self.terms.open_for(chance.offer_days),
+            _ => TimeDelta::seconds(self.terms.payment_due_s.into()),
+        }
+    }
+
     /// The number of its last event.
     #[must_use]
     pub const fn sequence(&self) -> u64 {
@@ -309,7 +321,7 @@ impl Settlement {
         self.called_off.get_or_insert(reason);
     }
 
-    /// What was said about the lot, if the buyer complained.
+    /// What was said about the lot, if somebody complained.
     #[must_use]
     pub const fn dispute(&self) -> Option<&Dispute> {
         self.dispute.as_ref()

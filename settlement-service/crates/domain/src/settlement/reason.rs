@@ -16,7 +16,7 @@ pub enum FailureReason {
     NotShipped,
     /// A second chance was not taken in time, or was declined.
     OfferLapsed,
-    /// The seller listed the lot again while a second chance was offered.
+    /// The seller listed the lot again while a second chance was offered, or paid and not shipped.
     OfferWithdrawn,
     /// Buyer and seller agreed to call the sale off.
     Agreed,

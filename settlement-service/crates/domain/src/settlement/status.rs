@@ -19,7 +19,7 @@ pub enum Status {
     Escrowed,
     /// The lot is on its way.
     Shipped,
-    /// The buyer complained; the operator decides.
+    /// Somebody complained; the operator decides.
     Disputed,
     /// The buyer has it.
     Received,

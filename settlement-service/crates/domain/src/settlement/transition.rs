@@ -7,7 +7,9 @@ use super::{
     Delivery, Dispute, Evidence, FailureReason, Owed, Parcel, Role, Settlement, Split, State, Statement, Status, Undo,
 };
 use crate::gateway::{Decline, GatewayRef, Instruction, Operation, PaymentMethod};
+use crate::ids::UserId;
 use crate::money::Money;
+use crate::outage::Grace;
 
 /// A hold on a card lasts this long, days (ACCEPTANCE, Money: customer-initiated).
 pub const HOLD_DAYS: i64 = 7;
@@ -32,6 +34,26 @@ impl Settlement {
 
     fn to(mut self, state: State) -> Self {
         self.state = state;
+        self
+    }
+
+    /// What a person has to do may be done until the end of a grace. So may paying while a payment is under way, because a
+    /// refusal leads back to it. This is no move, and what the gateway or another service has to do is due as before.
+    #[must_use]
+    pub fn given(mut self, grace: Grace) -> Self {
+        let seconds = |term: u32| TimeDelta::seconds(term.into());
+        let payment_due_at = self.payment_due_at.max(grace.of_term(self.time_to_pay()));
+        match &mut self.state {
+            State::AwaitingPayment { .. } | State::Authorizing { .. } => self.payment_due_at = payment_due_at,
+            State::Escrowed { ship_due_at, .. } => {
+                *ship_due_at = (*ship_due_at).max(grace.of_term(seconds(self.terms.ship_due_s)));
+            }
+            State::Shipped { delivery, .. } => {
+                let ends_at = grace.of_term(seconds(self.terms.inspection_s));
+                delivery.inspection_ends_at = delivery.inspection_ends_at.max(ends_at);
+            }
+            _ => {}
+        }
         self
     }
 
@@ -110,11 +132,12 @@ impl Settlement {
         }
     }
 
-    /// The buyer complains.
-    pub(crate) fn disputed(mut self, reason: Statement, now: DateTime<Utc>) -> Moved {
+    /// The buyer complains, or somebody else does: an operator.
+    pub(crate) fn disputed(mut self, who: UserId, reason: Statement, now: DateTime<Utc>) -> Moved {
+        let operator = Some(who).filter(|who| *who != self.buyer_id);
         match self.state {
             State::Shipped { charge, delivery } => {
-                self.dispute = Some(Dispute { reason, opened_at: now, evidence: Vec::new() });
+                self.dispute = Some(Dispute { reason, operator, opened_at: now, evidence: Vec::new() });
                 self.state = State::Disputed { charge, delivery };
                 Ok(self)
             }

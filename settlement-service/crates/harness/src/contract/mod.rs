@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 pub mod clearing;
+pub mod deadlines;
 pub mod gateway;
 pub mod ledger;
 pub mod outbox;

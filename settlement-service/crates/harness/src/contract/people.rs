@@ -1,12 +1,14 @@
 //! The store's auctions as a whole, how people stand, and the audit trail.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::poll;
 use settlement_domain::saga::{self, Act};
 use settlement_domain::settlement::{Decision, Lot, OfferDays, Resolution, Verdict};
 use settlement_domain::standing::Reinstatement;
 use settlement_domain::{AuctionId, Parcel, Role, Settlement, Standing, Statement, Strike, UserId};
-use settlement_ports::{Early, Outbox, SettlementStore, SettlementTx};
+use settlement_ports::{Early, FreeStandings, Outbox, SettlementStore, SettlementTx};
 use uuid::Uuid;
 
 use super::{
@@ -25,6 +27,7 @@ pub async fn all(store: &dyn SettlementStore, outbox: &dyn Outbox) {
     an_early_word_is_kept_once_and_only_if_committed(store).await;
     a_settlement_off_the_good_path_is_read_as_it_was(store).await;
     a_person_without_a_strike_has_a_standing_to_lock(store).await;
+    standings_that_another_one_has_are_passed_over_and_not_waited_for(store).await;
     a_standing_is_due_until_it_is_saved_as_not_due(store).await;
     events_of_a_standing_come_out_in_order_by_its_person(store, outbox).await;
     the_audit_trail_keeps_decisions_in_order(store).await;
@@ -143,7 +146,7 @@ pub async fn a_settlement_off_the_good_path_is_read_as_it_was(store: &dyn Settle
     let escrowed = escrowed(sold, now).settlement;
     let wished = act(escrowed.clone(), Act::Cancel(escrowed.buyer_id().clone()));
     let shipped = act(escrowed, Act::Ship(Parcel::new("UPS", "1Z999").unwrap()));
-    let disputed = act(shipped, Act::Dispute(say("It is broken.\nSee the picture.")));
+    let disputed = act(shipped, Act::Dispute(somebody("root"), say("It is broken.\nSee the picture.")));
     let testified = act(disputed.clone(), Act::Evidence(disputed.seller_id().clone(), say("It was whole.")));
     let verdict = Verdict::PartRefund { amount: 5 };
     let decided = act(testified.clone(), Act::Resolve(Decision { by: somebody("root"), verdict, note: None }));
@@ -172,6 +175,29 @@ pub async fn a_person_without_a_strike_has_a_standing_to_lock(store: &dyn Settle
     first.commit().await.unwrap();
     assert_eq!(waiting.await.unwrap().aggregate, struck);
     assert_eq!(store.standing(&user).await.unwrap(), Some(struck));
+}
+
+/// Whether they had a strike before or not.
+pub async fn standings_that_another_one_has_are_passed_over_and_not_waited_for(store: &dyn SettlementStore) {
+    let now = now(store).await;
+    let [held, to_be, known, new] = ["held", "to-be", "known", "new"].map(somebody);
+    let mut tx = store.begin().await.unwrap();
+    for user in [&held, &known] {
+        let standing = tx.lock_standing(user).await.unwrap().aggregate;
+        tx.save_standings(&[struck(standing, &[now]).0]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+
+    let mut other = store.begin().await.unwrap();
+    for user in [&held, &to_be] {
+        other.lock_standing(user).await.unwrap();
+    }
+    let mut tx = store.begin().await.unwrap();
+    let free = tx.lock_free_standings(&[held, to_be, known.clone(), new.clone()]).await.unwrap();
+    let locked = BTreeSet::from([known.clone(), new.clone()]);
+    assert_eq!(free, FreeStandings { locked, unreadable: BTreeSet::new() });
+    assert_eq!(tx.lock_standing(&known).await.unwrap().aggregate.strikes().len(), 1, "and may be struck");
+    assert!(poll!(&mut other.lock_standing(&new)).is_pending());
 }
 
 /// Strikes for unpaid lots at these moments, and what was told of them.

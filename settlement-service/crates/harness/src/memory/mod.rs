@@ -13,8 +13,10 @@ mod tx;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use chrono::{DateTime, Utc};
 use futures::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
-use settlement_domain::{AuctionId, Currency, PayoutId, SettlementId, UserId};
+use settlement_domain::{AuctionId, Currency, PayoutId, Settlement, SettlementId, UserId, Watch};
+use settlement_ports::Locked;
 
 use crate::{Faults, HandClock};
 use tables::Tables;
@@ -61,6 +63,15 @@ impl MemoryStore {
 
     fn committed(&self) -> MutexGuard<'_, Tables> {
         self.committed.lock().unwrap()
+    }
+
+    fn watch(&self) -> Watch {
+        Watch { seen_at: self.clock.seen_at(), grace: self.committed().grace }
+    }
+
+    /// A settlement that is locked at this moment.
+    fn locked(&self, settlement: Settlement, now: DateTime<Utc>) -> Locked<Settlement> {
+        Locked { aggregate: self.watch().gives_time(settlement, now), now }
     }
 
     fn lock_of(&self, key: &LockKey) -> Arc<AsyncMutex<()>> {

@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use settlement_domain::ledger::{Account, Place, Side, StatementLine, Transaction, TrialBalance};
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
-use settlement_domain::{CallKey, GatewayCall, Money, Payout, PayoutId, Settlement, SettlementId, Standing, UserId};
+use settlement_domain::{
+    CallKey, GatewayCall, Grace, Money, Payout, PayoutId, Settlement, SettlementId, Standing, UserId,
+};
 use settlement_ports::{
     LedgerReads, ListFilter, OutboxRecord, SettlementStore, SettlementTx, StatementQuery, StoreError, Viewer,
 };
@@ -20,6 +22,16 @@ impl SettlementStore for MemoryStore {
         let entered = self.faults.enter("store.begin")?;
         entered.done()?;
         Ok(Box::new(MemoryTx::new(self.clone())))
+    }
+
+    async fn beat(&self) -> Result<Option<Grace>, StoreError> {
+        let entered = self.faults.enter("store.beat")?;
+        let before = self.watch();
+        let grace = before.seen(self.clock.now()).grace;
+        self.committed().grace = grace;
+        self.clock.seen();
+        entered.done()?;
+        Ok(grace.filter(|_| grace != before.grace))
     }
 
     async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, StoreError> {

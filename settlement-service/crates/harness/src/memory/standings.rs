@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
 use settlement_domain::{AuctionId, Settlement, Standing, StandingEvent, UserId};
-use settlement_ports::{Early, Locked, StoreError};
+use settlement_ports::{Early, FreeStandings, Locked, StoreError};
 
 use super::LockKey;
 use super::tx::MemoryTx;
@@ -23,7 +23,8 @@ impl MemoryTx {
         let mut locked = Vec::new();
         for id in of_auctions {
             self.hold(LockKey::Settlement(id)).await;
-            locked.extend(self.settlement(id).map(|aggregate| Locked { aggregate, now: self.store.clock.now() }));
+            let now = self.store.clock.now();
+            locked.extend(self.settlement(id).map(|settlement| self.store.locked(settlement, now)));
         }
         self.done(entered)?;
         Ok(locked)
@@ -69,6 +70,18 @@ impl MemoryTx {
         let locked = Locked { aggregate: self.standing(user), now: self.store.clock.now() };
         self.done(entered)?;
         Ok(locked)
+    }
+
+    pub(super) fn locked_free_standings(&mut self, users: &[UserId]) -> Result<FreeStandings, StoreError> {
+        let entered = self.enter("tx.lock_free_standings")?;
+        let mut free = FreeStandings::default();
+        for user in users {
+            if self.try_hold(LockKey::Standing(user.clone())) {
+                free.locked.insert(user.clone());
+            }
+        }
+        self.done(entered)?;
+        Ok(free)
     }
 
     pub(super) fn locked_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError> {

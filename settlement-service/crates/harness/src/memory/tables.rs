@@ -8,7 +8,7 @@ use settlement_domain::ledger::Transaction;
 use settlement_domain::settlement::Resolution;
 use settlement_domain::standing::Reinstatement;
 use settlement_domain::{
-    AuctionId, CallKey, GatewayCall, Payout, PayoutId, Settlement, SettlementId, Standing, UserId, saga,
+    AuctionId, CallKey, GatewayCall, Grace, Payout, PayoutId, Settlement, SettlementId, Standing, UserId, saga,
 };
 use settlement_ports::{Early, OutboxRecord};
 use uuid::Uuid;
@@ -30,6 +30,8 @@ pub(super) struct Tables {
     pub next_outbox_id: i64,
     pub ledger: BTreeMap<String, Transaction>,
     pub relay: Relay,
+    /// What people got for the last outage.
+    pub grace: Option<Grace>,
 }
 
 /// Who relays the outbox.

@@ -14,8 +14,8 @@ use settlement_domain::{
     StandingEvent, Subject, UserId,
 };
 use settlement_ports::{
-    Claim, Early, Free, Inserted, Locked, OutboxRecord, PendingCall, PendingPayout, Receipt, RequestKey, Seen,
-    SettlementTx, StoreError, WholePayout,
+    Claim, Early, Free, FreeStandings, Inserted, Locked, OutboxRecord, PendingCall, PendingPayout, Receipt, RequestKey,
+    Seen, SettlementTx, StoreError, WholePayout,
 };
 use uuid::Uuid;
 
@@ -149,7 +149,7 @@ impl SettlementTx for MemoryTx {
         }
         let now = self.store.clock.now();
         let locked = ids.iter().collect::<BTreeSet<_>>().into_iter().filter_map(|id| self.settlement(*id));
-        let locked = locked.map(|aggregate| Locked { aggregate, now }).collect();
+        let locked = locked.map(|settlement| self.store.locked(settlement, now)).collect();
         self.done(entered)?;
         Ok(locked)
     }
@@ -159,7 +159,7 @@ impl SettlementTx for MemoryTx {
         let (now, mut free) = (self.store.clock.now(), Free::default());
         for id in ids.iter().collect::<BTreeSet<_>>() {
             if self.try_hold(LockKey::Settlement(*id)) {
-                free.locked.extend(self.settlement(*id).map(|aggregate| Locked { aggregate, now }));
+                free.locked.extend(self.settlement(*id).map(|settlement| self.store.locked(settlement, now)));
             } else {
                 free.held.extend(self.settlement(*id).map(|held| held.id()));
             }
@@ -175,7 +175,7 @@ impl SettlementTx for MemoryTx {
         let mut locked = Vec::new();
         for id in due {
             if locked.len() < limit as usize && self.try_hold(LockKey::Settlement(id)) {
-                locked.extend(self.settlement(id).map(|aggregate| Locked { aggregate, now }));
+                locked.extend(self.settlement(id).map(|settlement| self.store.locked(settlement, now)));
             }
         }
         self.done(entered)?;
@@ -233,6 +233,10 @@ impl SettlementTx for MemoryTx {
 
     async fn lock_standing(&mut self, user: &UserId) -> Result<Locked<Standing>, StoreError> {
         self.locked_standing(user).await
+    }
+
+    async fn lock_free_standings(&mut self, users: &[UserId]) -> Result<FreeStandings, StoreError> {
+        self.locked_free_standings(users)
     }
 
     async fn lock_due_standings(&mut self, limit: u32) -> Result<Vec<Locked<Standing>>, StoreError> {

@@ -171,11 +171,11 @@ impl Plain {
             C::Refund | C::PartRefund | C::Release | C::Retry | C::Close => return self.decide(command, said),
             C::TimePasses => self.notices(now),
             C::GatewayDoes | C::GatewayRefuses | C::GatewayTimesOut | C::GatewayIsAway => self.gateway(said),
-            C::AwardDeclined => self.off_from_outside(now, false),
+            C::AwardDeclined => self.off_from_outside(now),
             C::Relisted => {
                 self.lot = Lot::Done;
-                if self.offer && !self.stuck {
-                    self.off_from_outside(now, true);
+                if self.offer {
+                    self.off_from_outside(now);
                 }
             }
             C::Nominated if self.lot == Lot::Asked && self.stage == Stage::Failed => self.nominated(said),
@@ -323,12 +323,11 @@ impl Plain {
         };
     }
 
-    fn off_from_outside(&mut self, now: DateTime<Utc>, unpaid_only: bool) {
+    fn off_from_outside(&mut self, now: DateTime<Utc>) {
         match self.stage {
             _ if self.stuck => {}
             Stage::Awaiting => self.fail(Why::Otherwise, now),
             Stage::Authorizing | Stage::Authorized => self.called_off = true,
-            _ if unpaid_only => {}
             Stage::Escrowed => self.refund(Why::Otherwise),
             Stage::Shipped => self.stuck = true,
             _ => {}

@@ -220,7 +220,7 @@ impl World {
             C::Ship => Act::Ship(Parcel::new("UPS", "1Z999").unwrap()),
             C::Receive => Act::Receive,
             C::Decline => Act::Decline,
-            C::Dispute => Act::Dispute(say("broken")),
+            C::Dispute => Act::Dispute(buyer, say("broken")),
             C::Evidence => Act::Evidence(buyer, say("see")),
             C::CancelBuyer => Act::Cancel(buyer),
             C::CancelSeller => Act::Cancel(self.settlement.seller_id().clone()),

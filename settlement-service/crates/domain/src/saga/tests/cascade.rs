@@ -17,7 +17,7 @@ fn nominate(asker: &Story, name: &str, price: i64) -> (Story, Option<Story>) {
     (after, offer)
 }
 
-fn offered() -> Story {
+pub(super) fn offered() -> Story {
     nominate(&Story::with_contenders().days_pass(4), "carol", 11_000).1.expect("an offer")
 }
 
@@ -135,31 +135,66 @@ fn sixty_days_after_the_close_nothing_is_offered_any_more() {
     assert_eq!((slow.status(), due_at(&slow.settlement)), (Status::Failed, None));
 }
 
+/// The seller lists the lot again.
+fn relists(story: Story) -> Story {
+    let change = relisted(story.settlement.clone(), story.now);
+    story.take(change)
+}
+
+fn escrowed_offer() -> Story {
+    offered().pays().agrees().agrees()
+}
+
 #[test]
 fn a_relisting_by_the_seller_withdraws_the_offer_and_ends_the_search() {
-    let withdraw = |story: Story| {
-        let change = relisted(story.settlement.clone(), story.now);
-        story.take(change)
-    };
-    let story = withdraw(offered());
+    let story = relists(offered());
     assert_eq!((story.reason(), story.strikes.len()), (Some(OfferWithdrawn), 0));
     assert_eq!(story.told()[2..], ["failed", "second_chance.lapsed"]);
 
-    let asker = withdraw(Story::with_contenders().days_pass(4));
+    let asker = relists(Story::with_contenders().days_pass(4));
     assert!(nominate(&asker, "carol", 11_000).1.is_none());
     assert_eq!(due_at(&asker.settlement), None);
 
-    let paying = withdraw(offered().pays().gateway(Report::Unknown)).agrees().agrees();
+    let paying = relists(offered().pays().gateway(Report::Unknown)).agrees().agrees();
     assert_eq!((paying.status(), paying.reason()), (Status::Failed, Some(OfferWithdrawn)));
-    let paid = withdraw(offered().pays().agrees().agrees());
-    assert_eq!(paid.status(), Status::Escrowed, "a lot that is paid for is sold");
+}
+
+#[test]
+fn a_relisting_gives_a_contender_who_has_paid_all_of_it_back() {
+    let story = relists(escrowed_offer());
+    assert_eq!((story.status(), story.call.as_ref().unwrap().operation()), (Status::Refunding, Operation::Refund));
+    let story = relists(story).agrees();
+    assert_eq!((story.status(), story.strikes.len()), (Status::Refunded, 0));
+    assert_eq!(*story.last_event(), What::Failed { reason: OfferWithdrawn, refunded: usd(11_000) });
+    assert_eq!(story.told()[2..], ["escrowed", "second_chance.accepted", "failed"], "what was accepted does not lapse");
+    assert_eq!((story.balance(AccountKind::GatewayClearing), story.balance(AccountKind::Escrow)), (0, 0));
+    assert_eq!(due_at(&story.settlement), None, "nobody is asked for, and nothing is listed again");
+}
+
+#[test]
+fn a_relisting_of_what_was_shipped_is_for_the_operator_to_decide() {
+    let parked = || relists(escrowed_offer().ships());
+    let State::NeedsOperator { reason, .. } = parked().settlement.state().clone() else { panic!() };
+    assert_eq!(reason, "offer_withdrawn after the lot was shipped");
+    assert_eq!(parked().settlement.state().actions(), ["refund", "release"]);
+    assert_eq!(parked().decides(Verdict::Release).agrees().status(), Status::Completed);
+    assert_eq!(parked().decides(Verdict::Refund).agrees().status(), Status::Refunded);
+}
+
+#[test]
+fn a_relisting_does_not_touch_a_second_chance_whose_lot_is_disputed_or_received() {
+    let shipped = || escrowed_offer().ships();
+    let received = || shipped().act(Act::Receive);
+    for story in [shipped().act(dispute()), received(), received().paid_out(), received().agrees()] {
+        let (status, told) = (story.status(), story.told());
+        let after = relists(story);
+        assert_eq!((after.status(), after.told()), (status, told));
+    }
 }
 
 #[test]
 fn a_relisting_does_not_touch_the_winners_own_sale() {
-    let story = Story::with_contenders();
-    let change = relisted(story.settlement.clone(), story.now);
-    let story = story.take(change);
+    let story = relists(Story::with_contenders());
     assert_eq!(story.status(), Status::AwaitingPayment);
     let story = story.days_pass(4);
     assert_eq!((story.told(), story.reason()), (vec!["started", "failed"], Some(Unpaid)));

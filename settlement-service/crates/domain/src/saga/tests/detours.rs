@@ -26,6 +26,18 @@ fn a_dispute_after_the_inspection_is_too_late_even_before_the_timer_ran() {
 }
 
 #[test]
+fn a_dispute_knows_which_operator_opened_it_and_is_opened_once() {
+    let by = |who: &str| Act::Dispute(who.parse().unwrap(), say("The bank took the payment back."));
+    for (who, operator) in [("buyer", None), ("root", Some("root"))] {
+        let story = Story::escrowed().ships().act(by(who));
+        assert_eq!(story.settlement.dispute().unwrap().operator.as_ref().map(UserId::as_str), operator);
+        assert_eq!(story.told().last(), Some(&"disputed"));
+        let refused = Refused { status: Status::Disputed, event: "dispute" };
+        assert_eq!(story.refuses(by("root")), SagaError::Refused(refused));
+    }
+}
+
+#[test]
 fn a_dispute_takes_so_much_evidence_and_no_more() {
     let mut story = Story::disputed();
     for _ in 0..MAX_EVIDENCE {

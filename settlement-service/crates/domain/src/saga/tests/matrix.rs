@@ -13,7 +13,9 @@ authorizing         -           -       -        -       -        -        -    
 authorized          -           -       -        -       -        -        -                -         -           -        -          -
 escrowed            -           shipped -        -       -        -        escrowed         -         -           -        -          -
 escrowed_wished_off -           shipped -        -       -        -        refunding        -         -           -        -          -
+offer_escrowed      -           shipped -        -       -        -        escrowed         -         -           -        -          -
 shipped             -           -       received -       disputed -        -                -         -           -        -          -
+offer_shipped       -           -       received -       disputed -        -                -         -           -        -          -
 disputed            -           -       -        -       -        disputed -                refunding refunding   received x          x
 received            -           -       -        -       -        -        -                -         -           -        -          -
 completed           -           -       -        -       -        -        -                -         -           -        -          -
@@ -40,7 +42,9 @@ authorizing         =            authorized   awaiting_payment =              =
 authorized          authorizing  escrowed     refunding        =              =
 escrowed            refunding    =            =                refunding      =
 escrowed_wished_off refunding    =            =                refunding      =
+offer_escrowed      refunding    =            =                refunding      refunding
 shipped             received     =            =                needs_operator =
+offer_shipped       received     =            =                needs_operator needs_operator
 disputed            =            =            =                =              =
 received            =            completed    =                =              =
 completed           =            =            =                =              =
@@ -82,6 +86,8 @@ fn story(state: &str) -> Story {
         "authorized" => Story::new().pays().agrees(),
         "escrowed" => Story::escrowed(),
         "escrowed_wished_off" => Story::escrowed().act(cancel("seller")),
+        "offer_escrowed" => story("offered").pays().agrees().agrees(),
+        "offer_shipped" => story("offer_escrowed").ships(),
         "shipped" => Story::escrowed().ships(),
         "disputed" => Story::disputed(),
         "received" => Story::escrowed().ships().act(Act::Receive).paid_out(),

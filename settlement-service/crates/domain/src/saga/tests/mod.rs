@@ -4,6 +4,7 @@ mod cascade;
 mod detours;
 mod holds;
 mod matrix;
+mod outages;
 mod path;
 mod payouts;
 
@@ -229,7 +230,7 @@ fn say(text: &str) -> Statement {
 }
 
 fn dispute() -> Act {
-    Act::Dispute(say("It is broken."))
+    Act::Dispute("buyer".parse().unwrap(), say("It is broken."))
 }
 
 fn cancel(who: &str) -> Act {

@@ -21,7 +21,7 @@ fn every_act_has_its_party_in_a_table() {
     let acts =
         [pay(), ship(), Act::Receive, Act::Decline, dispute(), evidence, Act::Cancel(who), resolve(Verdict::Retry)];
     let parties = acts.map(|act| act.by());
-    assert_eq!(parties, [Buyer, Seller, Buyer, Buyer, Buyer, Parties, Parties, Operator]);
+    assert_eq!(parties, [Buyer, Seller, Buyer, Buyer, BuyerOrOperator, Parties, Parties, Operator]);
 }
 
 #[test]
@@ -70,6 +70,17 @@ fn a_declined_payment_returns_to_the_buyer_who_pays_by_another_method() {
     let story = story.pays();
     assert!(story.call.as_ref().unwrap().key().as_str().ends_with(":authorize:2"));
     assert_eq!(story.agrees().agrees().status(), Status::Escrowed);
+}
+
+#[test]
+fn a_payment_is_tried_so_often_and_no_more_and_then_the_deadline_takes_its_course() {
+    let declined = |times: u32| (0..times).fold(Story::new(), |story, _| story.pays().declines());
+    assert_eq!(declined(MAX_PAYMENTS - 1).pays().agrees().agrees().status(), Status::Escrowed);
+    let story = declined(MAX_PAYMENTS);
+    assert_eq!(story.refuses(pay()), SagaError::PaymentsExhausted);
+    assert_eq!(story.status(), Status::AwaitingPayment);
+    let story = story.days_pass(4);
+    assert_eq!((story.reason(), story.strikes.len()), (Some(Unpaid), 1));
 }
 
 #[test]
