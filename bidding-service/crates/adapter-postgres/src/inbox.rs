@@ -67,7 +67,7 @@ impl Retries for PgAuctions {
             event_id,
             reason
         )
-        .fetch_one(self.pool())
+        .fetch_one(self.deciding())
         .await
         .map_err(store_error)?;
         u32::try_from(attempts).map_err(corrupt)
@@ -80,7 +80,7 @@ impl Retries for PgAuctions {
             event_id,
             reason
         )
-        .execute(self.pool())
+        .execute(self.deciding())
         .await
         .map_err(store_error)?;
         Ok(())

@@ -29,7 +29,7 @@ use crate::{
 #[derive(Clone)]
 pub struct PgAuctions {
     pool: Sessions,
-    /// For units of work.
+    /// For units of work, and for what they hang on.
     deciding: Sessions,
     recorded: Arc<Notify>,
     changes: Arc<dyn ChangeListener>,
@@ -44,14 +44,15 @@ impl PgAuctions {
         Self { deciding: pool.clone(), pool, recorded, changes, halts: Arc::default() }
     }
 
-    /// The same with a pool of its own for units of work, so that many readers never keep a decision waiting.
+    /// The same with a pool of its own for units of work, for the closer and for events that failed, so that many
+    /// readers never keep a decision waiting.
     #[must_use]
     pub fn deciding_over(self, deciding: Sessions) -> Self {
         Self { deciding, ..self }
     }
 
-    pub(crate) fn pool(&self) -> &Sessions {
-        &self.pool
+    pub(crate) fn deciding(&self) -> &Sessions {
+        &self.deciding
     }
 }
 
@@ -161,7 +162,7 @@ impl AuctionStore for PgAuctions {
             r#"SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 AS "wait_s"
                FROM auction WHERE due_at IS NOT NULL"#
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.deciding)
         .await
         .map_err(store_error)?;
         Ok(wait_s.map(|wait_s| Duration::try_from_secs_f64(wait_s.max(0.0)).unwrap_or(Duration::MAX)))

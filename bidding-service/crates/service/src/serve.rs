@@ -61,7 +61,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if config.production && keys.has_development_key() {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
     }
-    // Of the connections that are allowed, a third is kept for decisions.
+    // Of the connections that are allowed, a third is kept for decisions and events: no reader keeps lanes, closer,
+    // relay or consumer waiting.
     let url = config.database_url.expose_secret();
     let for_decisions = (config.database_max_connections / 3).max(1);
     let pool = database::connect(url, config.database_max_connections - for_decisions)?;
@@ -113,7 +114,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks, auctions.clone())));
 
     let mut events = JoinSet::new();
-    let outbox = Arc::new(PgOutbox::new(pool.clone()));
+    let outbox = Arc::new(PgOutbox::new(deciding.clone()));
     events.spawn(relay::run(config.kafka.clone(), outbox, recorded, stop_events.clone()));
     events.spawn(live::run(config.kafka.clone(), feed, stop_events.clone()));
     let facts = Arc::new(auctions.clone());

@@ -84,13 +84,8 @@ const fn reads(service: Service) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-/// Places for reads in one instance: bidding keeps a third for decisions, listing for events.
-const fn places(service: Service) -> usize {
-    match service {
-        Service::Listing | Service::Bidding => PLACES - PLACES / 3,
-        Service::Settlement => PLACES,
-    }
-}
+/// Places for reads in one instance: each service keeps a third for what no reader may hold up.
+const READS: usize = PLACES - PLACES / 3;
 
 impl Stage {
     /// Every place of a service's pools can be used: while nobody can read, as many reads wait as there are places.
@@ -102,12 +97,12 @@ impl Stage {
         let (over, apis) = (watch::Sender::new(false), self.apis(service));
         let mut readers = Vec::new();
         for api in &apis {
-            for _ in 0..places(service) + MORE {
+            for _ in 0..READS + MORE {
                 let url = format!("https://{api}{path}/{}", Uuid::now_v7());
                 readers.push(tokio::spawn(read(Arc::clone(&self.world), url, over.subscribe())));
             }
         }
-        let expected = apis.len() * places(service);
+        let expected = apis.len() * READS;
         let what = format!("all {expected} places of {service} are in use");
         let waiting = format!("{OPEN} AND wait_event_type = 'Lock' {who}");
         let taken = within(TAKEN_WITHIN, &what, || async {
