@@ -348,7 +348,10 @@ const ALIKE_IN_PART: [(&str, &[&str]); 6] = [
         "crates/adapter-kafka/src/consumer.rs",
         &["pub struct Progress", "pub async fn run(", "fn subscribe(", "const fn passes(", "async fn bury("],
     ),
-    ("crates/adapter-kafka/src/dead_letters.rs", &["impl DeadLetters", "pub async fn replay(", "fn ends("]),
+    (
+        "crates/adapter-kafka/src/dead_letters.rs",
+        &["impl DeadLetters", "fn producer(", "pub async fn replay(", "fn ends("],
+    ),
     (
         "crates/adapter-kafka/src/relay.rs",
         &["async fn measure(", "async fn patience(", "fn enqueue(", "async fn discard(", "async fn pause("],
