@@ -12,6 +12,7 @@ use bidding_domain::{
 use bidding_ports::{
     change::ChangeListener,
     error::StoreError,
+    inbox::Receipt,
     store::{AuctionStore, AuctionTx, Found, LogPlace},
 };
 use chrono::{DateTime, Utc};
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 use crate::{
     error::store_error,
     house::{self, Halts},
+    inbox,
     row::{EntryRow, auction_of},
     session::Sessions,
     tx::PgTx,
@@ -62,6 +64,10 @@ impl AuctionStore for PgAuctions {
         let transaction = self.deciding.begin().await.map_err(store_error)?;
         let (recorded, changes) = (Arc::clone(&self.recorded), Arc::clone(&self.changes));
         Ok(Box::new(PgTx::new(transaction, recorded, changes, Arc::clone(&self.halts))))
+    }
+
+    async fn known(&self, receipts: &[Receipt]) -> Result<Vec<bool>, StoreError> {
+        inbox::known(&self.deciding, receipts).await
     }
 
     async fn find(&self, id: AuctionId) -> Result<Option<Found>, StoreError> {
