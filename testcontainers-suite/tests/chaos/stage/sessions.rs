@@ -72,15 +72,12 @@ async fn count(witness: Arc<Witness>, service: Service, most: Arc<Mutex<BTreeMap
     }
 }
 
-/// What a service's reads go to, and who waits for it to be unlocked.
-const fn reads(service: Service) -> (&'static str, &'static str, &'static str) {
+/// What a service's reads go to, and what locks it.
+const fn reads(service: Service) -> (&'static str, &'static str) {
     match service {
-        Service::Listing => ("/v1/listings", "LOCK TABLE listing IN ACCESS EXCLUSIVE MODE", ""),
-        // Whoever decides has places of its own, and locks rows.
-        Service::Bidding => {
-            ("/v1/auctions", "LOCK TABLE auction IN ACCESS EXCLUSIVE MODE", "AND query NOT LIKE '%FOR UPDATE%'")
-        }
-        Service::Settlement => ("/v1/settlements", "LOCK TABLE settlement IN ACCESS EXCLUSIVE MODE", ""),
+        Service::Listing => ("/v1/listings", "LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"),
+        Service::Bidding => ("/v1/auctions", "LOCK TABLE auction IN ACCESS EXCLUSIVE MODE"),
+        Service::Settlement => ("/v1/settlements", "LOCK TABLE settlement IN ACCESS EXCLUSIVE MODE"),
     }
 }
 
@@ -90,7 +87,7 @@ const READS: usize = PLACES - PLACES / 3;
 impl Stage {
     /// Every place of a service's pools can be used: while nobody can read, as many reads wait as there are places.
     pub async fn all_places_are_usable(&self, service: Service) -> Result<()> {
-        let (path, lock, who) = reads(service);
+        let (path, lock) = reads(service);
         let database = self.witness().database(service);
         let mut locked = database.begin().await?;
         sqlx::query(lock).execute(&mut *locked).await?;
@@ -104,7 +101,8 @@ impl Stage {
         }
         let expected = apis.len() * READS;
         let what = format!("all {expected} places of {service} are in use");
-        let waiting = format!("{OPEN} AND wait_event_type = 'Lock' {who}");
+        // Decisions, events and the worker have places of their own, and lock rows.
+        let waiting = format!("{OPEN} AND wait_event_type = 'Lock' AND query NOT LIKE '%FOR UPDATE%'");
         let taken = within(TAKEN_WITHIN, &what, || async {
             let taken = usize::try_from(self.witness().count(service, &waiting).await?)?;
             ensure!(taken >= expected, "{taken} are");
