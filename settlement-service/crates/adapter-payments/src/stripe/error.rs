@@ -131,9 +131,8 @@ mod tests {
 
     #[test]
     fn an_amount_that_no_card_pays_is_told_from_one_that_this_card_does_not_pay() {
-        let invalid = |code: Option<&str>, param: &str| {
-            json!({"type": "invalid_request_error", "code": code, "param": param})
-        };
+        let invalid =
+            |code: Option<&str>, param: &str| json!({"type": "invalid_request_error", "code": code, "param": param});
         assert_eq!(code(invalid(Some("amount_too_small"), "amount")), "amount_refused");
         assert_eq!(code(invalid(Some("amount_too_large"), "amount")), "amount_refused");
         assert_eq!(code(invalid(None, "currency")), "amount_refused", "Invalid currency: lyd.");
