@@ -335,9 +335,55 @@ fn report(handled: Handled, receipt: &Receipt, time: DateTime<Utc>) {
 mod tests {
     use std::collections::HashMap;
 
-    use rdkafka::statistics::{Broker, Partition, Topic};
+    use async_trait::async_trait;
+    use bidding_ports::fact::{Fact, HandleError};
+    use rdkafka::{
+        message::{OwnedHeaders, OwnedMessage, Timestamp},
+        statistics::{Broker, Partition, Topic},
+    };
+    use uuid::Uuid;
 
     use super::*;
+
+    /// Tells what came before: all below this sequence. Without one it tells nothing.
+    struct Before(Option<u64>);
+
+    #[async_trait]
+    impl FactHandler for Before {
+        async fn handle(&self, _: Receipt, _: Option<Fact>) -> Result<Handled, HandleError> {
+            Ok(Handled::Done)
+        }
+
+        async fn known(&self, receipts: &[Receipt]) -> Result<Vec<bool>, HandleError> {
+            let next = self.0.ok_or_else(|| HandleError::Retry("no answer".to_owned()))?;
+            Ok(receipts.iter().map(|receipt| receipt.sequence < next).collect())
+        }
+    }
+
+    fn message(headers: OwnedHeaders) -> OwnedMessage {
+        OwnedMessage::new(None, None, "events".to_owned(), Timestamp::NotAvailable, 0, 0, Some(headers))
+    }
+
+    fn event(sequence: u64) -> OwnedMessage {
+        message(crate::record::headers_of(&Envelope {
+            id: Uuid::nil(),
+            source: "/outcry/listing-service".to_owned(),
+            event_type: "outcry.listing.published.v1".to_owned(),
+            subject: "a lot".to_owned(),
+            time: DateTime::UNIX_EPOCH,
+            sequence,
+            traceparent: None,
+        }))
+    }
+
+    #[tokio::test]
+    async fn of_many_events_those_that_came_before_are_known_and_none_while_one_is_in_doubt() {
+        let (events, progress) = ([3, 4, 5].map(event), Progress::default());
+        assert_eq!(known(&events, &Before(Some(5)), &progress).await, [true, true, false]);
+        assert_eq!(known(&events, &Before(None), &progress).await, [false; 3], "nobody can tell");
+        let nonsense = [event(3), message(OwnedHeaders::new()), event(4)];
+        assert_eq!(known(&nonsense, &Before(Some(5)), &progress).await, [false; 3], "one of them is no event");
+    }
 
     #[test]
     fn waiting_for_a_broker_is_no_standing_still() {

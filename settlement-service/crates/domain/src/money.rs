@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_is_rounded_down_to_a_unit() {
+    fn an_amount_is_a_multiple_of_a_unit_or_is_rounded_down_to_one() {
         let (ten, fils) = (Unit::new(10).unwrap(), money(1_237, "KWD"));
         assert_eq!(fils.rounded_down_to(ten), money(1_230, "KWD"));
         assert!(money(1_230, "KWD").is_multiple_of(ten) && !fils.is_multiple_of(ten) && fils.is_multiple_of(Unit::MIN));

@@ -101,8 +101,8 @@ impl Stage {
         }
         let expected = apis.len() * READS;
         let what = format!("all {expected} places of {service} are in use");
-        // Decisions, events and the worker have places of their own, and lock rows.
-        let waiting = format!("{OPEN} AND wait_event_type = 'Lock' AND query NOT LIKE '%FOR UPDATE%'");
+        // Closer, events and worker may wait as well, in places of their own. A read is of one row and locks none.
+        let waiting = format!("{OPEN} AND wait_event_type = 'Lock' AND query LIKE '%WHERE id = $1'");
         let taken = within(TAKEN_WITHIN, &what, || async {
             let taken = usize::try_from(self.witness().count(service, &waiting).await?)?;
             ensure!(taken >= expected, "{taken} are");

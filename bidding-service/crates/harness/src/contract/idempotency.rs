@@ -54,7 +54,7 @@ async fn receive(store: &dyn AuctionStore, receipt: &Receipt) -> Result<Seen, St
     Ok(seen)
 }
 
-pub(super) async fn an_incoming_event_is_new_once_and_gaps_are_named(
+pub(super) async fn an_incoming_event_is_new_once_known_from_then_on_and_gaps_are_named(
     store: &dyn AuctionStore,
 ) -> Result<(), StoreError> {
     let key = fresh("listing");

@@ -135,6 +135,7 @@ mod tests {
             |code: Option<&str>, param: &str| json!({"type": "invalid_request_error", "code": code, "param": param});
         assert_eq!(code(invalid(Some("amount_too_small"), "amount")), "amount_refused");
         assert_eq!(code(invalid(Some("amount_too_large"), "amount")), "amount_refused");
+        assert_eq!(code(invalid(Some("invalid_charge_amount"), "amount")), "amount_refused");
         assert_eq!(code(invalid(None, "currency")), "amount_refused", "Invalid currency: lyd.");
         let card = |reason: &str| json!({"type": "card_error", "code": "card_declined", "decline_code": reason});
         assert_eq!(code(card("invalid_amount")), "invalid_amount");

@@ -81,7 +81,7 @@ pub enum Deadline {
     HoldEnd,
     /// The seller has to have shipped.
     ShipDue,
-    /// The buyer has to have complained.
+    /// The buyer, or an operator, has to have complained.
     InspectionEnd,
 }
 
