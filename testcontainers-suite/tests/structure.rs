@@ -1,9 +1,10 @@
 //! Who may import whom, read from `cargo metadata`: every service keeps the order of its rooms, and no two services
 //! share anything but the contracts. What therefore stands in each of them is the same in all. And neither the README nor
 //! the threat model names a test that is not there. The manifests for Kubernetes are held against the services by
-//! [`kubernetes`].
+//! [`kubernetes`], the rules and the dashboard for operators by [`observability`].
 
 mod kubernetes;
+mod observability;
 
 use std::{fs, iter, path::Path, process::Command};
 
@@ -11,6 +12,12 @@ use serde_json::{Value, json};
 
 const SERVICES: [&str; 3] = ["listing", "bidding", "settlement"];
 const CONTRACTS: &str = "event-contracts";
+
+/// A file of the project, by its path from the root.
+fn text(file: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    fs::read_to_string(&file).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()))
+}
 
 /// What the crates of one kind may depend on.
 struct Room {
