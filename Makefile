@@ -35,9 +35,8 @@ test-api: preflight ## makes requests of every kind to the three APIs (Schemathe
 fuzz: preflight ## arbitrary inputs for all that reads what strangers send (FUZZ_SECONDS=60 each; FUZZ="settlement-service/money")
 	@scripts/fuzz.sh $(FUZZ)
 
-chaos: preflight ## faults of every kind on a marketplace under load, and what users saw of each
-	@scripts/each.sh "$(PROGRAMS)" cargo build --locked
-	@cd testcontainers-suite && OUTCRY_CHAOS=all cargo test --locked --test chaos -- $(ARGS)
+chaos: build ## faults of every kind on a marketplace under load, and what users saw of each
+	@cd testcontainers-suite && OUTCRY_CHAOS=all cargo test --release --locked --test chaos -- $(ARGS)
 
 planted: preflight ## known bugs, built in one after the other: does make chaos notice each? (PLANTED="outbox-bidding")
 	@scripts/planted.sh $(PLANTED)

@@ -34,7 +34,7 @@ pub enum SettlementStatus {
     Refunded,
     /// Ended without a sale and without money moved, or with all of it undone.
     Failed,
-    /// The buyer complained; the operator decides.
+    /// Somebody complained; the operator decides.
     Disputed,
     /// A person has to decide.
     NeedsOperator,
@@ -131,8 +131,8 @@ pub struct SettlementShipped {
     pub shipped_at: DateTime<Utc>,
 }
 
-/// The buyer complained; no deadline runs until the operator has decided. The end is told by `settlement.completed` or
-/// `settlement.failed`.
+/// The buyer complained, or an operator stopped the payout, as after a chargeback; no deadline runs until the operator
+/// has decided. The end is told by `settlement.completed` or `settlement.failed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SettlementDisputed {
     /// Which settlement.
@@ -141,7 +141,7 @@ pub struct SettlementDisputed {
     pub auction_id: Uuid,
     /// Status after the event.
     pub status: SettlementStatus,
-    /// When the buyer complained.
+    /// When the dispute began.
     pub disputed_at: DateTime<Utc>,
 }
 
@@ -336,7 +336,7 @@ context_events! {
         BidderReinstated(BidderReinstated) = "outcry.settlement.bidder.reinstated.v1" by bidder_id,
         /// The lot is to be listed again.
         RelistRequested(RelistRequested) = "outcry.settlement.relist.requested.v1" by settlement_id,
-        /// The buyer complained.
+        /// The buyer or an operator complained.
         Disputed(SettlementDisputed) = "outcry.settlement.disputed.v1" by settlement_id,
     }
 }

@@ -1,9 +1,9 @@
 //! The manifests of `deploy/k8s` beside what they run: they set what the services read, open the ports of the images,
 //! run as their user, and hold no secret. They are read line by line, as they are written.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
 
-use crate::{SERVICES, first_difference, in_common};
+use crate::{SERVICES, first_difference, in_common, text};
 
 /// How a service reads settings without which it does not start.
 const NEEDED: [&str; 6] = ["required(", "file(", "jwks(", "secret(", "alias_secret(", "receipt_key("];
@@ -27,11 +27,6 @@ const OF_EVERY_POD: [&str; 7] = [
 const ENDS_WITHIN_S: u32 = 35;
 /// Of the 100 that a service may have: `migrate` and the operator want some, and PostgreSQL keeps three.
 const CONNECTIONS: u32 = 90;
-
-fn text(file: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
-    fs::read_to_string(&file).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()))
-}
 
 /// The numbers that follow `key`.
 fn numbers(text: &str, key: &str) -> BTreeSet<u32> {

@@ -1,9 +1,10 @@
 //! Who may import whom, read from `cargo metadata`: every service keeps the order of its rooms, and no two services
 //! share anything but the contracts. What therefore stands in each of them is the same in all. And neither the README nor
 //! the threat model names a test that is not there. The manifests for Kubernetes are held against the services by
-//! [`kubernetes`].
+//! [`kubernetes`], the rules and the dashboard for operators by [`observability`].
 
 mod kubernetes;
+mod observability;
 
 use std::{fs, iter, path::Path, process::Command};
 
@@ -11,6 +12,12 @@ use serde_json::{Value, json};
 
 const SERVICES: [&str; 3] = ["listing", "bidding", "settlement"];
 const CONTRACTS: &str = "event-contracts";
+
+/// A file of the project, by its path from the root.
+fn text(file: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    fs::read_to_string(&file).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()))
+}
 
 /// What the crates of one kind may depend on.
 struct Room {
@@ -314,7 +321,7 @@ fn every_promise_of_the_readme_names_tests_that_are_there() {
 
 /// Files that stand in each service, because services share nothing, and are the same in all: who mends one mends three. Only
 /// the service's name and the imports differ.
-const ALIKE: [&str; 21] = [
+const ALIKE: [&str; 22] = [
     "clippy.toml",
     "rustfmt.toml",
     "crates/adapter-http/src/deprecation.rs",
@@ -333,6 +340,7 @@ const ALIKE: [&str; 21] = [
     "crates/adapter-postgres/tests/upkeep.rs",
     "crates/fuzz/src/http.rs",
     "crates/ports/src/retries.rs",
+    "crates/service/src/certificate.rs",
     "crates/service/src/telemetry.rs",
     "crates/service/src/tls.rs",
     "fuzz/fuzz_targets/requests.rs",
@@ -347,7 +355,10 @@ const ALIKE_IN_PART: [(&str, &[&str]); 6] = [
         "crates/adapter-kafka/src/consumer.rs",
         &["pub struct Progress", "pub async fn run(", "fn subscribe(", "const fn passes(", "async fn bury("],
     ),
-    ("crates/adapter-kafka/src/dead_letters.rs", &["impl DeadLetters", "pub async fn replay(", "fn ends("]),
+    (
+        "crates/adapter-kafka/src/dead_letters.rs",
+        &["impl DeadLetters", "fn producer(", "pub async fn replay(", "fn ends("],
+    ),
     (
         "crates/adapter-kafka/src/relay.rs",
         &["async fn measure(", "async fn patience(", "fn enqueue(", "async fn discard(", "async fn pause("],

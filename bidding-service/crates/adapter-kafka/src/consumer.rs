@@ -15,6 +15,7 @@ use bidding_ports::{
     retries::Retries,
 };
 use chrono::{DateTime, Utc};
+use event_contracts::envelope::Envelope;
 use futures::{FutureExt, future::join_all};
 use rdkafka::{
     ClientContext, Message, Statistics,
@@ -195,8 +196,13 @@ async fn take(
         }
         let end = PATIENCE.ends();
         let lanes = batch.values().map(|messages| async move {
-            for message in messages {
-                handle(message, handler, retries, letters, progress, end).await?;
+            let known = known(messages, handler, progress).await;
+            for (message, known) in messages.iter().zip(known) {
+                if known {
+                    CONSUMED.with_label_values(&["duplicate"]).inc();
+                } else {
+                    handle(message, handler, retries, letters, progress, end).await?;
+                }
                 // A partition that was taken from us refuses; its new owner begins before this event.
                 let _ = consumer.store_offset_from_message(message);
             }
@@ -207,6 +213,19 @@ async fn take(
             return Err(error.to_string());
         }
     }
+}
+
+/// Of each, whether it had its effect before and need not be handled by itself. Whatever is not certain is handled.
+async fn known(messages: &[impl Message], handler: &dyn FactHandler, progress: &Progress) -> Vec<bool> {
+    let receipts = messages.iter().map(|message| read_envelope(message).ok().as_ref().map(receipt_of));
+    let Some(receipts) = receipts.collect::<Option<Vec<_>>>().filter(|receipts| receipts.len() > 1) else {
+        return vec![false; messages.len()];
+    };
+    progress.step();
+    handler.known(&receipts).await.unwrap_or_else(|reason| {
+        tracing::warn!(%reason, events = receipts.len(), "events are taken without a look whether they came before");
+        vec![false; messages.len()]
+    })
 }
 
 /// What a client gets over by itself, in its place in the group. An error of any other kind it tells once, and may go on
@@ -262,12 +281,7 @@ pub(crate) async fn handle(
                 return bury(message, letters, &error.to_string()).await;
             }
         };
-        let receipt = Receipt {
-            event_id: envelope.id,
-            source: envelope.source.clone(),
-            key: envelope.subject.clone(),
-            sequence: envelope.sequence,
-        };
+        let receipt = receipt_of(&envelope);
         let attempt = || {
             progress.step();
             handler.handle(receipt.clone(), news.clone())
@@ -288,6 +302,15 @@ async fn bury(message: &BorrowedMessage<'_>, letters: &DeadLetters, reason: &str
     CONSUMED.with_label_values(&["buried"]).inc();
     letters.bury(message, reason).await.map_err(|error| error.to_string())?;
     Ok(Outcome::Buried)
+}
+
+fn receipt_of(envelope: &Envelope) -> Receipt {
+    Receipt {
+        event_id: envelope.id,
+        source: envelope.source.clone(),
+        key: envelope.subject.clone(),
+        sequence: envelope.sequence,
+    }
 }
 
 fn report(handled: Handled, receipt: &Receipt, time: DateTime<Utc>) {
@@ -312,9 +335,55 @@ fn report(handled: Handled, receipt: &Receipt, time: DateTime<Utc>) {
 mod tests {
     use std::collections::HashMap;
 
-    use rdkafka::statistics::{Broker, Partition, Topic};
+    use async_trait::async_trait;
+    use bidding_ports::fact::{Fact, HandleError};
+    use rdkafka::{
+        message::{OwnedHeaders, OwnedMessage, Timestamp},
+        statistics::{Broker, Partition, Topic},
+    };
+    use uuid::Uuid;
 
     use super::*;
+
+    /// Tells what came before: all below this sequence. Without one it tells nothing.
+    struct Before(Option<u64>);
+
+    #[async_trait]
+    impl FactHandler for Before {
+        async fn handle(&self, _: Receipt, _: Option<Fact>) -> Result<Handled, HandleError> {
+            Ok(Handled::Done)
+        }
+
+        async fn known(&self, receipts: &[Receipt]) -> Result<Vec<bool>, HandleError> {
+            let next = self.0.ok_or_else(|| HandleError::Retry("no answer".to_owned()))?;
+            Ok(receipts.iter().map(|receipt| receipt.sequence < next).collect())
+        }
+    }
+
+    fn message(headers: OwnedHeaders) -> OwnedMessage {
+        OwnedMessage::new(None, None, "events".to_owned(), Timestamp::NotAvailable, 0, 0, Some(headers))
+    }
+
+    fn event(sequence: u64) -> OwnedMessage {
+        message(crate::record::headers_of(&Envelope {
+            id: Uuid::nil(),
+            source: "/outcry/listing-service".to_owned(),
+            event_type: "outcry.listing.published.v1".to_owned(),
+            subject: "a lot".to_owned(),
+            time: DateTime::UNIX_EPOCH,
+            sequence,
+            traceparent: None,
+        }))
+    }
+
+    #[tokio::test]
+    async fn of_many_events_those_that_came_before_are_known_and_none_while_one_is_in_doubt() {
+        let (events, progress) = ([3, 4, 5].map(event), Progress::default());
+        assert_eq!(known(&events, &Before(Some(5)), &progress).await, [true, true, false]);
+        assert_eq!(known(&events, &Before(None), &progress).await, [false; 3], "nobody can tell");
+        let nonsense = [event(3), message(OwnedHeaders::new()), event(4)];
+        assert_eq!(known(&nonsense, &Before(Some(5)), &progress).await, [false; 3], "one of them is no event");
+    }
 
     #[test]
     fn waiting_for_a_broker_is_no_standing_still() {

@@ -241,6 +241,10 @@ impl FactHandler for Recorder {
         self.progressed.notify_one();
         Ok(Handled::Done)
     }
+
+    async fn known(&self, receipts: &[Receipt]) -> Result<Vec<bool>, HandleError> {
+        Ok(receipts.iter().map(|receipt| receipt.key != self.key).collect())
+    }
 }
 
 #[derive(Default)]

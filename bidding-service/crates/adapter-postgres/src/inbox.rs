@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     error::{corrupt, store_error},
     row::{count, number},
-    session::Work,
+    session::{Sessions, Work},
     store::PgAuctions,
 };
 
@@ -56,6 +56,30 @@ pub(crate) async fn receive(tx: &mut Work, receipt: &Receipt) -> Result<Seen, St
     })
 }
 
+/// Of each, whether it had its effect before; what lies with the dead letters had none.
+pub(crate) async fn known(sessions: &Sessions, receipts: &[Receipt]) -> Result<Vec<bool>, StoreError> {
+    let ids: Vec<Uuid> = receipts.iter().map(|receipt| receipt.event_id).collect();
+    let sources: Vec<String> = receipts.iter().map(|receipt| receipt.source.clone()).collect();
+    let keys: Vec<String> = receipts.iter().map(|receipt| receipt.key.clone()).collect();
+    let sequences = receipts.iter().map(|receipt| number(receipt.sequence)).collect::<Result<Vec<i64>, _>>()?;
+    sqlx::query_scalar!(
+        r#"SELECT (EXISTS (SELECT FROM inbox AS i
+                           WHERE i.source = asked.source AND i.key = asked.key AND i.last_sequence >= asked.sequence)
+                   AND NOT EXISTS (SELECT FROM inbox_failure AS f WHERE f.event_id = asked.event_id AND f.buried)
+                  ) AS "known!"
+           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) WITH ORDINALITY
+                AS asked (event_id, source, key, sequence, place)
+           ORDER BY asked.place"#,
+        &ids,
+        &sources,
+        &keys,
+        &sequences
+    )
+    .fetch_all(sessions)
+    .await
+    .map_err(store_error)
+}
+
 #[async_trait]
 impl Retries for PgAuctions {
     async fn failed(&self, event_id: Uuid, reason: &str) -> Result<u32, StoreError> {
@@ -67,7 +91,7 @@ impl Retries for PgAuctions {
             event_id,
             reason
         )
-        .fetch_one(self.pool())
+        .fetch_one(self.deciding())
         .await
         .map_err(store_error)?;
         u32::try_from(attempts).map_err(corrupt)
@@ -80,7 +104,7 @@ impl Retries for PgAuctions {
             event_id,
             reason
         )
-        .execute(self.pool())
+        .execute(self.deciding())
         .await
         .map_err(store_error)?;
         Ok(())

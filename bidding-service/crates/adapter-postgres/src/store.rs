@@ -12,6 +12,7 @@ use bidding_domain::{
 use bidding_ports::{
     change::ChangeListener,
     error::StoreError,
+    inbox::Receipt,
     store::{AuctionStore, AuctionTx, Found, LogPlace},
 };
 use chrono::{DateTime, Utc};
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 use crate::{
     error::store_error,
     house::{self, Halts},
+    inbox,
     row::{EntryRow, auction_of},
     session::Sessions,
     tx::PgTx,
@@ -29,7 +31,7 @@ use crate::{
 #[derive(Clone)]
 pub struct PgAuctions {
     pool: Sessions,
-    /// For units of work.
+    /// For units of work, and for what they hang on.
     deciding: Sessions,
     recorded: Arc<Notify>,
     changes: Arc<dyn ChangeListener>,
@@ -44,14 +46,15 @@ impl PgAuctions {
         Self { deciding: pool.clone(), pool, recorded, changes, halts: Arc::default() }
     }
 
-    /// The same with a pool of its own for units of work, so that many readers never keep a decision waiting.
+    /// The same with a pool of its own for units of work, for the closer and for events that failed, so that many
+    /// readers never keep a decision waiting.
     #[must_use]
     pub fn deciding_over(self, deciding: Sessions) -> Self {
         Self { deciding, ..self }
     }
 
-    pub(crate) fn pool(&self) -> &Sessions {
-        &self.pool
+    pub(crate) fn deciding(&self) -> &Sessions {
+        &self.deciding
     }
 }
 
@@ -61,6 +64,10 @@ impl AuctionStore for PgAuctions {
         let transaction = self.deciding.begin().await.map_err(store_error)?;
         let (recorded, changes) = (Arc::clone(&self.recorded), Arc::clone(&self.changes));
         Ok(Box::new(PgTx::new(transaction, recorded, changes, Arc::clone(&self.halts))))
+    }
+
+    async fn known(&self, receipts: &[Receipt]) -> Result<Vec<bool>, StoreError> {
+        inbox::known(&self.deciding, receipts).await
     }
 
     async fn find(&self, id: AuctionId) -> Result<Option<Found>, StoreError> {
@@ -161,7 +168,7 @@ impl AuctionStore for PgAuctions {
             r#"SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 AS "wait_s"
                FROM auction WHERE due_at IS NOT NULL"#
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.deciding)
         .await
         .map_err(store_error)?;
         Ok(wait_s.map(|wait_s| Duration::try_from_secs_f64(wait_s.max(0.0)).unwrap_or(Duration::MAX)))

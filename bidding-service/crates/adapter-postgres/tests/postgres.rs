@@ -298,6 +298,7 @@ async fn an_event_that_was_buried_is_new_at_its_replay_and_only_once() -> Result
     let Database { store, .. } = database().await?;
     store.buried(receipt(1).event_id, "it made no sense").await?;
     for (sequence, seen) in [(2, Seen::Gap { expected: 1 }), (1, Seen::New), (1, Seen::Duplicate)] {
+        assert_eq!(store.known(&[receipt(sequence)]).await?, [seen == Seen::Duplicate], "sequence {sequence}");
         let mut tx = store.begin().await?;
         assert_eq!(tx.receive(&receipt(sequence)).await?, seen, "sequence {sequence}");
         tx.commit().await?;

@@ -30,6 +30,10 @@ impl FactHandler for Auctions {
             other => HandleError::Poison(other.to_string()),
         })
     }
+
+    async fn known(&self, receipts: &[Receipt]) -> Result<Vec<bool>, HandleError> {
+        self.store.known(receipts).await.map_err(|error| HandleError::Retry(error.to_string()))
+    }
 }
 
 impl Auctions {

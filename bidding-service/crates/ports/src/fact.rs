@@ -71,4 +71,6 @@ pub trait FactHandler: Send + Sync {
     /// MUST have its effect at most once per receipt, in one unit of work with the inbox.
     /// `None` is an event that this service does not follow: only its place in the sequence is noted.
     async fn handle(&self, receipt: Receipt, fact: Option<Fact>) -> Result<Handled, HandleError>;
+    /// Of each, whether it had its effect before. Changes nothing: what comes again, comes in great numbers.
+    async fn known(&self, receipts: &[Receipt]) -> Result<Vec<bool>, HandleError>;
 }

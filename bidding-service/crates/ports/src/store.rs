@@ -148,6 +148,8 @@ pub trait AuctionStore: Send + Sync {
     async fn events(&self, id: AuctionId, after: u64, limit: u32) -> Result<Vec<AuctionEvent>, StoreError>;
     /// Reads the whole log of an auction, in order.
     async fn log(&self, id: AuctionId) -> Result<Vec<Entry>, StoreError>;
+    /// Of each event, whether [`AuctionTx::receive`] would say [`Seen::Duplicate`] and change nothing.
+    async fn known(&self, receipts: &[Receipt]) -> Result<Vec<bool>, StoreError>;
     /// How long, by the database's clock, until the next auction is due to open or close; zero when
     /// one is due already, `None` when no auction waits.
     async fn next_due(&self) -> Result<Option<Duration>, StoreError>;

@@ -35,7 +35,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, telemetry, tls};
+use crate::{certificate::Certificate, config::Config, telemetry, tls};
 
 /// A probe is answered within this time: who asks has other things to do.
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
@@ -56,12 +56,14 @@ const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// What keeps the service from starting, or a part that ended by itself.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::start(&config)?;
-    let tls_config = tls::config(&config.tls_cert_file, &config.tls_key_file)?;
+    let certificate = Certificate::load(&config.tls_cert_file, &config.tls_key_file).await?;
+    let tls_config = certificate.served();
     let keys = Arc::new(KeySet::load(config.jwks.clone()).await?);
     if config.production && keys.has_development_key() {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
     }
-    // Of the connections that are allowed, a third is kept for decisions.
+    // Of the connections that are allowed, a third is kept for decisions and events: no reader keeps lanes, closer,
+    // relay or consumer waiting.
     let url = config.database_url.expose_secret();
     let for_decisions = (config.database_max_connections / 3).max(1);
     let pool = database::connect(url, config.database_max_connections - for_decisions)?;
@@ -113,7 +115,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks, auctions.clone())));
 
     let mut events = JoinSet::new();
-    let outbox = Arc::new(PgOutbox::new(pool.clone()));
+    let outbox = Arc::new(PgOutbox::new(deciding.clone()));
     events.spawn(relay::run(config.kafka.clone(), outbox, recorded, stop_events.clone()));
     events.spawn(live::run(config.kafka.clone(), feed, stop_events.clone()));
     let facts = Arc::new(auctions.clone());
@@ -121,6 +123,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     events.spawn(open_and_close(auctions, stop_events.clone()).map(Ok));
     let mut housekeeping = JoinSet::new();
     housekeeping.spawn(refresh(keys, guard, addresses));
+    housekeeping.spawn(certificate.renew());
     housekeeping.spawn(tidy(pool.clone()));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "bidding-service serves");
 

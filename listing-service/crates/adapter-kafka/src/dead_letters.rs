@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use listing_ports::{fact::FactHandler, retries::Retries};
 use rdkafka::{
-    Message,
+    ClientConfig, Message,
     consumer::{CommitMode, Consumer, StreamConsumer},
     error::KafkaError,
     message::{Header, Headers, OwnedHeaders},
@@ -22,6 +22,12 @@ use crate::{
 
 /// How long the broker may take to accept a dead letter.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(30);
+/// Between two dead letters there may be weeks. Firewalls forget connections that are silent, brokers may go without a
+/// word, and this side would go on believing: the next letter would wait ten seconds for an answer, and its partition
+/// with it. Keepalives begin after two hours, and metadata is asked of one broker, every five minutes. So a connection
+/// that was idle for this long is closed, and librdkafka makes a new one. It takes waiting for an answer for idleness,
+/// and closes up to two seconds sooner: this has to be longer than any answer takes.
+const IDLE_FOR: Duration = Duration::from_secs(15);
 /// A topic that says nothing for so long has been read to its end; joining the group takes up to
 /// half of it.
 const QUIET: Duration = Duration::from_secs(15);
@@ -41,9 +47,7 @@ pub(crate) struct DeadLetters {
 
 impl DeadLetters {
     pub(crate) fn new(config: &KafkaConfig) -> Result<Self, KafkaFault> {
-        let mut config = config.producer("dead-letters");
-        config.set("message.timeout.ms", ACCEPTED_WITHIN.as_millis().to_string());
-        Ok(Self { producer: config.create()? })
+        Ok(Self { producer: producer(config).create()? })
     }
 
     /// Copies `message` as it came, with the reason and where it came from.
@@ -58,6 +62,14 @@ impl DeadLetters {
         tracing::error!(%reason, from = %place, "an event was put to the dead letters");
         Ok(())
     }
+}
+
+fn producer(config: &KafkaConfig) -> ClientConfig {
+    let mut producer = config.producer("dead-letters");
+    producer
+        .set("message.timeout.ms", ACCEPTED_WITHIN.as_millis().to_string())
+        .set("connections.max.idle.ms", IDLE_FOR.as_millis().to_string());
+    producer
 }
 
 /// The message's own, the reason, and where it was before it ever was a dead letter.
@@ -140,6 +152,8 @@ fn ends(consumer: &StreamConsumer, topic: &str) -> Result<BTreeMap<i32, i64>, Ka
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use rdkafka::message::{OwnedMessage, Timestamp};
 
     use super::*;
@@ -162,5 +176,21 @@ mod tests {
         let second = headers(&message(&topic(), first), "here/0/0", "nonsense still");
         let expected = [("ce_id", "7"), (FROM, "outcry.bidding.v1/4/3"), (REASON, "nonsense still")];
         assert_eq!(read(&second), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn a_connection_is_given_up_for_being_idle_and_never_while_an_answer_may_come() {
+        let config = KafkaConfig {
+            brokers: "nowhere:1".to_owned(),
+            ca_file: PathBuf::new(),
+            cert_file: PathBuf::new(),
+            key_file: PathBuf::new(),
+            instance: None,
+        };
+        let producer = producer(&config);
+        let ms = |setting| producer.get(setting).and_then(|value| value.parse::<u32>().ok());
+        let (idle, answer) = (ms("connections.max.idle.ms"), ms("socket.timeout.ms"));
+        let at_the_soonest = idle.map(|idle| idle - 2_000);
+        assert!(answer.is_some() && answer < at_the_soonest, "closed after {idle:?} ms, answered within {answer:?}");
     }
 }

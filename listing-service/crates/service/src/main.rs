@@ -1,8 +1,9 @@
 //! The binary edge of listing: the only crate that names every adapter.
 //!
-//! [`config`] reads the environment, [`serve`] wires and runs, [`tls`] and [`telemetry`] are what
+//! [`config`] reads the environment, [`serve`] wires and runs, [`certificate`], [`tls`] and [`telemetry`] are what
 //! their names say.
 
+mod certificate;
 mod config;
 mod serve;
 mod telemetry;

@@ -34,7 +34,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, telemetry, tls};
+use crate::{certificate::Certificate, config::Config, telemetry, tls};
 
 /// A probe is answered within this time: who asks has other things to do.
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
@@ -51,7 +51,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// What keeps the service from starting, or a part that ended by itself.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::start(&config)?;
-    let tls_config = tls::config(&config.tls_cert_file, &config.tls_key_file)?;
+    let certificate = Certificate::load(&config.tls_cert_file, &config.tls_key_file).await?;
+    let tls_config = certificate.served();
     let keys = Arc::new(KeySet::load(config.jwks.clone()).await?);
     if config.production && keys.has_development_key() {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
@@ -104,6 +105,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
     let mut housekeeping = JoinSet::new();
     housekeeping.spawn(refresh(keys, guard, addresses));
+    housekeeping.spawn(certificate.renew());
     housekeeping.spawn(tidy(pool.clone()));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "listing-service serves");
 

@@ -3,7 +3,6 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -19,7 +18,7 @@ use futures::future::BoxFuture;
 use hyper_util::rt::TokioTimer;
 use rustls::{
     ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer},
 };
 use tokio::{
     net::TcpStream,
@@ -34,22 +33,17 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Requests of one HTTP/2 connection at once.
 const MAX_STREAMS: u32 = 256;
 
-/// Reads the certificate chain and its key.
+/// How connections are made, with this certificate chain and its key.
 ///
 /// # Errors
-/// A file that cannot be read or a pair that does not fit.
-pub fn config(cert_file: &Path, key_file: &Path) -> anyhow::Result<RustlsConfig> {
-    let chain = CertificateDer::pem_file_iter(cert_file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("OUTCRY_TLS_CERT_FILE: {} is no PEM certificate chain", cert_file.display()))?;
-    let key = PrivateKeyDer::from_pem_file(key_file)
-        .with_context(|| format!("OUTCRY_TLS_KEY_FILE: {} is no PEM key", key_file.display()))?;
+/// A pair that does not fit.
+pub fn config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> anyhow::Result<ServerConfig> {
     let mut config = ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .context("the TLS key does not fit the certificate")?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(RustlsConfig::from_config(Arc::new(config)))
+    Ok(config)
 }
 
 /// Binds a port; a taken one is told by its number.

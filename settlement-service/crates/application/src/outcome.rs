@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use settlement_domain::Status;
+use settlement_domain::money::Unit;
 use settlement_domain::saga::SagaError;
 use settlement_ports::StoreError;
 
@@ -47,6 +48,9 @@ pub enum Outcome {
     NoPart {
         /// The seller's share, minor units.
         most: i64,
+        /// What it has to be a multiple of, minor units.
+        #[serde(default = "Outcome::minor_unit")]
+        unit: Unit,
     },
     /// A decision outside a dispute says why.
     NoNote,
@@ -129,6 +133,11 @@ impl From<serde_json::Error> for UseError {
 }
 
 impl Outcome {
+    /// What was meant by answers that were kept without a unit.
+    const fn minor_unit() -> Unit {
+        Unit::MIN
+    }
+
     /// The saga's refusal as an outcome; a defect is none.
     pub(crate) fn of_refusal(error: &SagaError) -> Result<Self, UseError> {
         match error {
@@ -142,7 +151,7 @@ impl Outcome {
                 decision: (*verdict).to_owned(),
                 allowed: allowed.iter().map(ToString::to_string).collect(),
             }),
-            SagaError::NoPart { most } => Ok(Self::NoPart { most: *most }),
+            SagaError::NoPart { most, unit } => Ok(Self::NoPart { most: *most, unit: *unit }),
             SagaError::NoNote => Ok(Self::NoNote),
             SagaError::Ledger(_) | SagaError::InDoubt(_) => Err(UseError::Defect(error.to_string())),
         }

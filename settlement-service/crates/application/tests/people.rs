@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use futures::executor::block_on;
 use settlement_application::{Outcome, Reinstated, UseError};
+use settlement_domain::money::Unit;
 use settlement_domain::saga::Act;
 use settlement_domain::settlement::{Decision, Lot, Sale, Verdict};
 use settlement_domain::{FailureReason, Money, Parcel, Role, Statement, Status, UserId};
@@ -121,7 +122,8 @@ fn what_the_operator_may_not_decide_is_answered_with_what_may_be() {
     let outcome = scene.operator_decides(Verdict::Close);
     let allowed = ["refund", "part_refund", "release"].map(str::to_owned).to_vec();
     assert_eq!(outcome, Outcome::NotAllowed { decision: "close".to_owned(), allowed });
-    assert_eq!(scene.operator_decides(Verdict::PartRefund { amount: 99_999 }), Outcome::NoPart { most: 10_845 });
+    let outcome = scene.operator_decides(Verdict::PartRefund { amount: 99_999 });
+    assert_eq!(outcome, Outcome::NoPart { most: 10_845, unit: Unit::MIN });
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Whole settlements, from the hammer to their end, as buyers and sellers live through them.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use serde_json::json;
 use settlement_application::Outcome;
 use settlement_domain::ledger::AccountKind;
+use settlement_domain::money::Unit;
 use settlement_domain::{BasisPoints, Money, Operation, Schedules, Status};
-use settlement_harness::{Scene, When};
+use settlement_harness::{GatewayTotals, Scene, When, fees};
 
 fn done(outcome: &Outcome) -> Status {
     match outcome {
@@ -56,6 +59,22 @@ fn commission_is_rounded_half_to_even_in_currencies_of_zero_two_and_three_decima
         assert_eq!(scene.gateway.totals().paid_out, price - commission);
         scene.books_agree_at_the_end();
     }
+}
+
+#[test]
+fn of_a_price_in_dinars_so_much_moves_as_the_gateway_can_move() {
+    let units = BTreeMap::from([("KWD".parse().unwrap(), Unit::new(10).unwrap())]);
+    let mut scene = Scene::charging(1_237, "KWD", fees().in_units(units));
+    scene.hammer_falls();
+    scene.buyer_pays("pm_card_visa");
+    scene.worker_works();
+    scene.seller_ships();
+    scene.buyer_receives();
+    scene.worker_works();
+    let GatewayTotals { captured, paid_out, .. } = scene.gateway.totals();
+    assert_eq!((captured, paid_out), (1_230, 1_110));
+    assert_eq!(scene.balance(AccountKind::PlatformRevenue), -120);
+    scene.books_agree_at_the_end();
 }
 
 #[test]

@@ -247,6 +247,10 @@ impl Decline {
     /// The code by which every gateway tells that a hold had run out when it was to be taken or let go.
     pub const HOLD_EXPIRED: &str = "hold_expired";
 
+    /// The code by which every gateway tells that it moves no such amount, by whatever method: it is too small, too
+    /// large or too fine, or of a currency that the gateway does not have.
+    pub const AMOUNT_REFUSED: &str = "amount_refused";
+
     /// The code of what no gateway ever says: it could not be reached.
     const UNAVAILABLE: &str = "gateway_unavailable";
 
@@ -254,6 +258,12 @@ impl Decline {
     #[must_use]
     pub fn is_expired_hold(&self) -> bool {
         self.code == Self::HOLD_EXPIRED
+    }
+
+    /// Whether no other method would do.
+    #[must_use]
+    pub fn is_of_amount(&self) -> bool {
+        self.code == Self::AMOUNT_REFUSED
     }
 
     /// Holds on the buyer's method ran out, again and again.

@@ -1,12 +1,16 @@
 //! Amounts of money: whole minor units of one currency, checked, never a fraction and never a float.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 /// The largest amount: 2^53 − 1 minor units, which every JSON reader reads exactly (RFC 8259 §6).
 pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
+
+/// What amounts of a currency have to be multiples of for a gateway to move them, minor units: 1 of most currencies.
+pub type Unit = NonZeroU32;
 
 /// A currency of ISO 4217 that has minor units (gold and test codes have none and are refused).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -128,6 +132,17 @@ impl Money {
         self.amount == 0
     }
 
+    /// Whether it is a multiple of a unit.
+    #[must_use]
+    pub fn is_multiple_of(self, unit: Unit) -> bool {
+        self.amount % i64::from(unit.get()) == 0
+    }
+
+    /// The largest multiple of a unit in it.
+    pub(crate) fn rounded_down_to(self, unit: Unit) -> Self {
+        Self { amount: self.amount - self.amount % i64::from(unit.get()), currency: self.currency }
+    }
+
     /// The sum, within range and one currency.
     pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
@@ -214,6 +229,13 @@ mod tests {
         assert!(Money::new(MAX_AMOUNT, usd).is_ok());
         assert!(serde_json::from_str::<Money>(r#"{"amount":-5,"currency":"USD"}"#).is_err());
         assert!(serde_json::from_str::<Money>(r#"{"amount":1.5,"currency":"USD"}"#).is_err());
+    }
+
+    #[test]
+    fn an_amount_is_a_multiple_of_a_unit_or_is_rounded_down_to_one() {
+        let (ten, fils) = (Unit::new(10).unwrap(), money(1_237, "KWD"));
+        assert_eq!(fils.rounded_down_to(ten), money(1_230, "KWD"));
+        assert!(money(1_230, "KWD").is_multiple_of(ten) && !fils.is_multiple_of(ten) && fils.is_multiple_of(Unit::MIN));
     }
 
     #[test]

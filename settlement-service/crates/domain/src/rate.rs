@@ -6,6 +6,8 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
+use crate::money::Unit;
+
 /// A rate from 0 to 10,000 basis points (hundredths of a percent).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
@@ -28,15 +30,18 @@ impl Exact {
         Self(amount as i128 * WHOLE)
     }
 
-    /// Minor units, half to even; what does not fit is the largest that does, and so no amount of money.
-    pub fn rounded(self) -> i64 {
-        let (floor, rest) = (self.0.div_euclid(WHOLE), self.0.rem_euclid(WHOLE));
-        let up = match (rest * 2).cmp(&WHOLE) {
+    /// Minor units, a multiple of the unit, half to even; what does not fit is the largest that does, and so no amount
+    /// of money.
+    pub fn rounded_to(self, unit: Unit) -> i64 {
+        let unit = i128::from(unit.get());
+        let whole = WHOLE * unit;
+        let (floor, rest) = (self.0.div_euclid(whole), self.0.rem_euclid(whole));
+        let up = match (rest * 2).cmp(&whole) {
             Ordering::Less => false,
             Ordering::Equal => floor % 2 != 0,
             Ordering::Greater => true,
         };
-        i64::try_from(floor + i128::from(up)).unwrap_or(i64::MAX)
+        i64::try_from((floor + i128::from(up)) * unit).unwrap_or(i64::MAX)
     }
 }
 
@@ -87,7 +92,7 @@ mod tests {
     use crate::money::{MAX_AMOUNT, Money};
 
     fn share(points: u16, amount: i64, code: &str) -> i64 {
-        let share = BasisPoints::try_from(points).unwrap().of(amount).rounded();
+        let share = BasisPoints::try_from(points).unwrap().of(amount).rounded_to(Unit::MIN);
         Money::new(share, code.parse().unwrap()).unwrap().amount()
     }
 
@@ -104,6 +109,14 @@ mod tests {
         assert_eq!(share(1_000, 35, "USD"), 4, "3.5 → 4");
         assert_eq!(share(1_000, 24, "USD"), 2, "2.4 → 2");
         assert_eq!(share(1_000, 26, "USD"), 3, "2.6 → 3");
+    }
+
+    #[test]
+    fn halves_of_a_unit_of_many_minor_units_round_to_the_even_one() {
+        let (tenth, ten) = (BasisPoints::try_from(1_000).unwrap(), Unit::new(10).unwrap());
+        let tenth_of = |amount| tenth.of(amount).rounded_to(ten);
+        assert_eq!([50, 150, 250].map(tenth_of), [0, 20, 20], "of 5, 15 and 25");
+        assert_eq!([149, 251].map(tenth_of), [10, 30], "of 14.9, which is not 15 first, and 25.1");
     }
 
     #[test]

@@ -35,6 +35,7 @@ use crate::call::{Contact, GatewayCall, Report, StillInDoubt};
 use crate::gateway::{Operation, PaymentMethod};
 use crate::ids::UserId;
 use crate::ledger::{LedgerError, Transaction};
+use crate::money::Unit;
 use crate::settlement::FailureReason::{
     Agreed, AwardDeclined, CalledOff, DisputeRefunded, NotShipped, OfferLapsed, OfferWithdrawn, PaymentFailed, Unpaid,
 };
@@ -49,7 +50,7 @@ use crate::standing::Strike;
 #[rustfmt::skip]
 pub const SAGA: [Row; 5] = [
 //      step       begun by  does, and when that is refused                                     until, and when that is missed           undone by
-    row(Authorize, Buyer,    Some(tell(Operation::Authorize, AskAgain, 8)),                     Some(by(PaymentDue, CallOff(Unpaid))),   Some(Operation::Void)),
+    row(Authorize, Buyer,    Some(tell(Operation::Authorize, AskAgain(PaymentFailed), 8)),      Some(by(PaymentDue, CallOff(Unpaid))),   Some(Operation::Void)),
     row(Capture,   Saga,     Some(tell(Operation::Capture, Abandon(PaymentFailed), UNTIL_LATE)), Some(by(HoldEnd, HoldAgain(5))),        Some(Operation::Refund)),
     row(Ship,      Seller,   None,                                                              Some(by(ShipDue, CallOff(NotShipped))),  None),
     row(Receive,   Buyer,    None,                                                              Some(by(InspectionEnd, CountAsDone)),    None),
@@ -212,10 +213,12 @@ pub enum SagaError {
         allowed: &'static [&'static str],
     },
     /// The part to be given back is not a part of the seller's share.
-    #[error("a part refund is between 1 and {most} minor units")]
+    #[error("a part refund is a multiple of {unit} minor units and at most {most}")]
     NoPart {
         /// The seller's share, minor units.
         most: i64,
+        /// What it has to be a multiple of, minor units.
+        unit: Unit,
     },
     /// A decision outside a dispute says why.
     #[error("the decision needs a note")]

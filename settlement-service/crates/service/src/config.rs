@@ -55,7 +55,7 @@ pub struct Config {
     pub ship_due_s: u32,
     pub inspection_s: u32,
     pub offer_day_s: u32,
-    /// What sales cost their parties.
+    /// What sales cost their parties, in amounts that the gateway moves.
     pub fees: Schedules,
     pub gateway: GatewayConfig,
     /// When sellers are paid.
@@ -72,6 +72,7 @@ impl Config {
     pub fn from_env() -> anyhow::Result<Self> {
         let mut env = Env::default();
         let production = env.production();
+        let gateway = gateway::read(&mut env, production);
         let config = Self {
             production,
             http_addr: env.parsed("OUTCRY_HTTP_ADDR", (Ipv4Addr::UNSPECIFIED, 8443).into()),
@@ -106,8 +107,8 @@ impl Config {
             ship_due_s: env.within("OUTCRY_SHIP_DUE_S", 604_800, 1, YEAR_S),
             inspection_s: env.within("OUTCRY_INSPECTION_S", 259_200, 1, YEAR_S),
             offer_day_s: env.within("OUTCRY_OFFER_DAY_S", Terms::day_s(), 1, Terms::day_s()),
-            fees: env.fees("OUTCRY_FEE_SCHEDULES_FILE", "OUTCRY_COMMISSION_BPS"),
-            gateway: gateway::read(&mut env, production),
+            fees: env.fees("OUTCRY_FEE_SCHEDULES_FILE", "OUTCRY_COMMISSION_BPS").in_units(gateway.units()),
+            gateway,
             payouts: PayoutRules {
                 minimum: env.amounts("OUTCRY_PAYOUT_MINIMUM"),
                 collect_s: env.within("OUTCRY_PAYOUT_COLLECT_S", 0, 0, YEAR_S),

@@ -1,8 +1,10 @@
 //! The binary edge of settlement: the only crate that names every adapter.
 //!
 //! [`config`] reads the environment and [`fees`] a file, [`serve`] wires and runs, [`work`] drives the saga on,
-//! [`reconcile`] holds the ledger against the gateway's list; [`gateway`], [`tls`] and [`telemetry`] are what their names say.
+//! [`reconcile`] holds the ledger against the gateway's list; [`gateway`], [`certificate`], [`tls`] and [`telemetry`] are what
+//! their names say.
 
+mod certificate;
 mod config;
 mod fees;
 mod gateway;

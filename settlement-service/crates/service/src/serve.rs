@@ -39,7 +39,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, gateway, reconcile, telemetry, tls, work};
+use crate::{certificate::Certificate, config::Config, gateway, reconcile, telemetry, tls, work};
 
 /// A probe is answered within this time: who asks has other things to do.
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
@@ -56,12 +56,18 @@ const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// What keeps the service from starting, or a part that ended by itself.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::start(&config)?;
-    let tls_config = tls::config(&config.tls_cert_file, &config.tls_key_file)?;
+    let certificate = Certificate::load(&config.tls_cert_file, &config.tls_key_file).await?;
+    let tls_config = certificate.served();
     let keys = Arc::new(KeySet::load(config.jwks.clone()).await?);
     if config.production && keys.has_development_key() {
         anyhow::bail!("OUTCRY_JWKS holds a development key and OUTCRY_ENV is production: give the real keys");
     }
-    let pool = database::connect(config.database_url.expose_secret(), config.database_max_connections)?;
+    // Of the connections that are allowed, a third is kept for events: no request keeps relay, consumer or worker
+    // waiting.
+    let url = config.database_url.expose_secret();
+    let for_events = (config.database_max_connections / 3).max(1);
+    let pool = database::connect(url, config.database_max_connections - for_events)?;
+    let event_pool = database::connect(url, for_events)?;
     let mut signals = Signals::new()?;
     tokio::select! {
         usable = start::usable(&pool, start::WAITS_FOR) => usable?,
@@ -76,10 +82,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let wakers = Wakers::default();
     let store = Arc::new(PgSettlements::new(pool.clone(), wakers.clone()));
     let api = Api { settlements: Settlements::new(store.clone()), books: Books::new(store.clone(), store.clone()) };
-    let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
-    let worker = Worker::new(store.clone(), payments.gateway, config.payouts.clone());
-    let notices = Notices::new(store.clone(), payments.verifier);
-    let reconciliation = Reconciliation::new(store.clone(), payments.statement);
+    let notices = Notices::new(store, Arc::clone(&payments.verifier));
     let progress = Arc::new(Progress::default());
     let draining = Arc::new(AtomicBool::new(false));
     let guard = Arc::new(Guard {
@@ -100,28 +103,29 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stop_events = CancellationToken::new();
 
     let mut servers = JoinSet::new();
-    let app = App {
-        api,
-        notices: notices.clone(),
-        guard: Arc::clone(&guard),
-        addresses: Arc::clone(&addresses),
-        checks: Arc::clone(&checks),
-    };
+    let app =
+        App { api, notices, guard: Arc::clone(&guard), addresses: Arc::clone(&addresses), checks: Arc::clone(&checks) };
     servers.spawn(tls::serve(public, tls_config.clone(), public_handle.clone(), app::router(app)));
     servers.spawn(tls::serve(admin, tls_config, admin_handle.clone(), app::admin_router(checks)));
 
     let mut events = JoinSet::new();
-    let outbox = Arc::new(PgOutbox::new(pool.clone()));
+    let store = Arc::new(PgSettlements::new(event_pool.clone(), wakers.clone()));
+    let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
+    let worker = Worker::new(store.clone(), payments.gateway, config.payouts.clone());
+    let reconciliation = Reconciliation::new(store.clone(), payments.statement);
+    let notices = Notices::new(store.clone(), payments.verifier);
+    let outbox = Arc::new(PgOutbox::new(event_pool.clone()));
     events.spawn(relay::run(config.kafka.clone(), outbox, wakers.recorded, stop_events.clone()));
     events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));
     events.spawn(work::run(worker, wakers.planned, config.gateway.at_once, stop_events.clone()).map(Ok));
     let every = Duration::from_secs(config.reconcile_every_s.into());
-    events.spawn(reconcile::run(reconciliation, pool.clone(), every, stop_events.clone()).map(Ok));
+    events.spawn(reconcile::run(reconciliation, event_pool.clone(), every, stop_events.clone()).map(Ok));
     if let Some(posts) = payments.posts {
         events.spawn(gateway::deliver(posts, notices, stop_events.clone()).map(Ok));
     }
     let mut housekeeping = JoinSet::new();
     housekeeping.spawn(refresh(keys, guard, addresses));
+    housekeeping.spawn(certificate.renew());
     housekeeping.spawn(tidy(pool.clone()));
     tracing::info!(http = %config.http_addr, admin = %config.admin_addr, "settlement-service serves");
 
@@ -143,7 +147,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             events.abort_all();
         }
         housekeeping.abort_all();
-        let _ = tokio::time::timeout(Duration::from_secs(1), pool.close()).await;
+        let both = async { tokio::join!(pool.close(), event_pool.close()) };
+        let _ = tokio::time::timeout(Duration::from_secs(1), both).await;
     };
     tokio::select! {
         () = orderly => tracing::info!("settlement-service has ended"),

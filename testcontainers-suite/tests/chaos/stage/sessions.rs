@@ -72,44 +72,37 @@ async fn count(witness: Arc<Witness>, service: Service, most: Arc<Mutex<BTreeMap
     }
 }
 
-/// What a service's reads go to, and who waits for it to be unlocked.
-const fn reads(service: Service) -> (&'static str, &'static str, &'static str) {
+/// What a service's reads go to, and what locks it.
+const fn reads(service: Service) -> (&'static str, &'static str) {
     match service {
-        Service::Listing => ("/v1/listings", "LOCK TABLE listing IN ACCESS EXCLUSIVE MODE", ""),
-        // Whoever decides has places of its own, and locks rows.
-        Service::Bidding => {
-            ("/v1/auctions", "LOCK TABLE auction IN ACCESS EXCLUSIVE MODE", "AND query NOT LIKE '%FOR UPDATE%'")
-        }
-        Service::Settlement => ("/v1/settlements", "LOCK TABLE settlement IN ACCESS EXCLUSIVE MODE", ""),
+        Service::Listing => ("/v1/listings", "LOCK TABLE listing IN ACCESS EXCLUSIVE MODE"),
+        Service::Bidding => ("/v1/auctions", "LOCK TABLE auction IN ACCESS EXCLUSIVE MODE"),
+        Service::Settlement => ("/v1/settlements", "LOCK TABLE settlement IN ACCESS EXCLUSIVE MODE"),
     }
 }
 
-/// Places for reads in one instance: bidding keeps a third for decisions, listing for events.
-const fn places(service: Service) -> usize {
-    match service {
-        Service::Listing | Service::Bidding => PLACES - PLACES / 3,
-        Service::Settlement => PLACES,
-    }
-}
+/// Places for reads in one instance: each service keeps a third for what no reader may hold up.
+const READS: usize = PLACES - PLACES / 3;
 
 impl Stage {
     /// Every place of a service's pools can be used: while nobody can read, as many reads wait as there are places.
     pub async fn all_places_are_usable(&self, service: Service) -> Result<()> {
-        let (path, lock, who) = reads(service);
+        let (path, lock) = reads(service);
         let database = self.witness().database(service);
         let mut locked = database.begin().await?;
         sqlx::query(lock).execute(&mut *locked).await?;
         let (over, apis) = (watch::Sender::new(false), self.apis(service));
         let mut readers = Vec::new();
         for api in &apis {
-            for _ in 0..places(service) + MORE {
+            for _ in 0..READS + MORE {
                 let url = format!("https://{api}{path}/{}", Uuid::now_v7());
                 readers.push(tokio::spawn(read(Arc::clone(&self.world), url, over.subscribe())));
             }
         }
-        let expected = apis.len() * places(service);
+        let expected = apis.len() * READS;
         let what = format!("all {expected} places of {service} are in use");
-        let waiting = format!("{OPEN} AND wait_event_type = 'Lock' {who}");
+        // Closer, events and worker may wait as well, in places of their own. A read is of one row and locks none.
+        let waiting = format!("{OPEN} AND wait_event_type = 'Lock' AND query LIKE '%WHERE id = $1'");
         let taken = within(TAKEN_WITHIN, &what, || async {
             let taken = usize::try_from(self.witness().count(service, &waiting).await?)?;
             ensure!(taken >= expected, "{taken} are");

@@ -54,7 +54,7 @@ async fn receive(store: &dyn AuctionStore, receipt: &Receipt) -> Result<Seen, St
     Ok(seen)
 }
 
-pub(super) async fn an_incoming_event_is_new_once_and_gaps_are_named(
+pub(super) async fn an_incoming_event_is_new_once_known_from_then_on_and_gaps_are_named(
     store: &dyn AuctionStore,
 ) -> Result<(), StoreError> {
     let key = fresh("listing");
@@ -67,9 +67,14 @@ pub(super) async fn an_incoming_event_is_new_once_and_gaps_are_named(
         (6, Seen::New),
     ];
     for (sequence, seen) in steps {
-        assert_eq!(receive(store, &receipt(&key, sequence)).await?, seen, "{sequence}");
+        let receipt = receipt(&key, sequence);
+        assert_eq!(store.known(std::slice::from_ref(&receipt)).await?, [seen == Seen::Duplicate], "{sequence}");
+        assert_eq!(receive(store, &receipt).await?, seen, "{sequence}");
     }
     let elsewhere = Receipt { source: "/outcry/settlement-service".to_owned(), ..receipt(&key, 1) };
+    let asked = [receipt(&key, 7), receipt(&key, 6), elsewhere.clone(), receipt(&key, 1)];
+    assert_eq!(store.known(&asked).await?, [false, true, false, true]);
+    assert!(store.known(&[]).await?.is_empty());
     assert_eq!(receive(store, &elsewhere).await?, Seen::New, "another source counts for itself");
     assert_eq!(receive(store, &receipt(&fresh("listing"), 1)).await?, Seen::New);
     Ok(())

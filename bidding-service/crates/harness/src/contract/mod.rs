@@ -84,7 +84,7 @@ pub async fn holds(store: &dyn AuctionStore, relay: &dyn Outbox) -> Result<(), S
 
     idempotency::an_answer_is_replayed_to_the_same_request_only(store).await?;
     idempotency::keys_of_other_principals_do_not_meet(store).await?;
-    idempotency::an_incoming_event_is_new_once_and_gaps_are_named(store).await?;
+    idempotency::an_incoming_event_is_new_once_known_from_then_on_and_gaps_are_named(store).await?;
     idempotency::a_dropped_receipt_was_never_received(store).await?;
 
     outbox::events_wait_in_order_until_they_are_deleted(store, relay).await?;

@@ -23,6 +23,7 @@ use bidding_domain::{
 use bidding_ports::{
     change::ChangeListener,
     error::StoreError,
+    inbox::Receipt,
     store::{AuctionStore, AuctionTx, Found, LogPlace},
 };
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
@@ -141,6 +142,13 @@ impl AuctionStore for MemoryStore {
         bids.sort_by_key(|bid| std::cmp::Reverse(place(bid)));
         bids.truncate(limit as usize);
         call.done(bids)
+    }
+
+    async fn known(&self, receipts: &[Receipt]) -> Result<Vec<bool>, StoreError> {
+        let call = self.enter("known").await?;
+        let committed = self.committed();
+        let last = |receipt: &Receipt| committed.inbox.get(&(receipt.source.clone(), receipt.key.clone())).copied();
+        call.done(receipts.iter().map(|receipt| last(receipt) >= Some(receipt.sequence)).collect())
     }
 
     async fn bid(&self, id: AuctionId, bid: BidId) -> Result<Option<Bid>, StoreError> {

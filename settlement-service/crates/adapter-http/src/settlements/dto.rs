@@ -207,7 +207,7 @@ pub enum SettlementStatus {
 pub enum FailureReason {
     /// The buyer did not pay in time.
     Unpaid,
-    /// The money was held and could not be taken.
+    /// The money was held and could not be taken, or the gateway moves no such amount.
     PaymentFailed,
     /// The seller did not ship in time.
     NotShipped,

@@ -102,8 +102,9 @@ pub(super) fn answer(answered: Answered<Outcome>, done: StatusCode) -> Response 
                 .with("operator_actions", json!(allowed))
                 .into_response()
         }
-        Outcome::NoPart { most } => {
-            ApiError::invalid("/amount", format!("is from 1 to the seller's share, {most}")).into_response()
+        Outcome::NoPart { most, unit } => {
+            let steps = if unit.get() > 1 { format!(", in steps of {unit}") } else { String::new() };
+            ApiError::invalid("/amount", format!("is from {unit} to the seller's share, {most}{steps}")).into_response()
         }
         Outcome::NoNote => ApiError::invalid("/note", "is needed outside a dispute").into_response(),
     };

@@ -1,8 +1,22 @@
 //! Our minor units (ISO 4217) in Stripe's, which differ for some currencies (Stripe, "Supported currencies").
+//!
+//! What is said there of payouts in forints and Taiwan dollars is about those to a bank account. Stripe makes them from
+//! the seller's balance, and a transfer to that takes hundredths.
 
-use settlement_domain::{Currency, Money};
+use std::collections::BTreeMap;
+
+use settlement_domain::money::Unit;
+use settlement_domain::{Currency, Decline, Money};
 
 use super::error::StripeError;
+
+/// Currencies of which Stripe does not take each of our minor units, and of what amounts have to be multiples.
+const COARSE: [(&str, u32); 6] = [("BHD", 10), ("JOD", 10), ("KWD", 10), ("OMR", 10), ("TND", 10), ("MGA", 100)];
+
+/// The same as units.
+pub(super) fn units() -> BTreeMap<Currency, Unit> {
+    COARSE.into_iter().filter_map(|(code, unit)| Some((code.parse().ok()?, Unit::new(unit)?))).collect()
+}
 
 /// Decimals that Stripe has for a currency, and of what its amounts have to be multiples.
 fn unit(code: &str, decimals: u32) -> (u32, i64) {
@@ -24,7 +38,7 @@ pub(super) fn to_stripe(money: Money) -> Result<i64, Box<StripeError>> {
     let (theirs, multiple) = unit(code, ours);
     let refused = || {
         let message = format!("Stripe takes no such amount of {code}.");
-        Box::new(StripeError::local("amount_not_representable", &message))
+        Box::new(StripeError::local(Decline::AMOUNT_REFUSED, &message))
     };
     let amount = if theirs >= ours {
         10_i64.checked_pow(theirs - ours).and_then(|factor| money.amount().checked_mul(factor))
@@ -75,6 +89,23 @@ mod tests {
         assert_eq!(stripe(5, "ISK"), Some(500));
         assert_eq!(stripe(5, "UGX"), Some(500));
         assert_eq!((stripe(300, "MGA"), stripe(320, "MGA")), (Some(3), None));
+    }
+
+    #[test]
+    fn what_is_a_multiple_of_a_currencys_unit_is_taken_and_nothing_else_is() {
+        let units = units();
+        assert_eq!(units.len(), COARSE.len());
+        let others = ["USD", "EUR", "HUF", "TWD", "JPY", "KRW", "XOF", "ISK", "UGX"];
+        for code in COARSE.map(|(code, _)| code).into_iter().chain(others) {
+            let currency: Currency = code.parse().unwrap();
+            let unit = units.get(&currency).copied().unwrap_or(Unit::MIN);
+            for amount in 1..=1_000 {
+                let money = Money::new(amount, currency).unwrap();
+                let taken = to_stripe(money).ok();
+                assert_eq!(taken.is_some(), money.is_multiple_of(unit), "{money}");
+                assert!(taken.is_none_or(|told| from_stripe(told, currency) == Some(money)), "{money}");
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,9 @@ const CONFIDENTIAL: [&str; 8] = [
     "stop_payment_order",
 ];
 
+/// Codes of what is wrong with the amount itself (Stripe, "Error codes").
+const OF_AMOUNT: [&str; 3] = ["amount_too_large", "amount_too_small", "invalid_charge_amount"];
+
 /// An error object: of an answer, or the last one of an intent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct StripeError {
@@ -61,6 +64,11 @@ impl StripeError {
         self.code.as_deref() == Some("charge_expired_for_capture") || self.payment_intent.as_ref().is_some_and(ended)
     }
 
+    /// No other card would do.
+    fn is_of_amount(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| OF_AMOUNT.contains(&code)) || self.param.as_deref() == Some("currency")
+    }
+
     /// The refusal in our words: what a buyer may read, and what a program can act on.
     pub(crate) fn decline(&self) -> Decline {
         let told = self.message.as_deref().unwrap_or("The gateway refused.");
@@ -77,6 +85,9 @@ impl StripeError {
         }
         if self.param.as_deref().is_some_and(|param| param.starts_with("payment_method")) {
             return decline("invalid_payment_method", "The gateway does not take this payment method.".to_owned());
+        }
+        if self.is_of_amount() {
+            return decline(Decline::AMOUNT_REFUSED, told());
         }
         if self.is_expired_hold() {
             return decline(Decline::HOLD_EXPIRED, "The hold ended before it was captured.".to_owned());
@@ -116,6 +127,19 @@ mod tests {
     fn a_token_that_stripe_does_not_know_is_an_invalid_method() {
         let error = json!({"type": "invalid_request_error", "code": "resource_missing", "param": "payment_method"});
         assert_eq!(code(error), "invalid_payment_method");
+    }
+
+    #[test]
+    fn an_amount_that_no_card_pays_is_told_from_one_that_this_card_does_not_pay() {
+        let invalid =
+            |code: Option<&str>, param: &str| json!({"type": "invalid_request_error", "code": code, "param": param});
+        assert_eq!(code(invalid(Some("amount_too_small"), "amount")), "amount_refused");
+        assert_eq!(code(invalid(Some("amount_too_large"), "amount")), "amount_refused");
+        assert_eq!(code(invalid(Some("invalid_charge_amount"), "amount")), "amount_refused");
+        assert_eq!(code(invalid(None, "currency")), "amount_refused", "Invalid currency: lyd.");
+        let card = |reason: &str| json!({"type": "card_error", "code": "card_declined", "decline_code": reason});
+        assert_eq!(code(card("invalid_amount")), "invalid_amount");
+        assert_eq!(code(card("currency_not_supported")), "currency_not_supported");
     }
 
     #[test]

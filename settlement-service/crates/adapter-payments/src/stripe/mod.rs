@@ -26,11 +26,13 @@ mod form;
 mod objects;
 mod statement;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Instruction, Money, UserId};
+use settlement_domain::money::Unit;
+use settlement_domain::{Answer, CallKey, Currency, Decline, GatewayRef, Instruction, Money, UserId};
 use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
 
 use self::accounts::Accounts;
@@ -72,6 +74,12 @@ impl StripeGateway {
     /// An HTTP client that cannot be made: no usable root certificates.
     pub fn new(config: StripeConfig) -> Result<Self, reqwest::Error> {
         Ok(Self { client: Client::new(&config.url, &config.key)?, accounts: Accounts::new(config.accounts_file) })
+    }
+
+    /// Of what amounts have to be multiples; of currencies that are not named here it takes each minor unit.
+    #[must_use]
+    pub fn units() -> BTreeMap<Currency, Unit> {
+        amount::units()
     }
 
     /// What is known of the key.
@@ -183,6 +191,9 @@ impl StripeGateway {
     /// A refusal counts once the objects say so, too: the key may be one that Stripe has forgotten, of a call that had
     /// its effect; and what was to be let go may be gone.
     async fn refused(&self, key: &CallKey, instruction: &Instruction, decline: Decline) -> GatewayResult {
+        if decline.is_of_amount() {
+            tracing::warn!(%key, reason = %decline.message, "Stripe takes no such amount");
+        }
         let leaves_a_trace = !matches!(instruction, Instruction::Authorize { .. });
         let done = if leaves_a_trace { self.find(key, instruction).await } else { Ok(None) };
         match done {

@@ -1,7 +1,7 @@
 //! The port's contract, and what Stripe is like beyond it.
 
 use chrono::DateTime;
-use settlement_domain::{Answer, GatewayRef, Instruction, MovementKind, Operation};
+use settlement_domain::{Answer, Decline, GatewayRef, Instruction, MovementKind, Operation};
 use settlement_harness::contract;
 use settlement_ports::{GatewayResult, GatewayStatement, Lookup, PaymentGateway};
 
@@ -136,5 +136,17 @@ async fn an_amount_that_stripe_does_not_take_is_refused_and_stripe_hears_nothing
     let authorize = Instruction::Authorize { amount, method: "pm_card_visa".parse().unwrap() };
     let told = gateway.execute(&key(Operation::Authorize), &authorize).await;
     let GatewayResult::Answered(Answer::Declined(decline)) = told else { panic!("{told:?}") };
-    assert_eq!((decline.code.as_str(), fake.log().len()), ("amount_not_representable", 0));
+    assert_eq!((decline.code.as_str(), fake.log().len()), (Decline::AMOUNT_REFUSED, 0));
+}
+
+#[tokio::test]
+async fn an_amount_that_stripe_finds_too_small_is_refused_as_one_that_no_method_pays() {
+    let (fake, folder) = (Fake::start(None).await, tempfile::tempdir().unwrap());
+    let gateway = gateway(&fake.url, folder.path());
+    let (key, instruction) = (key(Operation::Authorize), authorize(49));
+    let told = gateway.execute(&key, &instruction).await;
+    let GatewayResult::Answered(Answer::Declined(decline)) = &told else { panic!("{told:?}") };
+    assert!(decline.is_of_amount() && decline.message.contains("at least"), "{decline:?}");
+    assert_eq!(gateway.lookup(&key, &instruction).await, Lookup::Absent, "it left no trace");
+    assert_eq!(gateway.execute(&key, &instruction).await, told);
 }

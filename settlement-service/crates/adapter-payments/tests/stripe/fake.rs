@@ -31,6 +31,9 @@ pub enum Fault {
 /// When all objects were made, seconds since 1970.
 pub const CREATED: i64 = 1_900_000_000;
 
+/// The smallest charge, cents.
+const LEAST: i64 = 50;
+
 /// The server.
 #[derive(Clone)]
 pub struct Fake {
@@ -280,6 +283,11 @@ impl State {
                 );
             }
         };
+        if request.number("amount") < Some(LEAST) {
+            let error = json!({"type": "invalid_request_error", "code": "amount_too_small", "param": "amount",
+                "message": "Amount must be at least $0.50 usd"});
+            return refusal(400, error);
+        }
         let fields = json!({
             "amount": request.number("amount"), "currency": request.parameter("currency"), "amount_received": 0,
             "amount_refunded": 0, "metadata": request.metadata(),

@@ -4,13 +4,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::ScheduleName;
-use crate::money::{Currency, Money, MoneyError};
+use crate::money::{Currency, Money, MoneyError, Unit};
 
-/// The lines of one sale, all in one currency. There is no other way to make one than [`Quote::new`].
+/// The lines of one sale, all in one currency, for a gateway that moves multiples of a unit of it. There is no other
+/// way to make one than [`Quote::new`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Lines", into = "Lines")]
 pub struct Quote {
     schedule: ScheduleName,
+    unit: Unit,
     hammer: Money,
     premium: Money,
     tax: Money,
@@ -34,6 +36,7 @@ impl Quote {
     /// Adds the lines up.
     pub fn new(
         schedule: ScheduleName,
+        unit: Unit,
         hammer: Money,
         premium: Money,
         tax: Money,
@@ -44,7 +47,7 @@ impl Quote {
             Err(MoneyError::OutOfRange) => return Err(FeeError::Commission),
             payout => payout?,
         };
-        Ok(Self { schedule, hammer, premium, tax, total, commission, payout })
+        Ok(Self { schedule, unit, hammer, premium, tax, total, commission, payout })
     }
 
     /// Under which schedule.
@@ -53,7 +56,13 @@ impl Quote {
         &self.schedule
     }
 
-    /// What the lot was sold for.
+    /// What the amounts of the sale are multiples of, and what is given back of them has to be.
+    #[must_use]
+    pub const fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// What the lot was sold for, as far as the gateway moves it.
     #[must_use]
     pub const fn hammer(&self) -> Money {
         self.hammer
@@ -95,6 +104,9 @@ impl Quote {
 struct Lines {
     schedule: ScheduleName,
     currency: Currency,
+    /// None is a minor unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<Unit>,
     hammer: i64,
     premium: i64,
     tax: i64,
@@ -107,7 +119,8 @@ impl TryFrom<Lines> for Quote {
     fn try_from(lines: Lines) -> Result<Self, Self::Error> {
         let money = |amount| Money::new(amount, lines.currency);
         let (hammer, premium) = (money(lines.hammer)?, money(lines.premium)?);
-        Self::new(lines.schedule, hammer, premium, money(lines.tax)?, money(lines.commission)?)
+        let unit = lines.unit.unwrap_or(Unit::MIN);
+        Self::new(lines.schedule, unit, hammer, premium, money(lines.tax)?, money(lines.commission)?)
     }
 }
 
@@ -116,6 +129,7 @@ impl From<Quote> for Lines {
         Self {
             schedule: quote.schedule,
             currency: quote.hammer.currency(),
+            unit: Some(quote.unit).filter(|unit| *unit > Unit::MIN),
             hammer: quote.hammer.amount(),
             premium: quote.premium.amount(),
             tax: quote.tax.amount(),

@@ -1,5 +1,6 @@
 //! Schedules: the tables of a currency from a date on. The next schedule of the currency ends the one before.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::source::{self, Fault, ScheduleSource};
 use super::{FeeError, Quote, TierTable};
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, Unit};
 use crate::rate::BasisPoints;
 
 /// A schedule's name: 1 to 64 characters, one of its currency only. A settlement keeps it with its quote.
@@ -78,30 +79,35 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// What a sale comes to. The commission is at most the hammer price: a seller gets nothing then and owes nothing.
-    pub fn quote(&self, hammer: Money) -> Result<Quote, FeeError> {
-        quote(&self.version, hammer, self.premium.as_ref(), self.commission.as_ref(), self.tax.as_ref())
+    fn quote(&self, unit: Unit, hammer: Money) -> Result<Quote, FeeError> {
+        quote(&self.version, unit, hammer, self.premium.as_ref(), self.commission.as_ref(), self.tax.as_ref())
     }
 }
 
+/// What a sale comes to. The commission is at most the hammer price: a seller gets nothing then and owes nothing.
+///
+/// The hammer price is rounded down to the unit, so that every part is a multiple and nobody pays more than was bid. One
+/// that is less than a unit stays, for the gateway to refuse.
 fn quote(
     version: &ScheduleName,
+    unit: Unit,
     hammer: Money,
     premium: Option<&TierTable>,
     commission: Option<&TierTable>,
     tax: Option<&Tax>,
 ) -> Result<Quote, FeeError> {
     let nothing = Money::zero(hammer.currency());
-    let fee = |table: Option<&TierTable>, on| table.map_or(Ok(nothing), |table| table.fee(on));
+    let hammer = Some(hammer.rounded_down_to(unit)).filter(|price| !price.is_zero()).unwrap_or(hammer);
+    let fee = |table: Option<&TierTable>, on| table.map_or(Ok(nothing), |table| table.fee(on, unit));
     let premium = fee(premium, hammer)?;
     let commission = fee(commission, hammer)?;
     let commission = if commission.amount() > hammer.amount() { hammer } else { commission };
     let tax = match tax {
-        Some(tax) if tax.on == TaxBase::HammerAndPremium => tax.table.fee(hammer.plus(premium)?)?,
-        Some(tax) => tax.table.fee(premium)?,
+        Some(tax) if tax.on == TaxBase::HammerAndPremium => tax.table.fee(hammer.plus(premium)?, unit)?,
+        Some(tax) => tax.table.fee(premium, unit)?,
         None => nothing,
     };
-    Quote::new(version.clone(), hammer, premium, tax, commission)
+    Quote::new(version.clone(), unit, hammer, premium, tax, commission)
 }
 
 /// All schedules an operator has set, and what holds where none does: no premium, no tax, one rate of commission.
@@ -110,6 +116,7 @@ pub struct Schedules {
     set: Vec<Schedule>,
     otherwise: ScheduleName,
     commission: TierTable,
+    units: BTreeMap<Currency, Unit>,
 }
 
 impl Schedules {
@@ -117,7 +124,7 @@ impl Schedules {
     #[must_use]
     pub fn only_commission(rate: BasisPoints) -> Self {
         let otherwise = ScheduleName(format!("default-{}-bps", u16::from(rate)));
-        Self { set: Vec::new(), otherwise, commission: TierTable::of_rate(rate) }
+        Self { set: Vec::new(), otherwise, commission: TierTable::of_rate(rate), units: BTreeMap::new() }
     }
 
     /// These schedules, each with the place it was written at, and the default where none of them holds. Every fault
@@ -130,12 +137,19 @@ impl Schedules {
         Ok(Self { set, ..Self::only_commission(default) })
     }
 
+    /// The same for a gateway that moves only multiples of these units, and of other currencies any amount.
+    #[must_use]
+    pub fn in_units(self, units: BTreeMap<Currency, Unit>) -> Self {
+        Self { units, ..self }
+    }
+
     /// What a sale at this moment comes to.
     pub fn quote(&self, hammer: Money, at: DateTime<Utc>) -> Result<Quote, FeeError> {
+        let unit = self.units.get(&hammer.currency()).copied().unwrap_or(Unit::MIN);
         let holds = |one: &&Schedule| one.currency == hammer.currency() && one.effective_from <= at;
         match self.set.iter().filter(holds).max_by_key(|one| one.effective_from) {
-            Some(schedule) => schedule.quote(hammer),
-            None => quote(&self.otherwise, hammer, None, Some(&self.commission), None),
+            Some(schedule) => schedule.quote(unit, hammer),
+            None => quote(&self.otherwise, unit, hammer, None, Some(&self.commission), None),
         }
     }
 }

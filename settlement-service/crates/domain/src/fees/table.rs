@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::money::{Money, MoneyError};
+use crate::money::{Money, MoneyError, Unit};
 use crate::rate::{BasisPoints, Exact};
 
 /// How the tiers work together.
@@ -54,8 +54,9 @@ impl TierTable {
         Self { kind, tiers, bounds }
     }
 
-    /// The fee on an amount, rounded once; nothing on nothing. An error if it is beyond what money can be.
-    pub fn fee(&self, on: Money) -> Result<Money, MoneyError> {
+    /// The fee on an amount, rounded once, to a multiple of the unit; nothing on nothing. An error if it is beyond what
+    /// money can be.
+    pub fn fee(&self, on: Money, unit: Unit) -> Result<Money, MoneyError> {
         if on.is_zero() {
             return Ok(on);
         }
@@ -68,7 +69,7 @@ impl TierTable {
                 parts.map(|(tier, end)| tier.charge(amount.min(end) - tier.above)).sum()
             }
         };
-        Money::new(self.bounds.hold(exact).rounded(), on.currency())
+        Money::new(self.bounds.hold(exact).rounded_to(unit), on.currency())
     }
 
     /// The tiers that begin below an amount.

@@ -1,12 +1,14 @@
 //! The published vectors by name, the rules of schedules, and what holds of every table.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::BasisPoints;
-use crate::money::{MAX_AMOUNT, Money, MoneyError};
+use crate::money::{MAX_AMOUNT, Money, MoneyError, Unit};
 
 fn money(amount: i64, currency: &str) -> Money {
     Money::new(amount, currency.parse().unwrap()).unwrap()
@@ -21,7 +23,7 @@ fn table(source: Value) -> TierTable {
 }
 
 fn fee(source: Value, amount: i64) -> i64 {
-    table(source).fee(usd(amount)).unwrap().amount()
+    table(source).fee(usd(amount), Unit::MIN).unwrap().amount()
 }
 
 fn premium_25_20(threshold: i64) -> Value {
@@ -83,7 +85,8 @@ fn the_non_marginal_table_charges_all_of_an_amount_by_the_tier_it_lies_in() {
 fn currencies_of_zero_two_and_three_decimals_are_reckoned_in_their_minor_units() {
     let table = table(premium_25_20(250_000));
     for (currency, amount, premium) in [("JPY", 920_001, 196_500), ("USD", 920_003, 196_501), ("KWD", 13, 3)] {
-        assert_eq!(table.fee(money(amount, currency)), Ok(money(premium, currency)), "{amount} {currency}");
+        let fee = table.fee(money(amount, currency), Unit::MIN);
+        assert_eq!(fee, Ok(money(premium, currency)), "{amount} {currency}");
     }
 }
 
@@ -116,7 +119,7 @@ fn nothing_is_charged_on_nothing() {
 #[test]
 fn a_fee_beyond_what_money_can_be_is_an_error() {
     let much = json!({"kind": "flat", "tiers": [{"above": 0, "rate_bps": 10_000, "fixed": 1}]});
-    assert_eq!(table(much).fee(usd(MAX_AMOUNT)), Err(MoneyError::OutOfRange));
+    assert_eq!(table(much).fee(usd(MAX_AMOUNT), Unit::MIN), Err(MoneyError::OutOfRange));
 }
 
 fn schedules(sources: Value) -> Result<Schedules, Vec<String>> {
@@ -179,6 +182,35 @@ fn a_commission_above_the_hammer_price_takes_it_all_and_no_more() {
     assert_eq!((quote.commission(), quote.payout()), (usd(299), usd(0)));
 }
 
+/// Ten percent, for a gateway that moves dinars in tens of fils and ariary in whole ones.
+fn in_units() -> Schedules {
+    let units = [("KWD", 10), ("MGA", 100)];
+    let units = units.map(|(code, unit)| (code.parse().unwrap(), Unit::new(unit).unwrap()));
+    schedules(json!([])).unwrap().in_units(BTreeMap::from(units))
+}
+
+#[test]
+fn what_the_gateway_cannot_move_of_a_price_nobody_pays_and_no_part_is_finer_than_it() {
+    for (hammer, currency, payable, commission, payout) in [
+        (1_370, "KWD", 1_370, 140, 1_230),
+        (1_250, "KWD", 1_250, 120, 1_130),
+        (1_237, "KWD", 1_230, 120, 1_110),
+        (12_345, "MGA", 12_300, 1_200, 11_100),
+        (12_345, "USD", 12_345, 1_234, 11_111),
+        (12_345, "ISK", 12_345, 1_234, 11_111),
+    ] {
+        let quote = in_units().quote(money(hammer, currency), day(0)).unwrap();
+        let parts = [quote.hammer(), quote.total(), quote.commission(), quote.payout()].map(Money::amount);
+        assert_eq!(parts, [payable, payable, commission, payout], "{hammer} {currency}");
+    }
+}
+
+#[test]
+fn a_price_below_what_the_gateway_moves_at_least_is_left_for_it_to_refuse() {
+    let quote = in_units().quote(money(7, "KWD"), day(0)).unwrap();
+    assert_eq!((quote.hammer(), quote.total()), (money(7, "KWD"), money(7, "KWD")));
+}
+
 #[test]
 fn a_total_beyond_what_money_can_be_is_no_quote() {
     let mut source = version("v1", "USD", 0, 0);
@@ -224,6 +256,9 @@ fn a_stored_quote_is_read_as_it_was_and_one_that_does_not_add_up_is_refused() {
     let quote = taxed("premium");
     let stored = serde_json::to_value(&quote).unwrap();
     assert_eq!(serde_json::from_value::<Quote>(stored.clone()).unwrap(), quote);
+    let dinars = in_units().quote(money(1_230, "KWD"), day(0)).unwrap();
+    let read: Quote = serde_json::from_value(serde_json::to_value(&dinars).unwrap()).unwrap();
+    assert_eq!((read.unit().get(), &read), (10, &dinars));
     let mut forged = stored;
     forged["commission"] = json!(920_001);
     assert!(serde_json::from_value::<Quote>(forged).is_err());
@@ -267,9 +302,29 @@ proptest! {
     }
 
     #[test]
+    fn in_larger_units_the_parts_sum_as_well_and_each_is_a_multiple(
+        premium in any_table(), commission in any_table(), tax in any_table(), whole: bool,
+        unit in prop::sample::select(vec![10_u32, 100]), hammer in 1_i64..1_000_000_000_000,
+    ) {
+        let on = if whole { "hammer_and_premium" } else { "premium" };
+        let source = json!([{"version": "v1", "currency": "KWD", "effective_from": day(0), "buyer_premium": premium,
+            "seller_commission": commission, "tax": {"on": on, "table": tax}}]);
+        let unit = Unit::new(unit).unwrap();
+        let schedules = schedules(source).unwrap().in_units(BTreeMap::from([("KWD".parse().unwrap(), unit)]));
+        let hammer = money(hammer.max(unit.get().into()), "KWD");
+        let quote = schedules.quote(hammer, day(0)).unwrap();
+        let parts = [quote.hammer(), quote.premium(), quote.tax(), quote.total(), quote.commission(), quote.payout()];
+        prop_assert!(parts.iter().all(|part| part.is_multiple_of(unit)), "{quote:?}");
+        let [counts, premium, tax, total, commission, payout] = parts.map(Money::amount);
+        prop_assert_eq!((counts + premium + tax, commission + payout), (total, counts));
+        prop_assert!((0..i64::from(unit.get())).contains(&(hammer.amount() - counts)));
+    }
+
+    #[test]
     fn a_marginal_table_is_monotone((rates, widths) in any_tiers(), a in 0_i64..10_000_000, more in 0_i64..10_000_000) {
         let table = table(json!({"kind": "marginal", "tiers": tiers(rates, &widths)}));
-        prop_assert!(table.fee(usd(a)).unwrap().amount() <= table.fee(usd(a + more)).unwrap().amount());
+        let fee = |amount| table.fee(usd(amount), Unit::MIN).unwrap().amount();
+        prop_assert!(fee(a) <= fee(a + more));
     }
 
     #[test]
@@ -278,7 +333,7 @@ proptest! {
     ) {
         rates.sort_unstable();
         let table = table(json!({"kind": "marginal", "tiers": tiers(rates, &widths)}));
-        let fee = |amount| table.fee(usd(amount)).unwrap().amount();
+        let fee = |amount| table.fee(usd(amount), Unit::MIN).unwrap().amount();
         prop_assert!(fee(a) + fee(b) <= fee(a + b) + 1, "but for rounding");
     }
 

@@ -46,10 +46,11 @@ impl Run {
     }
 
     fn refund_part(self, amount: i64) -> Result<Self, SagaError> {
-        let (share, _) = self.change.settlement.shares();
-        let part =
-            Money::new(amount, share.currency()).ok().filter(|part| !part.is_zero() && share.minus(*part).is_ok());
-        let part = part.ok_or(SagaError::NoPart { most: share.amount() })?;
+        let settlement = &self.change.settlement;
+        let ((share, _), unit) = (settlement.shares(), settlement.quote().unit());
+        let part = Money::new(amount, share.currency()).ok();
+        let part = part.filter(|part| !part.is_zero() && part.is_multiple_of(unit) && share.minus(*part).is_ok());
+        let part = part.ok_or(SagaError::NoPart { most: share.amount(), unit })?;
         let now = self.now;
         let run = self.moved(|settlement| settlement.part_refunding(part))?;
         run.tell(crate::gateway::Operation::Refund, now)

@@ -254,7 +254,7 @@ impl Run {
     ) -> Result<Self, SagaError> {
         let now = self.now;
         match (refusal, position) {
-            (AskAgain, Position::Calling(step)) => {
+            (AskAgain(_), Position::Calling(step)) if !decline.is_of_amount() => {
                 self.moved(|settlement| settlement.declined(decline, now))?.enter(step)
             }
             (Abandon(_), Position::Calling(step))
@@ -262,7 +262,7 @@ impl Run {
             {
                 self.hold_is_gone(step)
             }
-            (Abandon(reason), Position::Calling(step)) => {
+            (AskAgain(reason) | Abandon(reason), Position::Calling(step)) => {
                 let reason = self.change.settlement.called_off().unwrap_or(reason);
                 self.call_off(reason, step)
             }

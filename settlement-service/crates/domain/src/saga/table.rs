@@ -54,8 +54,9 @@ pub struct Does {
 /// What a refusal by the gateway leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenRefused {
-    /// Back to the person who began the step, who may do it differently until the deadline.
-    AskAgain,
+    /// Back to the person who began the step, who may do it differently until the deadline. What nobody can do, because
+    /// the gateway moves no such amount, fails the settlement.
+    AskAgain(FailureReason),
     /// The finished steps are undone and the settlement fails.
     Abandon(FailureReason),
     /// A new attempt, up to this many in all; then a person has to decide.
@@ -80,7 +81,7 @@ pub enum Deadline {
     HoldEnd,
     /// The seller has to have shipped.
     ShipDue,
-    /// The buyer has to have complained.
+    /// The buyer, or an operator, has to have complained.
     InspectionEnd,
 }
 

@@ -174,8 +174,8 @@ impl Settlement {
         }
         .checked()?;
         let started = offer.started(now);
-        let offered =
-            What::SecondChanceOffered { bidder_id: contender, amount: price, expires_at: offer.payment_due_at };
+        let (amount, expires_at) = (offer.quote.hammer(), offer.payment_due_at);
+        let offered = What::SecondChanceOffered { bidder_id: contender, amount, expires_at };
         let offered = offer.happened(offered, now);
         Ok((offer, vec![started, offered]))
     }

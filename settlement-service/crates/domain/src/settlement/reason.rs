@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum FailureReason {
     /// No payment in time.
     Unpaid,
-    /// The money was held and could not be taken.
+    /// The money was held and could not be taken, or the gateway moves no such amount.
     PaymentFailed,
     /// Not shipped in time.
     NotShipped,

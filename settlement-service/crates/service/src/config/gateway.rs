@@ -1,9 +1,11 @@
 //! The payment gateway's part of the configuration.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
-use settlement_adapter_payments::{Faults, StripeConfig};
+use settlement_adapter_payments::{Faults, StripeConfig, StripeGateway};
+use settlement_domain::{Currency, money::Unit};
 
 use super::Env;
 
@@ -36,6 +38,16 @@ pub enum Provider {
     },
     /// Stripe.
     Stripe(StripeConfig),
+}
+
+impl GatewayConfig {
+    /// Of what amounts have to be multiples, where the gateway does not take each minor unit.
+    pub fn units(&self) -> BTreeMap<Currency, Unit> {
+        match self.provider {
+            Provider::Simulated { .. } => BTreeMap::new(),
+            Provider::Stripe(_) => StripeGateway::units(),
+        }
+    }
 }
 
 pub(super) fn read(env: &mut Env, production: bool) -> GatewayConfig {
@@ -99,4 +111,21 @@ fn secrets(env: &mut Env, needed: bool) -> Vec<SecretString> {
         );
     }
     secrets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stripe_moves_dinars_in_tens_of_fils_and_the_simulated_gateway_moves_each() {
+        let stripe = StripeConfig { url: STRIPE.to_owned(), key: "sk_test_1".into(), accounts_file: PathBuf::new() };
+        let simulated = Provider::Simulated { file: PathBuf::new(), durable: true, faults: Faults::default() };
+        let dinar: Currency = "KWD".parse().unwrap();
+        let units = [Provider::Stripe(stripe), simulated].map(|provider| {
+            let gateway = GatewayConfig { provider, at_once: 1, webhook_secrets: Vec::new() };
+            gateway.units().get(&dinar).copied()
+        });
+        assert_eq!(units, [Unit::new(10), None]);
+    }
 }

@@ -76,11 +76,22 @@ fn a_part_refund_comes_out_of_the_sellers_share_and_the_rest_is_paid() {
 fn a_part_refund_is_at_least_one_unit_and_at_most_the_sellers_share() {
     for amount in [-1, 0, 10_846, i64::MAX] {
         let refused = Story::disputed().refuses(resolve(Verdict::PartRefund { amount }));
-        assert_eq!(refused, SagaError::NoPart { most: 10_845 }, "{amount}");
+        assert_eq!(refused, SagaError::NoPart { most: 10_845, unit: Unit::MIN }, "{amount}");
     }
     let all = Story::disputed().decides(Verdict::PartRefund { amount: 10_845 }).agrees();
     assert_eq!((all.status(), all.call.is_none()), (Status::Completed, true), "there is nothing left to pay out");
     assert_eq!(all.balance(AccountKind::PlatformRevenue), -1_205);
+}
+
+#[test]
+fn a_part_refund_is_one_that_the_gateway_can_move() {
+    let mut story = Story::disputed();
+    let mut stored = serde_json::to_value(&story.settlement).unwrap();
+    stored["quote"]["unit"] = 10.into();
+    story.settlement = serde_json::from_value(stored).unwrap();
+    let refused = story.refuses(resolve(Verdict::PartRefund { amount: 1_005 }));
+    assert_eq!(refused, SagaError::NoPart { most: 10_845, unit: Unit::new(10).unwrap() });
+    assert_eq!(story.decides(Verdict::PartRefund { amount: 1_000 }).agrees().status(), Status::Received);
 }
 
 #[test]
@@ -151,8 +162,10 @@ fn an_award_given_up_is_called_off_wherever_the_money_is() {
 
     let never_sent = given_up(Story::new().pays()).agrees();
     assert_eq!((never_sent.status(), never_sent.call.is_none()), (Status::Failed, true));
-    let declined = given_up(Story::new().pays().gateway(Report::Unknown)).declines();
-    assert_eq!(declined.reason(), Some(AwardDeclined));
+    for code in ["card_declined", Decline::AMOUNT_REFUSED] {
+        let declined = given_up(Story::new().pays().gateway(Report::Unknown)).declines_as(code);
+        assert_eq!(declined.reason(), Some(AwardDeclined), "{code}");
+    }
     let hold_expired =
         given_up(Story::new().pays().agrees().gateway(Report::Unknown)).declines_as(Decline::HOLD_EXPIRED);
     assert_eq!((hold_expired.status(), hold_expired.reason()), (Status::Failed, Some(AwardDeclined)));

@@ -84,6 +84,16 @@ fn a_payment_is_tried_so_often_and_no_more_and_then_the_deadline_takes_its_cours
 }
 
 #[test]
+fn an_amount_that_no_method_pays_ends_the_sale_at_once_and_strikes_nobody() {
+    let refused = |story: Story| story.pays().declines_as(Decline::AMOUNT_REFUSED);
+    let story = refused(Story::without_contenders());
+    assert_eq!((story.status(), story.reason()), (Status::Failed, Some(PaymentFailed)));
+    assert_eq!(story.told(), ["started", "failed", "relist.requested"]);
+    assert!(story.strikes.is_empty() && story.transactions.is_empty() && story.call.is_none());
+    assert_eq!(refused(Story::with_contenders()).told(), ["started", "failed", "second_chance.requested"]);
+}
+
+#[test]
 fn unpaid_at_the_deadline_fails_at_that_very_moment_and_not_before() {
     assert_eq!(Story::new().days_pass(3).status(), Status::AwaitingPayment);
     let story = Story::new().days_pass(4);
