@@ -16,7 +16,7 @@ run: build ## builds and starts the marketplace, runs the demo, stays up until C
 	@exec ./outcry up --demo $(ARGS)
 
 build: preflight ## builds the services and the outcry program for use
-	@scripts/each.sh "$(PROGRAMS)" cargo build --release --locked
+	@scripts/each.sh "$(PROGRAMS)" cargo build --release --locked --bins
 
 test: preflight ## runs the tests; what cannot run here (no Docker, no Python 3.11) is left out, loudly
 	@scripts/test.sh "$(WORKSPACES)" "$(PROGRAMS)"
@@ -29,7 +29,7 @@ test-docker: preflight ## proves only what needs Docker
 	@scripts/test.sh "$(WORKSPACES)" "$(PROGRAMS)" docker
 
 test-api: preflight ## makes requests of every kind to the three APIs (Schemathesis; OUTCRY_API_EXAMPLES for each operation)
-	@scripts/each.sh "$(PROGRAMS)" cargo build --locked
+	@scripts/each.sh "$(PROGRAMS)" cargo build --locked --bins
 	@OUTCRY_PROFILE=debug scripts/api-tests.sh
 
 fuzz: preflight ## arbitrary inputs for all that reads what strangers send (FUZZ_SECONDS=60 each; FUZZ="settlement-service/money")

@@ -36,7 +36,7 @@ plant() {
     fi
     what=$(field What "$patch") service=$(field Service "$patch") trial=$(field Trial "$patch")
     printf '\n== %s, in %s: %s …\n' "$what" "$service" "$trial"
-    if ! git -C "$copy" apply "$root/$patch" || ! (cd "$copy/$service" && cargo build --locked); then
+    if ! git -C "$copy" apply "$root/$patch" || ! (cd "$copy/$service" && cargo build --locked --bins); then
         note FAILED '' "$1: it cannot be built in"
     elif passes "$trial" "$log"; then
         note MISSED "$(($(date +%s) - begun)) s" "$1: $trial passes"
@@ -48,7 +48,7 @@ plant() {
         note noticed "$(($(date +%s) - begun)) s" "$1: $what"
     fi
     git -C "$copy" checkout --quiet -- .
-    (cd "$copy/$service" && cargo build --locked --quiet) || failed=1
+    (cd "$copy/$service" && cargo build --locked --bins --quiet) || failed=1
 }
 
 if [ $# -eq 0 ]; then
@@ -60,7 +60,7 @@ fi
 git worktree add --quiet --detach "$copy" HEAD || exit 1
 for program in listing-service bidding-service settlement-service deploy/local; do
     printf '\n== %s: cargo build\n' "$program"
-    (cd "$copy/$program" && cargo build --locked) || exit 1
+    (cd "$copy/$program" && cargo build --locked --bins) || exit 1
 done
 
 (cd "$copy/testcontainers-suite" && cargo test --locked --test chaos --no-run) || exit 1

@@ -58,7 +58,7 @@ docker_part() {
 if [ "$only" = all ]; then
     each formatting "$workspaces" cargo fmt --all --check
     each clippy "$workspaces" cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-    each build "$programs" cargo build --locked
+    each build "$programs" cargo build --locked --bins
     for workspace in $(echo " $workspaces " | sed "s| $suite | |"); do
         case $workspace in
         *-service) stage "tests $workspace" "$workspace" ../scripts/with-infrastructure.sh \
