@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -55,21 +55,26 @@ pub const fn followed(service: Service) -> [Service; 2] {
 /// Reads the state of databases and broker.
 pub struct Witness {
     databases: Mutex<BTreeMap<Service, PgPool>>,
-    consumers: Arc<BTreeMap<Service, BaseConsumer>>,
+    groups: BTreeMap<Service, Arc<Group>>,
+}
+
+/// Asks the broker what a service's consumers have committed, and is none of them.
+struct Group {
+    service: Service,
+    client: BaseConsumer,
+    /// What they follow: topics and partitions. Nobody adds partitions.
+    places: OnceLock<Vec<(String, i32)>>,
 }
 
 impl Witness {
     /// Of a marketplace.
     pub fn of(endpoints: &Endpoints) -> Result<Self> {
-        let (mut databases, mut consumers) = (BTreeMap::new(), BTreeMap::new());
+        let (mut databases, mut groups) = (BTreeMap::new(), BTreeMap::new());
         for service in Service::ALL {
             databases.insert(service, pool(&endpoints.postgres[service.context()])?);
-            // It reads what the group has committed, and is no member.
-            let mut client = broker::client(endpoints, service);
-            client.set("group.id", service.name()).set("reconnect.backoff.max.ms", "200");
-            consumers.insert(service, client.create()?);
+            groups.insert(service, Arc::new(Group::of(endpoints, service)?));
         }
-        Ok(Self { databases: Mutex::new(databases), consumers: Arc::new(consumers) })
+        Ok(Self { databases: Mutex::new(databases), groups })
     }
 
     /// A service's database is elsewhere now.
@@ -87,10 +92,12 @@ impl Witness {
     pub async fn agreement(&self, world: &World, lots: &[String], healed: Instant) -> Result<Duration> {
         let mut told = String::new();
         loop {
+            let looks = Instant::now();
             let Err(fault) = self.agree(world, lots).await else { return Ok(healed.elapsed()) };
             let what = format!("{fault:#}");
             if healed.elapsed() > TOLD_AFTER && what != told {
-                println!("   after {:.1} s they do not agree yet: {what}", healed.elapsed().as_secs_f64());
+                let (after, took) = (healed.elapsed().as_secs_f64(), looks.elapsed().as_secs_f64());
+                println!("   after {after:.1} s (a look of {took:.1} s) they do not agree yet: {what}");
                 told = what;
             }
             if healed.elapsed() > GIVES_UP_AFTER {
@@ -101,21 +108,24 @@ impl Witness {
     }
 
     async fn agree(&self, world: &World, lots: &[String]) -> Result<()> {
-        // At one time, as those who send requests to them ask.
+        // At one time, as those who send requests to them ask; and no service waits for what another takes to answer.
         try_join_all(Service::ALL.map(|service| is_ready(world, service))).await?;
-        for service in Service::ALL {
-            let waiting = self.count(service, "SELECT count(*) FROM outbox").await?;
-            ensure!(waiting == 0, "{waiting} rows wait in the outbox of {service}");
-            if let Some(overdue) = overdue(service) {
-                let late = self.count(service, overdue).await?;
-                ensure!(late == 0, "{service} should have done {late} things before");
-            }
-            let lag = self.lag(service).await?;
-            ensure!(lag == 0, "{service} has not consumed {lag} events");
-        }
+        try_join_all(Service::ALL.map(|service| self.has_caught_up(service))).await?;
         for lot in lots {
             listing_shows(world, lot).await?;
         }
+        Ok(())
+    }
+
+    async fn has_caught_up(&self, service: Service) -> Result<()> {
+        let waiting = self.count(service, "SELECT count(*) FROM outbox").await?;
+        ensure!(waiting == 0, "{waiting} rows wait in the outbox of {service}");
+        if let Some(overdue) = overdue(service) {
+            let late = self.count(service, overdue).await?;
+            ensure!(late == 0, "{service} should have done {late} things before");
+        }
+        let lag = self.asks(service, Group::lag).await?;
+        ensure!(lag == 0, "{service} has not consumed {lag} events");
         Ok(())
     }
 
@@ -126,36 +136,84 @@ impl Witness {
 
     /// Dead letters of all services, replayed or not.
     pub async fn dead_letters(&self) -> Result<i64> {
-        let consumers = Arc::clone(&self.consumers);
-        let count = move || {
-            let counts =
-                consumers.iter().map(|(service, consumer)| records(consumer, &format!("{}.dlq", service.name())));
-            counts.sum::<Result<i64>>()
-        };
-        tokio::task::spawn_blocking(count).await?
+        let letters = |service| self.asks(service, |group| group.records(&format!("{}.dlq", group.service.name())));
+        Ok(try_join_all(Service::ALL.map(letters)).await?.iter().sum())
     }
 
     /// Messages on the topics of all services, whoever sent them.
     pub async fn published(&self) -> Result<i64> {
-        let consumers = Arc::clone(&self.consumers);
-        let count = move || {
-            let counts = consumers.iter().map(|(service, consumer)| records(consumer, &service.topic()));
-            counts.sum::<Result<i64>>()
-        };
-        tokio::task::spawn_blocking(count).await?
+        let messages = |service| self.asks(service, |group| group.records(&group.service.topic()));
+        Ok(try_join_all(Service::ALL.map(messages)).await?.iter().sum())
     }
 
     /// Whether the broker answers.
     pub async fn reaches_the_broker(&self) -> Result<()> {
-        let consumers = Arc::clone(&self.consumers);
-        let asked = move || partitions(&consumers[&Service::Listing], &Service::Listing.topic()).map(|_| ());
-        tokio::task::spawn_blocking(asked).await?
+        self.asks(Service::Listing, |group| partitions(&group.client, &group.service.topic())).await.map(|_| ())
     }
 
-    /// Events of others that a service has not consumed.
-    async fn lag(&self, service: Service) -> Result<i64> {
-        let consumers = Arc::clone(&self.consumers);
-        tokio::task::spawn_blocking(move || lag(&consumers[&service], service)).await?
+    /// Asks the broker as a service's group; the client waits for answers.
+    async fn asks<T: Send + 'static>(
+        &self,
+        service: Service,
+        question: impl FnOnce(&Group) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let group = Arc::clone(&self.groups[&service]);
+        tokio::task::spawn_blocking(move || question(&group)).await?
+    }
+}
+
+impl Group {
+    fn of(endpoints: &Endpoints, service: Service) -> Result<Self> {
+        let mut client = broker::client(endpoints, service);
+        client.set("group.id", service.name()).set("reconnect.backoff.max.ms", "200");
+        Ok(Self { service, client: client.create()?, places: OnceLock::new() })
+    }
+
+    fn places(&self) -> Result<&[(String, i32)]> {
+        if let Some(known) = self.places.get() {
+            return Ok(known);
+        }
+        let mut found = Vec::new();
+        for topic in followed(self.service).map(Service::topic) {
+            for partition in partitions(&self.client, &topic)? {
+                found.push((topic.clone(), partition));
+            }
+        }
+        Ok(self.places.get_or_init(|| found))
+    }
+
+    /// Events of others that the service has not consumed. Two questions, each about all partitions.
+    fn lag(&self) -> Result<i64> {
+        let (mut places, mut ends) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for (topic, partition) in self.places()? {
+            places.add_partition(topic, *partition);
+            ends.add_partition_offset(topic, *partition, Offset::End)?;
+        }
+        let committed = self.client.committed_offsets(places, ANSWERS_WITHIN)?;
+        let mut lag = 0;
+        for end in self.client.offsets_for_times(ends, ANSWERS_WITHIN)?.elements() {
+            end.error()?;
+            let (topic, partition) = (end.topic(), end.partition());
+            let end = end.offset().to_raw().filter(|end| *end >= 0).context("a partition that has no end")?;
+            let place = committed.find_partition(topic, partition).context("a partition was not asked for")?;
+            place.error()?;
+            let next = match place.offset() {
+                Offset::Offset(next) => next,
+                _ if end == 0 => 0,
+                _ => self.client.fetch_watermarks(topic, partition, ANSWERS_WITHIN)?.0,
+            };
+            lag += end - next;
+        }
+        Ok(lag)
+    }
+
+    fn records(&self, topic: &str) -> Result<i64> {
+        let mut records = 0;
+        for partition in partitions(&self.client, topic)? {
+            let (low, high) = self.client.fetch_watermarks(topic, partition, ANSWERS_WITHIN)?;
+            records += high - low;
+        }
+        Ok(records)
     }
 }
 
@@ -176,31 +234,6 @@ pub fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>> {
     let partitions = metadata.topics().first().context("the topic is missing")?.partitions();
     ensure!(!partitions.is_empty(), "{topic} has no partitions");
     Ok(partitions.iter().map(MetadataPartition::id).collect())
-}
-
-fn records(consumer: &BaseConsumer, topic: &str) -> Result<i64> {
-    let mut records = 0;
-    for partition in partitions(consumer, topic)? {
-        let (low, high) = consumer.fetch_watermarks(topic, partition, ANSWERS_WITHIN)?;
-        records += high - low;
-    }
-    Ok(records)
-}
-
-fn lag(consumer: &BaseConsumer, service: Service) -> Result<i64> {
-    let mut places = TopicPartitionList::new();
-    for topic in followed(service).map(Service::topic) {
-        for partition in partitions(consumer, &topic)? {
-            places.add_partition(&topic, partition);
-        }
-    }
-    let mut lag = 0;
-    for place in consumer.committed_offsets(places, ANSWERS_WITHIN)?.elements() {
-        let (low, high) = consumer.fetch_watermarks(place.topic(), place.partition(), ANSWERS_WITHIN)?;
-        let next = if let Offset::Offset(offset) = place.offset() { offset } else { low };
-        lag += high - next;
-    }
-    Ok(lag)
 }
 
 async fn listing_shows(world: &World, lot: &str) -> Result<()> {
