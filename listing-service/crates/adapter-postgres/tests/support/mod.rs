@@ -1,4 +1,6 @@
-//! A database of its own for each test, on the server of `OUTCRY_TEST_DATABASE_URL`, and anna's lots in it.
+//! A database of its own for each test, and anna's lots in it.
+
+mod databases;
 
 use std::sync::Arc;
 
@@ -12,25 +14,12 @@ use listing_domain::{
 };
 use listing_harness::world;
 use listing_ports::store::ListingStore;
-use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub const LIMITS: DurationLimits = DurationLimits { min: TimeDelta::seconds(5), max: TimeDelta::days(30) };
+pub use databases::migrated;
 
-/// The URL of a new database with the newest schema.
-pub async fn migrated() -> Result<String> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("listing_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let host = base.rsplit_once('/').context("the URL names no database")?.0;
-    let url = format!("{host}/{name}?{parameters}");
-    database::migrate(&url).await?;
-    Ok(url)
-}
+pub const LIMITS: DurationLimits = DurationLimits { min: TimeDelta::seconds(5), max: TimeDelta::days(30) };
 
 /// The store of the database at `url`, with at most `max_connections` sessions.
 pub fn open(url: &str, max_connections: u32) -> Result<(Sessions, PgListings)> {
