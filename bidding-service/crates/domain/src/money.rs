@@ -56,6 +56,12 @@ impl Amount {
         let unit = i64::from(unit.get());
         Self((self.0 + unit - 1) / unit * unit).min(Self::MAX)
     }
+
+    /// The largest multiple of a unit that is not above it.
+    #[must_use]
+    pub fn rounded_down_to(self, unit: Unit) -> Self {
+        Self(self.0 - self.0 % i64::from(unit.get()))
+    }
 }
 
 impl TryFrom<i64> for Amount {
@@ -196,11 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_is_rounded_up_to_the_next_multiple_as_far_as_there_is_one() {
+    fn an_amount_is_rounded_to_the_next_multiple_as_far_as_there_is_one() {
         let ten = Unit::new(10).unwrap();
         let up = |minor: i64| Amount::new(minor).unwrap().rounded_up_to(ten).minor();
         assert_eq!([0, 1, 9, 10, 11, 1_005].map(up), [0, 10, 10, 10, 20, 1_010]);
         assert_eq!(Amount::MAX.rounded_up_to(ten), Amount::MAX);
+        let down = |minor: i64| Amount::new(minor).unwrap().rounded_down_to(ten).minor();
+        assert_eq!([0, 1, 9, 10, 11, 1_005].map(down), [0, 0, 0, 10, 10, 1_000]);
         assert!(Amount(1_010).is_multiple_of(ten) && !Amount(1_005).is_multiple_of(ten));
     }
 

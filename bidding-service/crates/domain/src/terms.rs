@@ -36,6 +36,11 @@ impl Sale {
     pub(crate) fn payable(&self, least: Amount) -> Amount {
         self.unit.map_or(least, |unit| least.rounded_up_to(unit))
     }
+
+    /// The largest bid up to `most`.
+    pub(crate) fn payable_at_most(&self, most: Amount) -> Amount {
+        self.unit.map_or(most, |unit| most.rounded_down_to(unit))
+    }
 }
 
 /// Sound terms of an auction.

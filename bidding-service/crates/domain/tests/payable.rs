@@ -9,7 +9,7 @@ use bidding_domain::{
     english::EnglishTerms,
     event::Happening,
     ids::AuctionId,
-    money::Unit,
+    money::{Amount, Unit},
     replay::replay,
     terms::{Sale, Terms},
     uniform::UniformTerms,
@@ -105,6 +105,16 @@ fn odd_increments_lead_to_the_next_amount_that_can_be_paid() {
 }
 
 #[test]
+fn the_largest_bid_that_is_told_is_taken_and_nothing_above_it() {
+    for format in [lot(1_000, flat(100)).into_format(), five_units().into_format()] {
+        let mut room = open(in_dinars(), format);
+        let Err(Refusal::AmountTooLarge { largest }) = room.bid("ann", Amount::MAX.minor() / 10 * 10) else { panic!() };
+        assert!(room.bid("ann", largest.minor()).is_ok());
+        assert_eq!(room.bid("bob", largest.minor() + 10), Err(Refusal::AmountTooLarge { largest }));
+    }
+}
+
+#[test]
 fn an_auction_that_was_scheduled_before_takes_any_amount_and_is_proved_as_ever() {
     let mut room = open(in_any_fils(), lot(1_005, flat(7)));
     room.bid("ann", 1_013).unwrap();
@@ -135,7 +145,7 @@ proptest! {
             let told = room.next_minimum();
             let mut with_another = room.clone();
             let refused = with_another.bid_at(second, "eve", told).err();
-            prop_assert!(refused.is_none() || room.auction.is_over(), "{:?}", refused);
+            prop_assert!(refused.is_none() || room.auction.is_over(), "{refused:?}");
             match room.bid_at(second, BIDDERS[bidder], max) {
                 Ok(bid) => prop_assert_eq!(bid.max.minor() % 10, 0),
                 Err(Refusal::NotPayable { .. }) => prop_assert_ne!(max % 10, 0),
@@ -157,7 +167,7 @@ proptest! {
         for (bidder, max) in tries {
             let _ = room.bid(BIDDERS[bidder], max);
             let standing = room.standing();
-            prop_assert!(standing.price.is_none_or(|price| price.minor() % 10 == 0), "{:?}", standing);
+            prop_assert!(standing.price.is_none_or(|price| price.minor() % 10 == 0), "{standing:?}");
         }
     }
 }

@@ -206,9 +206,9 @@ impl Listing {
             State::Scheduled(_) | State::Live(_) => return Ok((self, vec![])),
             _ => return Err(self.state.refuse("published")),
         }
-        self.terms.check().map_err(Refusal::Invalid)?;
-        self.terms.check_schedule(now, limits).map_err(Refusal::Invalid)?;
-        Ok(self.published(now))
+        let checked = [self.terms.check(), self.terms.check_schedule(now, limits)];
+        let faults: Vec<_> = checked.into_iter().filter_map(Result::err).flatten().collect();
+        if faults.is_empty() { Ok(self.published(now)) } else { Err(Refusal::Invalid(faults)) }
     }
 
     pub(crate) fn published(mut self, now: DateTime<Utc>) -> Step {

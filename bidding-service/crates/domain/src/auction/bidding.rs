@@ -54,6 +54,9 @@ impl Auction {
                     Refusal::BidTooLow { next_minimum } => {
                         Refusal::BidTooLow { next_minimum: sale.payable(next_minimum) }
                     }
+                    Refusal::AmountTooLarge { largest } => {
+                        Refusal::AmountTooLarge { largest: sale.payable_at_most(largest) }
+                    }
                     other => other,
                 });
                 (placed?, quantity)

@@ -117,6 +117,8 @@ fn a_draft_of_before_is_published_once_its_amounts_can_be_paid() {
     let with_start = |start_price| in_currency("KWD", Format::Vickrey(Sealed { start_price, reserve_price: None }));
     let before = Listing { terms: with_start(1_005), ..draft() };
     assert_eq!(pointers(before.clone().publish(now(), LIMITS)), ["/format/start_price"]);
+    let late = pointers(before.clone().publish(now() + TimeDelta::days(8), LIMITS));
+    assert_eq!(late, ["/format/start_price", "/ends_at", "/ends_at"], "every fault at once");
     let revision = Revision { terms: Some(with_start(1_010)), ..Revision::default() };
     let (revised, _) = before.revise(revision, now(), LIMITS).expect("sound");
     assert!(revised.publish(now(), LIMITS).is_ok());
@@ -148,6 +150,6 @@ proptest! {
         let payable = [dutch.start_price, floor_price, step].iter().all(|amount| amount % 10 == 0);
         let listed = listed("KWD", Format::Dutch(dutch)).is_ok();
         prop_assert_eq!(listed, payable);
-        prop_assert!(!listed || price % 10 == 0, "{}", price);
+        prop_assert!(!listed || price % 10 == 0, "{price}");
     }
 }
