@@ -77,7 +77,6 @@ impl Tier {
                 faults.require(self.from <= MAX_AMOUNT, &from, format!("must be at most {MAX_AMOUNT} minor units"));
             }
         }
-        require_payable(self.from, currency, &from, faults);
         let increment = format!("/format/increments/{index}/increment");
         faults.require(self.increment >= 1, &increment, "must be at least 1 minor unit");
         // The minimum after a first bid must be an amount itself.

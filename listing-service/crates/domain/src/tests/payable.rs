@@ -20,8 +20,9 @@ fn listed(code: &str, format: Format) -> Result<Listing, Refusal> {
     draft_with(description(), in_currency(code, format))
 }
 
-fn table(from: i64, increment: i64) -> Increments {
-    Increments::Table(vec![Tier { from: 0, increment: 100 }, Tier { from, increment }])
+/// Nobody pays what a tier begins at.
+fn table(increment: i64) -> Increments {
+    Increments::Table(vec![Tier { from: 0, increment: 100 }, Tier { from: 501, increment }])
 }
 
 /// Lots whose amounts are multiples of 100 but for one, which is named and has `odd` more.
@@ -30,18 +31,17 @@ fn with_one_odd(odd: i64) -> Vec<(&'static str, Format)> {
         start_price: 1_000,
         reserve_price: Some(2_000),
         buy_now_price: Some(3_000),
-        increments: table(500, 200),
+        increments: table(200),
         ..english()
     };
     let sealed = || Sealed { start_price: 1_000, reserve_price: Some(2_000) };
     let dutch = || Dutch { start_price: 5_000, floor_price: 1_000, step: 200, ..dutch() };
-    let units = || UniformMultiUnit { start_price: 1_000, increments: table(500, 200), ..units() };
+    let units = || UniformMultiUnit { start_price: 1_000, increments: table(200), ..units() };
     vec![
         ("start_price", Format::English(English { start_price: 1_000 + odd, ..english() })),
         ("reserve_price", Format::English(English { reserve_price: Some(2_000 + odd), ..english() })),
         ("buy_now_price", Format::English(English { buy_now_price: Some(3_000 + odd), ..english() })),
-        ("increments/1/from", Format::English(English { increments: table(500 + odd, 200), ..english() })),
-        ("increments/1/increment", Format::English(English { increments: table(500, 200 + odd), ..english() })),
+        ("increments/1/increment", Format::English(English { increments: table(200 + odd), ..english() })),
         ("start_price", Format::SealedFirstPrice(Sealed { start_price: 1_000 + odd, ..sealed() })),
         ("reserve_price", Format::Vickrey(Sealed { reserve_price: Some(2_000 + odd), ..sealed() })),
         ("start_price", Format::Dutch(Dutch { start_price: 5_000 + odd, ..dutch() })),
@@ -50,7 +50,7 @@ fn with_one_odd(odd: i64) -> Vec<(&'static str, Format)> {
         ("start_price", Format::UniformMultiUnit(UniformMultiUnit { start_price: 1_000 + odd, ..units() })),
         (
             "increments/1/increment",
-            Format::UniformMultiUnit(UniformMultiUnit { increments: table(500, 200 + odd), ..units() }),
+            Format::UniformMultiUnit(UniformMultiUnit { increments: table(200 + odd), ..units() }),
         ),
     ]
 }
