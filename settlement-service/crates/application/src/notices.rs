@@ -208,7 +208,10 @@ async fn charged_back(
     }
     let chargeback = claim.id.clone();
     let change = saga::charged_back(aggregate, claim, now);
-    let effect = if change.settlement.knows_of(&chargeback) { noted(change.settlement.status()) } else { not_noted };
+    if !change.settlement.knows_of(&chargeback) {
+        return Ok(not_noted);
+    }
+    let effect = noted(change.settlement.status());
     let mut batch = Batch::default();
     batch.decide(change.settlement.clone(), |_| change);
     batch.write(tx).await?;

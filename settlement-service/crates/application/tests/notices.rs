@@ -259,7 +259,8 @@ fn a_chargeback_that_is_told_before_the_capture_is_known_holds_the_sale_as_soon_
 fn a_chargeback_is_shown_to_the_operator_and_to_nobody_else() {
     let scene = escrowed();
     scene.bank_takes_it_back("evt_1", "dp_1").unwrap();
-    let [seen] = &scene.seen_by("root").chargebacks[..] else { panic!("one") };
+    let chargebacks = scene.seen_by("root").chargebacks;
+    let [seen] = chargebacks.as_slice() else { panic!("one, got {chargebacks:?}") };
     assert_eq!((seen.id.as_str(), seen.amount, seen.told_at), ("dp_1", Some(scene.settlement().price()), now(&scene)));
     assert_eq!(seen.reason.as_deref(), Some("fraudulent"));
     for who in ["buyer", "seller"] {

@@ -66,7 +66,8 @@ impl Run {
             Position::Owed | Position::Within => {
                 self.moved(|settlement| settlement.owed(Owed::Waiting { due_at: now }))
             }
-            Position::Waiting(Ship) => self.moved(|settlement| settlement.shipping_anew(now)),
+            // Given back, if it was called off meanwhile.
+            Position::Waiting(Ship) => self.moved(|settlement| settlement.shipping_anew(now))?.enter(Ship),
             Position::Waiting(_) | Position::Asking(_) | Position::Resting => Ok(self),
         }
     }

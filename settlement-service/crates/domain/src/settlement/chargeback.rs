@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Settlement;
+use super::{Settlement, State};
 use crate::gateway::GatewayRef;
 use crate::money::Money;
 
@@ -58,6 +58,14 @@ impl Settlement {
             self.chargebacks.push(Chargeback { id, amount, reason, told_at });
         }
         is_news
+    }
+
+    /// Whether the operator has to decide about money in escrow before the lot is shipped.
+    pub(crate) fn rests_in_escrow(&self) -> bool {
+        match &self.state {
+            State::NeedsOperator { stuck, .. } => matches!(**stuck, State::Escrowed { .. }),
+            _ => false,
+        }
     }
 
     /// Whether it is held as soon as the gateway has done what it is awaited for.

@@ -241,6 +241,7 @@ impl Plain {
                 self.tell(Stage::Received);
                 self.payouts = 1;
             }
+            (C::Retry, true, Stage::Escrowed) if self.called_off => self.refund(Why::Otherwise),
             (C::Retry, true, Stage::Escrowed) => self.ship_due = self.ship_due.max(now + TimeDelta::days(7)),
             (C::Close, true, Stage::Voiding) => self.fail(self.why, now),
             _ => return false,
@@ -354,6 +355,7 @@ impl Plain {
 
     fn off_from_outside(&mut self, now: DateTime<Utc>) {
         match self.stage {
+            Stage::Escrowed if self.stuck => self.called_off = true,
             _ if self.stuck => {}
             Stage::Awaiting => self.fail(Why::Otherwise, now),
             Stage::Authorizing | Stage::Authorized => self.called_off = true,

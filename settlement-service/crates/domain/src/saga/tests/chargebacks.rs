@@ -150,6 +150,22 @@ fn what_is_called_off_anyway_is_given_back_and_not_held() {
 }
 
 #[test]
+fn what_is_called_off_while_it_is_held_in_escrow_is_given_back_whatever_the_operator_decides() {
+    for (verdict, reason) in [(Verdict::Retry, AwardDeclined), (Verdict::Refund, CalledOff)] {
+        let story = Story::escrowed().charged_back("dp_1");
+        let change = award_declined(story.settlement.clone(), story.now);
+        let story = story.take(change);
+        assert_eq!(story.status(), Status::NeedsOperator);
+        let story = story.decides(verdict).agrees();
+        assert_eq!((story.status(), story.reason()), (Status::Refunded, Some(reason)));
+    }
+    let story = owed().charged_back("dp_1");
+    let change = award_declined(story.settlement.clone(), story.now);
+    let story = story.take(change).decides(Verdict::Retry).agrees();
+    assert_eq!(story.status(), Status::Completed, "what was received is sold");
+}
+
+#[test]
 fn while_a_part_is_given_back_a_chargeback_holds_the_rest() {
     let story = part_refunding(2_000).charged_back("dp_1");
     assert_eq!(story.status(), Status::Refunding);
