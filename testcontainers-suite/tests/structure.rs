@@ -319,9 +319,22 @@ fn every_promise_of_the_readme_names_tests_that_are_there() {
     assert_eq!(bare_promises(planted), ["| bare | [a](README.md), by eye |"]);
 }
 
+/// What amounts of some currencies have to be multiples of: what settlement could not move is neither listed nor bid.
+#[test]
+fn the_units_of_money_are_the_same_in_every_service() {
+    let table = |file: &str| text(file).lines().find(|line| line.starts_with("const COARSE: ")).map(str::to_owned);
+    let tables = [
+        "listing-service/crates/domain/src/money.rs",
+        "bidding-service/crates/domain/src/money.rs",
+        "settlement-service/crates/adapter-payments/src/stripe/amount.rs",
+    ]
+    .map(table);
+    assert!(tables[0].is_some() && tables.iter().all(|table| *table == tables[0]), "{tables:#?}");
+}
+
 /// Files that stand in each service, because services share nothing, and are the same in all: who mends one mends three. Only
 /// the service's name and the imports differ.
-const ALIKE: [&str; 22] = [
+const ALIKE: [&str; 24] = [
     "clippy.toml",
     "rustfmt.toml",
     "crates/adapter-http/src/deprecation.rs",
@@ -336,7 +349,9 @@ const ALIKE: [&str; 22] = [
     "crates/adapter-kafka/src/record.rs",
     "crates/adapter-kafka/src/trace.rs",
     "crates/adapter-postgres/src/session.rs",
+    "crates/adapter-postgres/src/session/metrics.rs",
     "crates/adapter-postgres/tests/session.rs",
+    "crates/adapter-postgres/tests/support/mod.rs",
     "crates/adapter-postgres/tests/upkeep.rs",
     "crates/fuzz/src/http.rs",
     "crates/ports/src/retries.rs",

@@ -17,6 +17,7 @@ use super::{no_amounts, post, refused, spoilt, with_raw};
 pub fn trials() -> Vec<Trial> {
     trials!("bad_input::bids":
         what_is_no_bid_is_refused_and_changes_nothing,
+        a_bid_that_nobody_can_pay_is_refused_and_changes_nothing,
         what_is_no_order_is_refused_and_changes_nothing,
         what_is_no_word_of_the_operator_is_refused_and_changes_nothing,
         a_bid_on_nothing_is_refused,
@@ -54,6 +55,24 @@ async fn what_is_no_bid_is_refused_and_changes_nothing(world: Arc<World>) -> Res
         ensure!(after[*member] == before[*member], "{member} changed: {after}");
     }
     ensure!(after["bid_count"] == u64::from(largest.status == 201), "{after}");
+    Ok(())
+}
+
+async fn a_bid_that_nobody_can_pay_is_refused_and_changes_nothing(world: Arc<World>) -> Result<()> {
+    let (anna, bert, carla) = (world.seller("anna"), world.bidder("bert"), world.bidder("carla"));
+    let lot = anna.opens(&Terms::from(1_000).in_currency("KWD").lasting(Duration::from_secs(600))).await?;
+    bert.bids(&lot, 2_000).await?;
+    let before = bert.auction(&lot).await?;
+    let told = json!([{"pointer": "/max_amount", "detail": "amounts in KWD are multiples of 10 minor units"}]);
+    // A maximum that is raised is a bid, too.
+    for (person, max_amount) in [(&bert, 2_505), (&bert, 2_509), (&carla, 1_255), (&carla, 9_001)] {
+        let answer = person.tries_to_bid(&lot, max_amount).await?;
+        answer.is_problem(422, "validation").with_context(|| max_amount.to_string())?;
+        ensure!(answer.body["errors"] == told, "{max_amount}: {}", answer.text);
+    }
+    ensure!(bert.auction(&lot).await?["sequence"] == before["sequence"], "it changed from {before}");
+    ensure!(bert.bids(&lot, 2_510).await?["outcome"] == "max_raised");
+    ensure!(carla.bids(&lot, 2_500).await?["auction"]["price"] == 2_510, "bert's maximum is the price");
     Ok(())
 }
 

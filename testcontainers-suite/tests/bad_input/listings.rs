@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         wrong_times_are_refused,
         an_auction_that_is_too_short_too_long_or_too_far_ahead_is_never_published,
         wrong_currencies_are_refused,
+        amounts_that_nobody_can_pay_are_refused,
         unknown_formats_and_rules_are_refused,
         wrong_terms_of_every_other_format_are_refused,
         every_fault_is_told_at_once,
@@ -190,15 +191,57 @@ async fn wrong_currencies_are_refused(world: Arc<World>) -> Result<()> {
     let anna = world.seller("anna");
     let body = Terms::from(100).body();
     let long = "USD".repeat(3_333);
-    for currency in
-        ["", "US", "USDX", "usd", "Usd", " USD", "USD ", "ZZZ", "XAU", "XXX", "XTS", "840", "$", "US\u{0}", &long]
-    {
+    let no_codes = ["", "US", "USDX", "usd", "Usd", " USD", "USD ", "ZZZ", "840", "$", "US\u{0}", &long];
+    let no_money = ["XAU", "XXX", "XTS", "XAD", "BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW"];
+    for currency in no_codes.into_iter().chain(no_money) {
         let content = with(&body, "/currency", json!(currency))?;
         refused(&anna, Service::Listing, PATH, &format!("currency {currency:.20?}"), content).await?;
     }
-    // A yen has no hundredths, and the preset's smallest increment is five of them.
-    refused(&anna, Service::Listing, PATH, "a preset in yen", with(&body, "/currency", json!("JPY"))?).await?;
+    // A yen has no hundredths, and nobody can pay those of an ariary; the preset's smallest increment is five of them.
+    for currency in ["JPY", "MGA"] {
+        let content = with(&body, "/currency", json!(currency))?;
+        refused(&anna, Service::Listing, PATH, &format!("a preset in {currency}"), content).await?;
+    }
     nothing_was_drafted(&anna).await
+}
+
+/// Of dinars only tens of the minor unit can be paid, of ariary only hundreds.
+async fn amounts_that_nobody_can_pay_are_refused(world: Arc<World>) -> Result<()> {
+    for (currency, unit) in [("BHD", 10), ("JOD", 10), ("KWD", 10), ("OMR", 10), ("TND", 10), ("MGA", 100)] {
+        let anna = world.seller("anna");
+        let english = Terms::from(10 * unit).with_reserve(20 * unit).with_buy_now(30 * unit).by_steps_of(unit);
+        let dutch = Terms::dutch(50 * unit, 10 * unit, unit, 30);
+        let body = |terms: Terms| terms.in_currency(currency).lasting(Duration::from_secs(600)).body();
+        let (english, dutch) = (body(english), body(dutch));
+        let told = format!("amounts in {currency} are multiples of {unit} minor units");
+        for (sound, member) in [
+            (&english, "start_price"),
+            (&english, "reserve_price"),
+            (&english, "buy_now_price"),
+            (&english, "increments/0/increment"),
+            (&dutch, "start_price"),
+            (&dutch, "floor_price"),
+            (&dutch, "step"),
+        ] {
+            let pointer = format!("/format/{member}");
+            let mut odd = sound.clone();
+            let amount = odd.pointer_mut(&pointer).context("an amount")?;
+            *amount = json!(amount.as_i64().context("an amount")? + 1);
+            let answer = anna.post(Service::Listing, PATH, &odd).await?;
+            answer.is_problem(422, "validation").with_context(|| format!("{currency} {member}"))?;
+            let faults = json!([{"pointer": pointer, "detail": told}]);
+            ensure!(answer.body["errors"] == faults, "{currency} {member}: {}", answer.text);
+        }
+        nothing_was_drafted(&anna).await?;
+        // As they are, they are sound; a revision has to be, too.
+        let lot = Lot { id: text(&anna.post(Service::Listing, PATH, &english).await?.success()?, "id")? };
+        let mut odd = json!({"format": english["format"]});
+        odd["format"]["start_price"] = json!(10 * unit - 1);
+        let revised = patch(&anna, &lot, "\"1\"", odd.to_string().into_bytes()).await?;
+        revised.is_problem(422, "validation").context(currency)?;
+        anna.post(Service::Listing, PATH, &dutch).await?.success().context(currency)?;
+    }
+    Ok(())
 }
 
 async fn unknown_formats_and_rules_are_refused(world: Arc<World>) -> Result<()> {
@@ -348,6 +391,8 @@ async fn a_bad_revision_changes_nothing(world: Arc<World>) -> Result<()> {
         r#"{"format":{}}"#,
         r#"{"ends_at":"2020-01-01T00:00:00Z"}"#,
         r#"{"currency":"ZZZ"}"#,
+        r#"{"currency":"CLF"}"#,
+        r#"{"currency":"MGA"}"#,
         r#"{"price":1}"#,
         r#"{"second_chance_days":3}"#,
         r#"{"second_chance":true,"second_chance_days":4}"#,

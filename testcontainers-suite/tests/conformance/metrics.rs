@@ -34,8 +34,11 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// What every service tells.
-const EACH: [&str; 9] = [
+const EACH: [&str; 12] = [
     "outcry_consumer_lag_messages",
+    "outcry_database_sessions_in_use",
+    "outcry_database_sessions_max",
+    "outcry_database_sessions_refused_total",
     "outcry_dead_letters_total",
     "outcry_event_delay_seconds",
     "outcry_events_consumed_total",
@@ -350,7 +353,10 @@ async fn the_buckets_of_a_histogram_add_up(world: Arc<World>, service: Service) 
 async fn what_somebody_is_woken_for_is_told_before_it_happens(world: Arc<World>) -> Result<()> {
     for (service, name, label, values) in [
         (Service::Listing, "outcry_events_consumed_total", "result", &["after_gap", "buried"][..]),
+        (Service::Listing, "outcry_database_sessions_refused_total", "pool", &["events", "requests"]),
         (Service::Bidding, "outcry_events_consumed_total", "result", &["after_gap", "buried"]),
+        (Service::Bidding, "outcry_database_sessions_refused_total", "pool", &["decisions", "requests"]),
+        (Service::Settlement, "outcry_database_sessions_refused_total", "pool", &["events", "requests"]),
         (Service::Settlement, "outcry_settlements_ended_total", "end", &["needs_operator"]),
         (Service::Settlement, "outcry_unreadable_rows_total", "table", &["gateway_call", "settlement", "standing"]),
         (Service::Settlement, "outcry_gateway_incidents_total", "incident", &[]),

@@ -1,8 +1,9 @@
-//! Sales on which the parties do not agree, and sales that both call off: who gets the money, to the cent.
+//! Sales on which the parties do not agree, sales that both call off, and sales whose money a bank takes back: who gets the
+//! money, to the cent.
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use testcontainers_suite::{
@@ -20,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         a_part_refund_divides_the_sellers_share,
         a_dispute_hears_both_sides_and_nobody_else,
         a_sale_that_both_parties_call_off_is_undone_without_a_strike,
+        a_chargeback_holds_the_sale_until_the_operator_lets_it_go_on,
     )
 }
 
@@ -123,5 +125,39 @@ async fn a_sale_that_both_parties_call_off_is_undone_without_a_strike(world: Arc
     ensure!(standing["strikes"] == json!([]), "{standing}");
     let ledger = world.operator().trial_balance().await?;
     ensure!(balance_of(&ledger, "escrow", "TRY") == 0 && balance_of(&ledger, "gateway_clearing", "TRY") == 0);
+    Ok(())
+}
+
+async fn a_chargeback_holds_the_sale_until_the_operator_lets_it_go_on(world: Arc<World>) -> Result<()> {
+    let (anna, bert, operator) = (world.seller("anna"), world.bidder("bert"), world.operator());
+    let lot = anna.opens(&Terms::from(10_000).in_currency("GEL")).await?;
+    bert.bids(&lot, 10_000).await?;
+    let sale = bert.awaits_sale(&lot).await?;
+    bert.pays(&sale, "pm_card_createDispute").await?;
+    bert.awaits_sale_status(&sale, "needs_operator", CONVERGES_WITHIN).await?;
+
+    let parcel = json!({"carrier": "UPS", "tracking_number": "1Z999AA10123456784"});
+    anna.acts(&sale, "ship", &parcel).await?.is_problem(409, "settlement-state")?;
+    let held = operator.sale(&sale).await?;
+    ensure!(held["operator_actions"] == json!(["retry", "refund"]) && held["due_at"].is_null(), "no time runs: {held}");
+    let chargebacks = held["chargebacks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let [taken] = chargebacks else { bail!("the gateway told of one, by two events: {held}") };
+    ensure!(taken["amount"] == 10_000 && taken["currency"] == "GEL" && taken["reason"] == "fraudulent", "{held}");
+    for party in [&anna, &bert] {
+        let seen = party.sale(&sale).await?;
+        ensure!(seen["chargebacks"] == json!([]), "it is the operator's business: {seen}");
+    }
+    let ledger = operator.trial_balance().await?;
+    ensure!(balance_of(&ledger, "escrow", "GEL").abs() == 10_000, "nobody is paid: {ledger}");
+
+    let goes_on = json!({"decision": "retry", "note": "The bank has given it back."});
+    operator.acts(&sale, "resolve", &goes_on).await?.success()?;
+    anna.ships(&sale).await?;
+    bert.receives(&sale).await?;
+    anna.awaits_sale_status(&sale, "completed", CONVERGES_WITHIN).await?;
+    let ledger = operator.trial_balance().await?;
+    for (account, balance) in [("platform_revenue", 1_000), ("gateway_clearing", 1_000), ("escrow", 0)] {
+        ensure!(balance_of(&ledger, account, "GEL").abs() == balance, "{account}: {ledger}");
+    }
     Ok(())
 }

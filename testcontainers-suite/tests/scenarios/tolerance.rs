@@ -24,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
         types_that_nobody_knows_yet_are_passed_over,
         values_that_later_versions_add_to_open_sets_are_taken_in,
         what_an_event_of_the_first_version_says_is_shown,
+        a_lot_of_before_in_amounts_that_nobody_can_pay_is_taken_in,
     )
 }
 
@@ -157,5 +158,22 @@ async fn what_an_event_of_the_first_version_says_is_shown(world: Arc<World>) -> 
     })
     .await?;
     reader.awaits_auction(&told, "scheduled").await?;
+    feeder.is_taken_in().await
+}
+
+/// Listing refuses them now; what it told before still stands, and the least bid on it is one that can be paid.
+async fn a_lot_of_before_in_amounts_that_nobody_can_pay_is_taken_in(world: Arc<World>) -> Result<()> {
+    let example = newest()?.into_iter().find(|golden| golden.name.ends_with(PUBLISHED)).context("no publication")?;
+    let mut feeder = Feeder::new(&world)?;
+    let reader = world.bidder("reader");
+    for (currency, least) in [("KWD", 10_010), ("MGA", 10_100), ("CLF", 10_005)] {
+        let mut published = example.event.clone().about(Uuid::now_v7(), 1)?;
+        published.data["currency"] = json!(currency);
+        published.data["format"]["start_price"] = json!(10_005);
+        feeder.feed(currency, &published).await?;
+        let lot = Lot { id: published.envelope.subject.clone() };
+        let auction = eventually("bidding hears of the lot", || reader.auction(&lot)).await?;
+        ensure!(auction["next_minimum"] == least, "{currency}: {auction}");
+    }
     feeder.is_taken_in().await
 }

@@ -179,7 +179,7 @@ impl From<&Refusal> for ApiError {
                 let title = "The maximum can only be raised";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "max-not-raised", title, detail)
             }
-            Refusal::AmountTooLarge { .. } => Self::invalid("/max_amount", detail),
+            Refusal::AmountTooLarge { .. } | Refusal::NotPayable { .. } => Self::invalid("/max_amount", detail),
             Refusal::QuantityNotOffered { .. } => Self::invalid("/quantity", detail),
             Refusal::Paused => Self::new(StatusCode::CONFLICT, "auction-paused", "The auction is paused", detail),
             Refusal::BuyNowGone => {
@@ -191,6 +191,8 @@ impl From<&Refusal> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use bidding_domain::money::Currency;
+
     use super::*;
 
     #[test]
@@ -200,5 +202,15 @@ mod tests {
         let response = problem.into_response();
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
+    }
+
+    #[test]
+    fn an_amount_that_nobody_can_pay_is_a_fault_of_the_bid_and_says_which_can_be() {
+        let currency: Currency = "KWD".parse().expect("a currency");
+        let unit = currency.payable_unit().expect("tens of fils");
+        let problem = ApiError::from(&Refusal::NotPayable { currency, unit });
+        assert_eq!((problem.slug(), problem.problem.status), ("validation", 422));
+        let detail = "amounts in KWD are multiples of 10 minor units";
+        assert_eq!(problem.problem.extensions["errors"], json!([{"pointer": "/max_amount", "detail": detail}]));
     }
 }

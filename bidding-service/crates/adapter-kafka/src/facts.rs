@@ -71,6 +71,7 @@ fn published(event: ListingPublished) -> Result<Fact, String> {
         ends_at: event.ends_at,
         second_chance: event.second_chance,
         second_chance_days: event.second_chance_days,
+        unit: currency.payable_unit(),
     };
     let terms = Terms::new(sale, format).map_err(|error| error.to_string())?;
     Ok(Fact::ListingPublished { auction: AuctionId(event.listing_id), terms })
@@ -147,6 +148,7 @@ fn increments(increments: contract::Increments, currency: Currency) -> Result<In
 mod tests {
     use bidding_domain::{
         ids::{AuctionId, SettlementId, UserId},
+        money::Unit,
         second_chance::Asked,
     };
     use bidding_ports::fact::Fact;
@@ -205,5 +207,18 @@ mod tests {
         assert_eq!(days(&example), (true, Some(7)));
         example.data.as_object_mut().expect("an object").remove("second_chance_days");
         assert_eq!(days(&example), (true, None), "a listing of before");
+    }
+
+    #[test]
+    fn a_listing_of_before_whose_amounts_nobody_can_pay_is_bid_on_in_units_that_can_be_paid() {
+        let mut example = golden("outcry.listing.published.v1");
+        example.data["format"]["start_price"] = json!(10_005);
+        for (currency, unit) in [("KWD", Some(10)), ("MGA", Some(100)), ("USD", None), ("CLF", None)] {
+            example.data["currency"] = json!(currency);
+            let Some(Fact::ListingPublished { terms, .. }) = fact(&example) else {
+                panic!("{currency}: not published")
+            };
+            assert_eq!(terms.sale().unit.map(Unit::get), unit, "{currency}");
+        }
     }
 }

@@ -6,10 +6,12 @@
 //! still works. The pool is this one and not sqlx's, which greets a session that comes back and sees off one that is old,
 //! and waits for both answers without a limit.
 
+mod metrics;
+
 use std::{
     collections::VecDeque,
     io::ErrorKind,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -25,8 +27,10 @@ use sqlx::{
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
+
+use self::metrics::{Figures, InUse};
 
 /// More than the server allows a statement: what is not answered by then is not going to be.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(12);
@@ -56,8 +60,15 @@ pub struct Sessions {
 impl Sessions {
     /// At most so many sessions with a server, made when first needed.
     pub(crate) fn new(server: PgConnectOptions, at_most: usize) -> Self {
-        let (places, resting) = (Arc::new(Semaphore::new(at_most)), Mutex::default());
-        Self { pool: Arc::new(Pool { server, at_most, places, resting }), answers_within: ANSWERS_WITHIN }
+        let (places, resting, figures) = (Arc::new(Semaphore::new(at_most)), Mutex::default(), OnceLock::new());
+        Self { pool: Arc::new(Pool { server, at_most, places, resting, figures }), answers_within: ANSWERS_WITHIN }
+    }
+
+    /// Tells under this name, from now on, how near the pool is to running out of sessions. The first name stays.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        self.pool.figures.get_or_init(|| Figures::of(name, self.pool.at_most));
+        self
     }
 
     /// The same sessions with another limit for an answer.
@@ -123,7 +134,12 @@ struct Pool {
     places: Arc<Semaphore>,
     /// The one that was used last is at the end, and is used next.
     resting: Mutex<VecDeque<Resting>>,
+    /// What is told of a pool that has a name.
+    figures: OnceLock<Figures>,
 }
+
+/// A place that is taken. It is told to be free just before it is: never more are told than there are.
+type Place = (Option<InUse>, OwnedSemaphorePermit);
 
 #[derive(Debug)]
 struct Resting {
@@ -138,16 +154,25 @@ impl Pool {
     }
 
     async fn session(self: &Arc<Self>) -> Result<Session, Error> {
+        let until = Instant::now() + HAD_WITHIN;
+        let place = self.place(until).await?;
         let mut refused = None;
-        let had = async {
-            let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
-            let (connection, made) = self.connection(&mut refused).await?;
-            Ok(Session { held: Some(Held { connection, made, place }), pool: Arc::clone(self), has_begun: false })
+        let had = timeout_at(until, self.connection(&mut refused)).await;
+        let (connection, made) = had.unwrap_or_else(|_| Err(refused.unwrap_or(Error::PoolTimedOut)))?;
+        Ok(Session { held: Some(Held { connection, made, place }), pool: Arc::clone(self), has_begun: false })
+    }
+
+    /// A place, if one becomes free in time.
+    async fn place(&self, until: Instant) -> Result<Place, Error> {
+        let figures = self.figures.get();
+        let Ok(place) = timeout_at(until, Arc::clone(&self.places).acquire_owned()).await else {
+            if let Some(figures) = figures {
+                figures.refused();
+            }
+            return Err(Error::PoolTimedOut);
         };
-        match timeout(HAD_WITHIN, had).await {
-            Ok(had) => had,
-            Err(_) => Err(refused.unwrap_or(Error::PoolTimedOut)),
-        }
+        let place = place.map_err(|_| Error::PoolClosed)?;
+        Ok((figures.map(Figures::taken), place))
     }
 
     /// One that works, and since when there is it. Tells why it was `refused` for as long as it tries again.
@@ -200,7 +225,7 @@ fn is_starting(error: &Error) -> bool {
 struct Held {
     connection: PgConnection,
     made: Instant,
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// A session in use. Dropped in the midst of something it is brought in order, or given up.

@@ -1,6 +1,8 @@
 //! The store on a real PostgreSQL. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may
 //! create databases; `make test` starts one.
 
+mod support;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, Result};
@@ -43,16 +45,7 @@ struct Database {
 
 /// A migrated database of its own, and its store.
 async fn database() -> Result<Database> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("bidding_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let host = base.rsplit_once('/').context("the URL names no database")?.0;
-    let url = format!("{host}/{name}?{parameters}");
-    database::migrate(&url).await?;
-    let pool = database::connect(&url, 10)?;
+    let pool = database::connect(&support::migrated().await?, 10)?;
     let (sender, changes) = watch::channel(None);
     let store = PgAuctions::new(pool.clone(), Arc::new(Notify::new()), Arc::new(LastChange(sender)));
     Ok(Database { pool, store, changes })
@@ -247,14 +240,7 @@ async fn whether_bids_were_taken_back_is_found_without_the_other_retractions() -
 
 #[tokio::test]
 async fn a_database_of_before_the_log_is_not_taken_over_but_told_why() -> Result<()> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL").context("OUTCRY_TEST_DATABASE_URL")?;
-    let name = format!("bidding_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let host = base.rsplit_once('/').context("the URL names no database")?.0;
-    let url = format!("{host}/{name}?{parameters}");
-    let mut before = PgConnection::connect(&url).await?;
+    let mut before = PgConnection::connect(&support::empty().await?).await?;
     sqlx::raw_sql(include_str!("../../../migrations/0001_bidding.sql")).execute(&mut before).await?;
     let old = "INSERT INTO auction (id, terms, sequence, snapshot) VALUES (gen_random_uuid(), '{}', 1, '{}')";
     sqlx::raw_sql(old).execute(&mut before).await?;

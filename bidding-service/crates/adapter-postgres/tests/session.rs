@@ -9,6 +9,7 @@ use bidding_adapter_postgres::{
     session::Sessions,
     start,
 };
+use prometheus::TextEncoder;
 use sqlx::{Error, postgres::PgConnectOptions};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -108,6 +109,17 @@ async fn works_again(sessions: &Sessions) -> Result<i32> {
             Err(_) => tokio::time::sleep(LIMIT / 10).await,
         }
     }
+}
+
+/// What is told of the sessions of a pool: those in use, the most, and the requests for one that were refused.
+fn figures(pool: &str) -> Result<[i64; 3]> {
+    let page = TextEncoder::new().encode_to_string(&prometheus::gather())?;
+    let figure = |name: &str| {
+        let series = format!("outcry_database_sessions_{name}{{pool=\"{pool}\"}} ");
+        let value = page.lines().find_map(|line| line.strip_prefix(series.as_str()));
+        value.and_then(|value| value.parse::<i64>().ok()).with_context(|| format!("{series}is not told"))
+    };
+    Ok([figure("in_use")?, figure("max")?, figure("refused_total")?])
 }
 
 fn is_given_up<T: Debug>(answer: &Result<T, Error>) -> Result<()> {
@@ -276,5 +288,65 @@ async fn a_database_that_its_server_does_not_have_is_not_waited_for() -> Result<
     let unknown = matches!(&usable, Err(DatabaseError::Unavailable(Error::Database(error)))
         if error.code().as_deref() == Some("3D000"));
     ensure!(unknown && begun.elapsed() < SOON / 2, "after {:?}: {usable:?}", begun.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_is_told_to_be_in_use_until_its_place_is_free() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?.named("lent");
+    ensure!(figures("lent")? == [0, 1, 0], "they are told before anything happens");
+    let work = sessions.begin().await?;
+    ensure!(figures("lent")? == [1, 1, 0]);
+    work.commit().await?;
+    ensure!(figures("lent")? == [0, 1, 0], "it was given back");
+
+    drop(sessions.begin().await?);
+    ensure!(figures("lent")? == [1, 1, 0], "it is not yet in order");
+    pid(&sessions).await?;
+    ensure!(figures("lent")? == [0, 1, 0], "it was brought in order");
+
+    network.forgets();
+    is_given_up(&pid(&sessions).await)?;
+    ensure!(figures("lent")? == [1, 1, 0], "it may still answer");
+    works_again(&sessions).await?;
+    ensure!(figures("lent")? == [0, 1, 0], "it was given up");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_gets_no_session_in_time_is_told_as_refused_and_who_stops_waiting_is_not() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?.named("short");
+    let work = sessions.begin().await?;
+    let hung_up = tokio::time::timeout(LIMIT / 3, pid(&sessions)).await;
+    ensure!(hung_up.is_err() && figures("short")? == [1, 1, 0], "{hung_up:?}");
+    let refused = pid(&sessions).await;
+    ensure!(matches!(refused, Err(Error::PoolTimedOut)) && figures("short")? == [1, 1, 1], "{refused:?}");
+    work.commit().await?;
+    pid(&sessions).await?;
+    ensure!(figures("short")? == [0, 1, 1], "only the session is given back");
+
+    let work = sessions.begin().await?;
+    let (closed, ()) = tokio::join!(pid(&sessions), sessions.close());
+    ensure!(matches!(closed, Err(Error::PoolClosed)) && figures("short")? == [1, 1, 1], "{closed:?}");
+    work.commit().await?;
+    ensure!(figures("short")? == [0, 1, 1], "the last one is given back to a pool that is closed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_not_told_as_a_want_of_sessions() -> Result<()> {
+    let mut network = Network::before_the_server().await?;
+    let sessions = network.sessions()?.named("away");
+    network.is_away().await;
+    let (asked, meanwhile) = tokio::join!(pid(&sessions), async {
+        tokio::time::sleep(LIMIT / 3).await;
+        figures("away")
+    });
+    ensure!(asked.is_err() && meanwhile? == [1, 1, 0], "the place is taken while the server is asked: {asked:?}");
+    ensure!(figures("away")? == [0, 1, 0], "and free when it is given up");
+    let hung_up = tokio::time::timeout(LIMIT / 3, pid(&sessions)).await;
+    ensure!(hung_up.is_err() && figures("away")? == [0, 1, 0], "who stops waiting keeps no place: {hung_up:?}");
     Ok(())
 }

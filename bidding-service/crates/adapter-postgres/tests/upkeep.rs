@@ -1,28 +1,19 @@
 //! What is old goes, beside others that use the database. On a real PostgreSQL: needs `OUTCRY_TEST_DATABASE_URL`, a server
 //! on which it may create databases; `make test` starts one.
 
+mod support;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bidding_adapter_postgres::{database, session::Sessions};
-use sqlx::{Connection, PgConnection};
-use uuid::Uuid;
 
 /// Nobody is waited for by then.
 const SOON: Duration = Duration::from_secs(10);
 
 /// A migrated database of its own.
 async fn migrated() -> Result<Sessions> {
-    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
-        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
-    let name = format!("bidding_{}", Uuid::now_v7().simple());
-    let mut admin = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
-    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let host = base.rsplit_once('/').context("the URL names no database")?.0;
-    let url = format!("{host}/{name}?{parameters}");
-    database::migrate(&url).await?;
-    Ok(database::connect(&url, 5)?)
+    Ok(database::connect(&support::migrated().await?, 5)?)
 }
 
 /// So many answers were given so long ago.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auction::Status,
     ids::{AuctionId, BidId, UserId},
-    money::Amount,
+    money::{Amount, Currency, Unit},
 };
 
 /// What a bidder asks for.
@@ -111,6 +111,14 @@ pub enum Refusal {
     AmountTooLarge {
         /// The largest bid that would be accepted.
         largest: Amount,
+    },
+    /// Nobody could pay it.
+    #[error("amounts in {currency} are multiples of {unit} minor units")]
+    NotPayable {
+        /// The auction's.
+        currency: Currency,
+        /// What bids are multiples of.
+        unit: Unit,
     },
     /// The lot has not so many units.
     #[error("the quantity lies between 1 and {largest}")]

@@ -1,6 +1,6 @@
 //! Money in integer minor units, never a fraction, never a float.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,25 @@ impl Amount {
     pub fn saturating_sub(self, other: Self) -> Self {
         Self(self.0 - other.0).max(Self::ZERO)
     }
+
+    /// Whether it is a multiple of a unit.
+    #[must_use]
+    pub fn is_multiple_of(self, unit: Unit) -> bool {
+        self.0 % i64::from(unit.get()) == 0
+    }
+
+    /// The smallest multiple of a unit that is not below it, or the largest amount where that would lie above it.
+    #[must_use]
+    pub fn rounded_up_to(self, unit: Unit) -> Self {
+        let unit = i64::from(unit.get());
+        Self((self.0 + unit - 1) / unit * unit).min(Self::MAX)
+    }
+
+    /// The largest multiple of a unit that is not above it.
+    #[must_use]
+    pub fn rounded_down_to(self, unit: Unit) -> Self {
+        Self(self.0 - self.0 % i64::from(unit.get()))
+    }
 }
 
 impl TryFrom<i64> for Amount {
@@ -70,6 +89,12 @@ impl fmt::Display for Amount {
     }
 }
 
+/// What amounts of a currency have to be multiples of for anybody to pay them, minor units.
+pub type Unit = NonZeroU32;
+
+/// Currencies of which nobody can pay each minor unit, because no gateway moves it, and their units.
+const COARSE: [(&str, u32); 6] = [("BHD", 10), ("JOD", 10), ("KWD", 10), ("OMR", 10), ("TND", 10), ("MGA", 100)];
+
 /// An ISO 4217 currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -87,6 +112,12 @@ impl Currency {
     pub fn code(self) -> &'static str {
         self.0.code()
     }
+
+    /// Its unit; none where any amount can be paid.
+    #[must_use]
+    pub fn payable_unit(self) -> Option<Unit> {
+        COARSE.into_iter().find(|(code, _)| *code == self.code()).and_then(|(_, unit)| Unit::new(unit))
+    }
 }
 
 impl fmt::Display for Currency {
@@ -103,7 +134,7 @@ pub struct UnknownCurrency;
 impl FromStr for Currency {
     type Err = UnknownCurrency;
     fn from_str(code: &str) -> Result<Self, UnknownCurrency> {
-        // Funds, metals and test codes have no minor unit: nothing can be priced in them.
+        // Metals and test codes have no minor unit: nothing can be priced in them.
         iso_currency::Currency::from_code(code)
             .filter(|currency| currency.exponent().is_some())
             .map(Self)
@@ -156,6 +187,29 @@ mod tests {
         for (code, decimals) in [("JPY", 0), ("USD", 2), ("KWD", 3)] {
             assert_eq!(code.parse::<Currency>().unwrap().decimals(), decimals, "{code}");
         }
+    }
+
+    #[test]
+    fn of_some_currencies_tens_or_hundreds_of_the_minor_unit_can_be_paid() {
+        let unit = |code: &str| code.parse::<Currency>().unwrap().payable_unit().map(Unit::get);
+        for code in ["BHD", "JOD", "KWD", "OMR", "TND"] {
+            assert_eq!(unit(code), Some(10), "{code}");
+        }
+        assert_eq!(unit("MGA"), Some(100));
+        for code in ["USD", "JPY", "IQD", "ISK", "UGX"] {
+            assert_eq!(unit(code), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_rounded_to_the_next_multiple_as_far_as_there_is_one() {
+        let ten = Unit::new(10).unwrap();
+        let up = |minor: i64| Amount::new(minor).unwrap().rounded_up_to(ten).minor();
+        assert_eq!([0, 1, 9, 10, 11, 1_005].map(up), [0, 10, 10, 10, 20, 1_010]);
+        assert_eq!(Amount::MAX.rounded_up_to(ten), Amount::MAX);
+        let down = |minor: i64| Amount::new(minor).unwrap().rounded_down_to(ten).minor();
+        assert_eq!([0, 1, 9, 10, 11, 1_005].map(down), [0, 0, 0, 10, 10, 1_000]);
+        assert!(Amount(1_010).is_multiple_of(ten) && !Amount(1_005).is_multiple_of(ten));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     format::FormatTerms,
     ids::UserId,
-    money::{Amount, Currency},
+    money::{Amount, Currency, Unit},
 };
 
 /// The terms that every format has.
@@ -25,6 +25,22 @@ pub struct Sale {
     /// For how many days, as the seller said; told with the close.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_chance_days: Option<u32>,
+    /// What bids are multiples of. None where any amount can be paid, and of lots that were scheduled without one: their
+    /// logs are proved by the rules of then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+}
+
+impl Sale {
+    /// The smallest bid from `least` on.
+    pub(crate) fn payable(&self, least: Amount) -> Amount {
+        self.unit.map_or(least, |unit| least.rounded_up_to(unit))
+    }
+
+    /// The largest bid up to `most`.
+    pub(crate) fn payable_at_most(&self, most: Amount) -> Amount {
+        self.unit.map_or(most, |unit| most.rounded_down_to(unit))
+    }
 }
 
 /// Sound terms of an auction.

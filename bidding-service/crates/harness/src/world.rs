@@ -326,8 +326,15 @@ pub fn terms(lot: impl Lot, starts_at: DateTime<Utc>) -> Terms {
 pub fn terms_of(lot: impl Lot, starts_at: DateTime<Utc>, lasts: TimeDelta) -> Terms {
     let currency = "USD".parse::<Currency>().expect("USD is in ISO 4217");
     let ends_at = starts_at + lasts;
-    let sale =
-        Sale { seller: user(SELLER), currency, starts_at, ends_at, second_chance: true, second_chance_days: Some(5) };
+    let sale = Sale {
+        seller: user(SELLER),
+        currency,
+        starts_at,
+        ends_at,
+        second_chance: true,
+        second_chance_days: Some(5),
+        unit: currency.payable_unit(),
+    };
     Terms::new(sale, lot.format()).expect("sound terms")
 }
 

@@ -66,8 +66,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // relay or consumer waiting.
     let url = config.database_url.expose_secret();
     let for_decisions = (config.database_max_connections / 3).max(1);
-    let pool = database::connect(url, config.database_max_connections - for_decisions)?;
-    let deciding = database::connect(url, for_decisions)?;
+    let pool = database::connect(url, config.database_max_connections - for_decisions)?.named("requests");
+    let deciding = database::connect(url, for_decisions)?.named("decisions");
     let mut signals = Signals::new()?;
     tokio::select! {
         usable = start::usable(&pool, start::WAITS_FOR) => usable?,

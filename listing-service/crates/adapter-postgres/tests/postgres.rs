@@ -1,6 +1,7 @@
 //! The store on a real PostgreSQL. Needs `OUTCRY_TEST_DATABASE_URL`: a server on which it may
 //! create databases; `make test` starts one.
 
+mod lots;
 mod support;
 
 use std::{sync::Arc, time::Duration};
@@ -22,13 +23,13 @@ use listing_ports::{
     retries::Retries,
     store::ListingStore,
 };
-use support::{LIMITS, draft, publish};
+use lots::{LIMITS, draft, publish};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// A migrated database of its own, and its store.
 async fn database() -> Result<(Sessions, PgListings)> {
-    support::open(&support::migrated().await?, 5)
+    lots::open(&support::migrated().await?, 5)
 }
 
 #[tokio::test]
@@ -53,7 +54,7 @@ async fn lots_are_written_while_an_index_of_theirs_is_made() -> Result<()> {
     const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
                              AND wait_event_type = 'Lock' AND query LIKE '%listing_status_ending%')";
     let url = support::migrated().await?;
-    let (pool, _) = support::open(&url, 3)?;
+    let (pool, _) = lots::open(&url, 3)?;
     let undone = "DROP INDEX listing_status_ending; DELETE FROM _sqlx_migrations WHERE version = 4";
     sqlx::raw_sql(undone).execute(&pool).await?;
     let mut begun = pool.begin().await?;

@@ -1,8 +1,7 @@
 //! What is old goes, beside others that use the database. On a real PostgreSQL: needs `OUTCRY_TEST_DATABASE_URL`, a server
 //! on which it may create databases; `make test` starts one.
 
-#[path = "support/databases.rs"]
-mod databases;
+mod support;
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// A migrated database of its own.
 async fn migrated() -> Result<Sessions> {
-    Ok(database::connect(&databases::migrated().await?, 5)?)
+    Ok(database::connect(&support::migrated().await?, 5)?)
 }
 
 /// So many answers were given so long ago.

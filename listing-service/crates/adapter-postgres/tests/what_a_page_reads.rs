@@ -1,6 +1,7 @@
 //! What a page reads of all the lots that there are, on a real PostgreSQL. Needs `OUTCRY_TEST_DATABASE_URL`: a server on
 //! which it may create databases; `make test` starts one.
 
+mod lots;
 mod support;
 
 use std::collections::BTreeSet;
@@ -9,7 +10,7 @@ use anyhow::Result;
 use listing_adapter_postgres::{session::Sessions, store::PgListings};
 use listing_domain::ids::UserId;
 use listing_ports::store::{Browse, ListingStore, Sort};
-use support::{draft, publish};
+use lots::{draft, publish};
 
 /// Items of a page.
 const PAGE: u32 = 20;
@@ -17,7 +18,7 @@ const ORDERS: [Sort; 4] = [Sort::Newest, Sort::EndsSoonest, Sort::PriceAscending
 
 /// A migrated database of its own, and its store with one session: what is counted is that session's own.
 async fn one_session() -> Result<(Sessions, PgListings)> {
-    support::open(&support::migrated().await?, 1)
+    lots::open(&support::migrated().await?, 1)
 }
 
 /// How many rows of `listing` were read so far, as this session knows it.

@@ -30,7 +30,7 @@ impl Listings {
     /// Publishes a draft; its terms are final then.
     ///
     /// # Errors
-    /// [`UseError::Refused`] when its times no longer fit or it is over.
+    /// [`UseError::Refused`] when its times no longer fit, the rules of today refuse its terms, or it is over.
     pub async fn publish(&self, caller: &Caller, id: ListingId, version: Option<u64>) -> Result<Listing, UseError> {
         let limits = self.limits;
         self.change(caller, id, version, |listing, now| listing.publish(now, limits)).await

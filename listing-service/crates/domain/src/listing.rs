@@ -199,15 +199,16 @@ impl Listing {
     /// Makes the terms final. Published already: nothing happens.
     ///
     /// # Errors
-    /// [`Refusal`] when the times no longer fit or the listing is over.
+    /// [`Refusal`] when the times no longer fit, the rules of today refuse the terms, or the listing is over.
     pub fn publish(self, now: DateTime<Utc>, limits: DurationLimits) -> Result<Step, Refusal> {
         match self.state {
             State::Draft => {}
             State::Scheduled(_) | State::Live(_) => return Ok((self, vec![])),
             _ => return Err(self.state.refuse("published")),
         }
-        self.terms.check_schedule(now, limits).map_err(Refusal::Invalid)?;
-        Ok(self.published(now))
+        let checked = [self.terms.check(), self.terms.check_schedule(now, limits)];
+        let faults: Vec<_> = checked.into_iter().filter_map(Result::err).flatten().collect();
+        if faults.is_empty() { Ok(self.published(now)) } else { Err(Refusal::Invalid(faults)) }
     }
 
     pub(crate) fn published(mut self, now: DateTime<Utc>) -> Step {

@@ -1,6 +1,6 @@
 //! Money in integer minor units.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,12 @@ pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
 
 /// Minor units of a currency known from the context.
 pub type Amount = i64;
+
+/// What amounts of a currency have to be multiples of for anybody to pay them, minor units.
+pub type Unit = NonZeroU32;
+
+/// Currencies of which nobody can pay each minor unit, because no gateway moves it, and their units.
+const COARSE: [(&str, u32); 6] = [("BHD", 10), ("JOD", 10), ("KWD", 10), ("OMR", 10), ("TND", 10), ("MGA", 100)];
 
 /// An ISO 4217 currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +33,18 @@ impl Currency {
     pub fn code(self) -> &'static str {
         self.0.code()
     }
+
+    /// Whether anybody can pay in it: funds and units of account are no means of payment.
+    #[must_use]
+    pub fn is_means_of_payment(self) -> bool {
+        !self.0.is_fund() && !self.0.is_special()
+    }
+
+    /// Its unit; none where any amount can be paid.
+    #[must_use]
+    pub fn payable_unit(self) -> Option<Unit> {
+        COARSE.into_iter().find(|(code, _)| *code == self.code()).and_then(|(_, unit)| Unit::new(unit))
+    }
 }
 
 impl fmt::Display for Currency {
@@ -43,7 +61,7 @@ pub struct UnknownCurrency;
 impl FromStr for Currency {
     type Err = UnknownCurrency;
     fn from_str(code: &str) -> Result<Self, UnknownCurrency> {
-        // Funds, metals and test codes have no minor unit: nothing can be priced in them.
+        // Metals and test codes have no minor unit: nothing can be priced in them.
         iso_currency::Currency::from_code(code)
             .filter(|currency| currency.exponent().is_some())
             .map(Self)

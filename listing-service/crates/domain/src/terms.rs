@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fault::{Fault, Faults},
-    money::Currency,
+    money::{Amount, Currency},
 };
 
 mod format;
@@ -58,6 +58,11 @@ impl Terms {
     /// Every fault, with its pointer.
     pub fn check(&self) -> Result<(), Vec<Fault>> {
         let mut faults = Faults::default();
+        faults.require(
+            self.currency.is_means_of_payment(),
+            "/currency",
+            "is the code of a fund or a unit of account, in which nobody can pay",
+        );
         faults.require(
             self.second_chance_days.is_none_or(|days| SECOND_CHANCE_DAYS.contains(&days)),
             "/second_chance_days",
@@ -111,5 +116,13 @@ impl Terms {
             format!("an auction lasts at most {} days from its start", limits.max.num_days()),
         );
         faults.or(())
+    }
+}
+
+/// Notes an amount that nobody could pay, nor a price that is reckoned with it.
+fn require_payable(amount: Amount, currency: Currency, pointer: &str, faults: &mut Faults) {
+    if let Some(unit) = currency.payable_unit() {
+        let detail = format!("amounts in {currency} are multiples of {unit} minor units");
+        faults.require(amount % Amount::from(unit.get()) == 0, pointer, detail);
     }
 }

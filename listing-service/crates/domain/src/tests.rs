@@ -2,6 +2,7 @@
 
 mod formats;
 mod lifecycle;
+mod payable;
 mod relisting;
 mod terms;
 

@@ -60,8 +60,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // Of the connections that are allowed, a third is kept for events: no reader keeps relay or consumer waiting.
     let url = config.database_url.expose_secret();
     let for_events = (config.database_max_connections / 3).max(1);
-    let pool = database::connect(url, config.database_max_connections - for_events)?;
-    let event_pool = database::connect(url, for_events)?;
+    let pool = database::connect(url, config.database_max_connections - for_events)?.named("requests");
+    let event_pool = database::connect(url, for_events)?.named("events");
     let mut signals = Signals::new()?;
     tokio::select! {
         usable = start::usable(&pool, start::WAITS_FOR) => usable?,

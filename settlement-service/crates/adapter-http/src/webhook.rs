@@ -117,6 +117,13 @@ impl From<NoticeError> for ApiError {
                 let detail = format!("{detail}; at most {TOLERANCE_S} s are tolerated");
                 bad_request("webhook-stale", "The signature is of another time", detail)
             }
+            NoticeError::Gateway(error) => {
+                tracing::error!(%error, "the gateway does not tell what a notice of its own is about");
+                Self::unavailable(
+                    "the service cannot ask the payment gateway what it is about; send the event again",
+                    1,
+                )
+            }
             NoticeError::Store(error) => {
                 tracing::error!(%error, "a notice could not be stored");
                 Self::unavailable("the service cannot reach its database; send the event again", 1)
@@ -132,7 +139,7 @@ pub fn tell(taken: &Result<Noticed, NoticeError>) {
         Err(NoticeError::Unsigned(Unsigned::Signature)) => "unsigned",
         Err(NoticeError::Unsigned(Unsigned::Unreadable(_))) => "unreadable",
         Err(NoticeError::Stale(_)) => "stale",
-        Err(NoticeError::Store(_)) => "failed",
+        Err(NoticeError::Store(_) | NoticeError::Gateway(_)) => "failed",
     };
     if let Err(error @ (NoticeError::Unsigned(_) | NoticeError::Stale(_))) = taken {
         tracing::warn!(%error, "a notice was refused");
@@ -153,6 +160,13 @@ fn told(noticed: &Noticed) -> &'static str {
         Effect::UnknownCall(key) => {
             tracing::warn!(%key, kind, "the gateway tells of a call that is not known here");
             "unknown_call"
+        }
+        Effect::ChargedBack { settlement, status, charge } => {
+            let what = Incident::Chargeback.name();
+            tracing::error!(incident = what, %settlement, %status, about = %charge, kind,
+                "the buyer's bank took the money back: look at it");
+            INCIDENTS.with_label_values(&[what]).inc();
+            "incident"
         }
         Effect::Incident { what, about, key } => {
             let key = key.as_ref().map(ToString::to_string);

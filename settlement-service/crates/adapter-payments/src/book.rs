@@ -125,7 +125,7 @@ impl Book {
                     Some(declined("insufficient_funds", "Your card has insufficient funds."))
                 }
                 "pm_card_chargeDeclinedExpiredCard" => Some(declined("expired_card", "Your card has expired.")),
-                ours if faults::is_known(ours) => None,
+                known if faults::is_known(known) => None,
                 _ => Some(declined("invalid_payment_method", "The gateway does not know this payment method.")),
             },
             Instruction::Capture { hold, amount } => (self.holds.get(&named(hold)) != Some(&Hold::Held(*amount)))
@@ -164,7 +164,7 @@ impl Book {
     fn effect(&mut self, instruction: &Instruction, reference: &GatewayRef) {
         match instruction {
             Instruction::Authorize { amount, method } => {
-                if method.as_str().starts_with("pm_outcry_") {
+                if faults::is_known(method.as_str()) {
                     self.methods.insert(named(reference), method.as_str().to_owned());
                 }
                 self.holds.insert(named(reference), Hold::Held(*amount));

@@ -6,6 +6,7 @@
 //! | `pm_card_chargeDeclined` | is declined: `card_declined` |
 //! | `pm_card_chargeDeclinedInsufficientFunds` | is declined: `insufficient_funds` |
 //! | `pm_card_chargeDeclinedExpiredCard` | is declined: `expired_card` |
+//! | `pm_card_createDispute` | succeeds, and once it is captured the buyer's bank takes the money back, which is told by webhook |
 //! | `pm_outcry_timeoutAfterEffect` | succeeds, and the answer is lost: the result is unknown until it is asked for |
 //! | `pm_outcry_timeoutBeforeEffect` | is lost on its way once: unknown, not found when asked for, succeeds when sent again |
 //! | `pm_outcry_serverError` | meets a server error once, which is told at once: unknown, not found, succeeds when sent again |
@@ -51,19 +52,24 @@ pub enum Telling {
     Late,
 }
 
-/// What a method of ours does to an authorization, and how authorization and capture are told by webhook.
+/// What a method does to an authorization, how authorization and capture are told by webhook, and whether the buyer's bank
+/// takes back what was captured.
 struct Behaviour {
     fault: Option<Fault>,
     authorized: Option<Telling>,
     captured: Option<Telling>,
+    disputed: bool,
 }
 
+/// What pays and is not told of.
+const SILENT: Behaviour = Behaviour { fault: None, authorized: None, captured: None, disputed: false };
+
 const fn fails(fault: Fault) -> Behaviour {
-    Behaviour { fault: Some(fault), authorized: None, captured: None }
+    Behaviour { fault: Some(fault), ..SILENT }
 }
 
 const fn tells(authorized: Telling, captured: Telling) -> Behaviour {
-    Behaviour { fault: None, authorized: Some(authorized), captured: Some(captured) }
+    Behaviour { authorized: Some(authorized), captured: Some(captured), ..SILENT }
 }
 
 const SLOW: &str = "pm_outcry_slow";
@@ -72,7 +78,8 @@ fn behaviour(method: &str) -> Option<Behaviour> {
     Some(match method {
         "pm_outcry_timeoutBeforeEffect" | "pm_outcry_serverError" => fails(Fault::Lost),
         "pm_outcry_timeoutAfterEffect" => fails(Fault::Unheard),
-        SLOW => Behaviour { fault: None, authorized: None, captured: None },
+        SLOW => SILENT,
+        "pm_card_createDispute" => Behaviour { disputed: true, ..SILENT },
         "pm_outcry_webhook" => tells(Telling::Once, Telling::Once),
         "pm_outcry_webhookFirst" => tells(Telling::First, Telling::First),
         "pm_outcry_webhookTwice" => tells(Telling::Twice, Telling::Twice),
@@ -83,9 +90,14 @@ fn behaviour(method: &str) -> Option<Behaviour> {
     })
 }
 
-/// Whether a method is one of ours, that pays.
+/// Whether a method that pays does more than that.
 pub(crate) fn is_known(method: &str) -> bool {
     behaviour(method).is_some()
+}
+
+/// Whether the buyer's bank takes back what was captured by a method.
+pub(crate) fn is_disputed(method: &str) -> bool {
+    behaviour(method).is_some_and(|behaviour| behaviour.disputed)
 }
 
 /// Which calls go wrong, for calls whose payment method does not say: the same ones in each run with the same seed, and

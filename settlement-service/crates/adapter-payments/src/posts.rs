@@ -3,10 +3,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use settlement_domain::{Answer, CallKey, Instruction};
+use settlement_domain::{Answer, CallKey, GatewayRef, Instruction, Money};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::faults::{LATE, Telling};
+use crate::stripe::to_stripe;
 use crate::webhook::{self, Secret};
 
 /// How long an answer waits for a webhook that is to come first.
@@ -61,6 +62,16 @@ impl Posts {
         }
     }
 
+    /// Tells that the buyer's bank takes back what a capture took, and that the money is gone.
+    pub(crate) fn dispute(&self, instruction: &Instruction, answer: &Answer) {
+        let (Instruction::Capture { amount, .. }, Answer::Succeeded { reference }) = (instruction, answer) else {
+            return;
+        };
+        for kind in ["charge.dispute.created", "charge.dispute.funds_withdrawn"] {
+            self.post(disputed(kind, reference, *amount).to_string().into_bytes(), None);
+        }
+    }
+
     fn post(&self, body: Vec<u8>, delivered: Option<oneshot::Sender<()>>) {
         let signature = webhook::sign(&self.secret, now_s(), &body);
         let _room = self.to.try_send(Post { signature, body, delivered });
@@ -71,6 +82,14 @@ impl Posts {
 fn now_s() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or_default()
+}
+
+/// What Stripe would tell of a charge that is disputed. An amount that Stripe could not have taken is left out.
+fn disputed(kind: &str, charge: &GatewayRef, amount: Money) -> Value {
+    let object = json!({"id": format!("dp_{charge}"), "object": "dispute", "payment_intent": charge,
+        "amount": to_stripe(amount).ok(), "currency": amount.currency().code().to_ascii_lowercase(),
+        "reason": "fraudulent", "status": "needs_response", "metadata": {}});
+    json!({"id": format!("evt_sim_{kind}_{charge}"), "object": "event", "type": kind, "data": {"object": object}})
 }
 
 /// What Stripe would tell of it.

@@ -8,7 +8,7 @@ use settlement_domain::{CallKey, GatewayRef, Instruction, Movement, MovementKind
 use settlement_ports::{GatewayResult, GatewayStatement, Lookup, PaymentGateway, StatementError, StatementPage};
 
 use crate::desk::Desk;
-use crate::faults::Faults;
+use crate::faults::{self, Faults};
 use crate::journal::{Journal, JournalError};
 use crate::journal_statement::JournalStatement;
 use crate::posts::Posts;
@@ -52,10 +52,13 @@ impl PaymentGateway for SimulatedGateway {
             _ => "",
         };
         let executed = self.desk.execute(key, instruction, self.faults.of(key, method)).await;
-        if let (Some(posts), Some(answer)) = (&self.posts, &executed.news)
-            && let Some(telling) = self.faults.telling(key, instruction.operation(), &executed.method)
-        {
-            posts.tell(telling, key, instruction, answer).await;
+        if let (Some(posts), Some(answer)) = (&self.posts, &executed.news) {
+            if let Some(telling) = self.faults.telling(key, instruction.operation(), &executed.method) {
+                posts.tell(telling, key, instruction, answer).await;
+            }
+            if faults::is_disputed(&executed.method) {
+                posts.dispute(instruction, answer);
+            }
         }
         let slowness = self.faults.slowness(method);
         if !slowness.is_zero() {

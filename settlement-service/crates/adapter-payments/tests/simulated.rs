@@ -238,6 +238,19 @@ async fn webhooks_come_as_the_method_says() {
 }
 
 #[tokio::test]
+async fn a_payment_that_is_disputed_is_told_by_two_events_of_one_chargeback() {
+    let (_, notices) = told_by("pm_card_createDispute").await;
+    let kinds: Vec<_> = notices.iter().map(|notice| notice.kind.as_str()).collect();
+    assert_eq!(kinds, ["charge.dispute.created", "charge.dispute.funds_withdrawn"]);
+    assert_ne!(notices[0].event_id, notices[1].event_id);
+    let News::Chargeback { charge, claim } = &notices[0].news else { panic!("{:?}", notices[0].news) };
+    assert!(charge.as_str().ends_with(":capture:1"), "{charge}");
+    let amount = Money::new(500, "USD".parse().unwrap()).unwrap();
+    assert_eq!((claim.amount, claim.reason.as_deref()), (Some(amount), Some("fraudulent")));
+    assert_eq!(notices[1].news, notices[0].news);
+}
+
+#[tokio::test]
 async fn late_webhooks_come_late_and_out_of_order_ones_after_the_next() {
     let begun = std::time::Instant::now();
     let ((_, late), (_, disordered)) =

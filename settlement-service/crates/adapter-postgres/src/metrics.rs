@@ -93,7 +93,8 @@ impl Tally {
         }
     }
 
-    /// Nothing moves a settlement that needs an operator, so it is saved as such once.
+    /// Nothing but the operator moves a settlement that needs one, so it is saved as such once; and when more is heard of it, by
+    /// which the operator has to look again.
     pub(crate) fn saved(&mut self, settlement: &Settlement) {
         if settlement.status() == Status::NeedsOperator {
             self.ends.push(Status::NeedsOperator.name());

@@ -1,15 +1,20 @@
 //! What the gateway tells by itself. A notice of what a call of ours came to counts like the answer a worker heard:
-//! whichever comes first moves the settlement, the other one is an echo.
+//! whichever comes first moves the settlement, the other one is an echo. One of a chargeback names its charge alone: the
+//! gateway is asked which call of ours made that, and the call knows its settlement.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use settlement_domain::call::CallStatus;
-use settlement_domain::{Answer, CallKey, Contact, GatewayCall, GatewayRef, Report, Way};
+use settlement_domain::saga;
+use settlement_domain::settlement::Claim;
+use settlement_domain::{
+    Answer, CallKey, Contact, GatewayCall, GatewayRef, MovementKind, Report, SettlementId, Status, Subject, Way,
+};
 use settlement_ports::{
-    Incident, News, Notice, NoticeVerifier, Receipt, Seen, SettlementStore, SettlementTx, StoreError, TOLERANCE_S,
-    Unsigned,
+    GatewayStatement, Incident, Locked, News, Notice, NoticeVerifier, Receipt, Seen, SettlementStore, SettlementTx,
+    StatementError, StoreError, TOLERANCE_S, Unsigned,
 };
 use uuid::Uuid;
 
@@ -25,6 +30,7 @@ pub const SOURCE: &str = "/gateway";
 pub struct Notices {
     store: Arc<dyn SettlementStore>,
     verifier: Arc<dyn NoticeVerifier>,
+    statement: Arc<dyn GatewayStatement>,
 }
 
 /// What a notice came to.
@@ -41,12 +47,21 @@ pub struct Noticed {
 pub enum Effect {
     /// It told the answer to a call, before anybody else did.
     Moved(CallKey),
-    /// The answer was known already.
+    /// What it told was known already.
     Echo,
     /// This very notice had been taken in before.
     Duplicate,
     /// It names a call that is none of ours: another installation shares the gateway's account, or the store has lost it.
     UnknownCall(CallKey),
+    /// The buyer's bank took back what was paid for a settlement. That is noted there, and a person has to look.
+    ChargedBack {
+        /// For which.
+        settlement: SettlementId,
+        /// Where it stands now: held, unless it was too late for that.
+        status: Status,
+        /// What the gateway calls the charge.
+        charge: GatewayRef,
+    },
     /// A person has to look.
     Incident {
         /// At what.
@@ -72,6 +87,9 @@ pub enum NoticeError {
     /// To be sent again.
     #[error("to be sent again: {0}")]
     Store(#[from] StoreError),
+    /// It cannot be told now what it is about: to be sent again.
+    #[error("to be sent again: {0}")]
+    Gateway(#[from] StatementError),
 }
 
 impl MaybeConflict for NoticeError {
@@ -81,32 +99,59 @@ impl MaybeConflict for NoticeError {
 }
 
 impl Notices {
-    /// Over a store, for notices that the verifier knows.
+    /// Over a store, for notices that the verifier knows; by the gateway's list it is known whose charge was taken back.
     #[must_use]
-    pub fn new(store: Arc<dyn SettlementStore>, verifier: Arc<dyn NoticeVerifier>) -> Self {
-        Self { store, verifier }
+    pub fn new(
+        store: Arc<dyn SettlementStore>,
+        verifier: Arc<dyn NoticeVerifier>,
+        statement: Arc<dyn GatewayStatement>,
+    ) -> Self {
+        Self { store, verifier, statement }
     }
 
     /// Takes a message in, once. What nobody signed costs no contact with the store.
     pub async fn take_in(&self, signature: &str, body: &[u8]) -> Result<Noticed, NoticeError> {
         let notice = self.verifier.read(signature, body)?;
-        let effect = on_conflict(|| self.once(&notice)).await?;
+        let charged_by = self.charged_by(&notice).await?;
+        let effect = on_conflict(|| self.once(&notice, charged_by.as_ref())).await?;
         Ok(Noticed { kind: notice.kind, effect })
     }
 
-    async fn once(&self, notice: &Notice) -> Result<Effect, NoticeError> {
+    /// The call that made the charge which a notice is about, if it is about one. It is asked for outside any unit of work,
+    /// and not for a recording.
+    async fn charged_by(&self, notice: &Notice) -> Result<Option<CallKey>, NoticeError> {
+        let News::Chargeback { charge, .. } = &notice.news else { return Ok(None) };
+        drop(self.begin(notice).await?);
+        match self.statement.movement(MovementKind::Charge, charge).await {
+            Ok(movement) => Ok(movement.and_then(|movement| movement.key)),
+            // Asked again it says the same: a person has to find out.
+            Err(error @ StatementError::Unreadable(_)) => {
+                tracing::warn!(%error, %charge, "whose charge was taken back cannot be told");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A unit of work for a notice that was signed a moment ago.
+    async fn begin(&self, notice: &Notice) -> Result<Box<dyn SettlementTx>, NoticeError> {
         let mut tx = self.store.begin().await?;
-        let now = tx.now().await?;
-        let age = now - notice.signed_at;
+        let age = tx.now().await? - notice.signed_at;
         if age.abs() > TimeDelta::seconds(TOLERANCE_S) {
             return Err(NoticeError::Stale(age.num_seconds()));
         }
+        Ok(tx)
+    }
+
+    async fn once(&self, notice: &Notice, charged_by: Option<&CallKey>) -> Result<Effect, NoticeError> {
+        let mut tx = self.begin(notice).await?;
         if notice.news == News::Other {
             return Ok(Effect::Ignored);
         }
         let first = tx.receive(&receipt(notice)).await? != Seen::Duplicate;
         let effect = match notice.news.clone() {
             News::Answer { key, answer } => answered(tx.as_mut(), key, answer, first).await?,
+            News::Chargeback { charge, claim } => charged_back(tx.as_mut(), charge, claim, charged_by, first).await?,
             // Told each time it comes: what is told before the gateway has our answer may have reached nobody.
             News::Incident { what, about, key } => Effect::Incident { what, about, key },
             News::Other => Effect::Ignored,
@@ -141,6 +186,36 @@ async fn answered(tx: &mut dyn SettlementTx, key: CallKey, answer: Answer, first
             Ok(Effect::Moved(key))
         }
     }
+}
+
+/// A chargeback is told by more than one event, and known by its own id. Of what cannot be found here somebody is told, too.
+async fn charged_back(
+    tx: &mut dyn SettlementTx,
+    about: GatewayRef,
+    claim: Claim,
+    charged_by: Option<&CallKey>,
+    first: bool,
+) -> Result<Effect, StoreError> {
+    let not_noted = Effect::Incident { what: Incident::Chargeback, about: about.clone(), key: charged_by.cloned() };
+    let Some(id) = charged_by.and_then(CallKey::subject).and_then(Subject::settlement_id) else {
+        return Ok(not_noted);
+    };
+    let Some(Locked { aggregate, now }) = tx.lock(id).await? else { return Ok(not_noted) };
+    let noted = |status| Effect::ChargedBack { settlement: id, status, charge: about };
+    if aggregate.knows_of(&claim.id) {
+        // Told once more if the event comes again: what is told before the gateway has our answer may have reached nobody.
+        return Ok(if first { Effect::Echo } else { noted(aggregate.status()) });
+    }
+    let chargeback = claim.id.clone();
+    let change = saga::charged_back(aggregate, claim, now);
+    if !change.settlement.knows_of(&chargeback) {
+        return Ok(not_noted);
+    }
+    let effect = noted(change.settlement.status());
+    let mut batch = Batch::default();
+    batch.decide(change.settlement.clone(), |_| change);
+    batch.write(tx).await?;
+    Ok(effect)
 }
 
 /// What a notice comes to if the call is over: an echo, or another story than the one that counts here.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use settlement_domain::fees::ScheduleName;
-use settlement_domain::settlement::{Delivery, Dispute, Kind, Resolution, Split, State, Undo};
+use settlement_domain::settlement::{Chargeback, Delivery, Dispute, Kind, Resolution, Split, State, Undo};
 use settlement_domain::{
     AuctionId, Decline, FailureReason, Money, Parcel, PayoutId, Role, Settlement, SettlementId, Status, UserId, saga,
 };
@@ -68,6 +68,9 @@ pub struct SettlementView {
     pub operator_actions: Vec<String>,
     /// What the operator decided; admin only, and only where one settlement is read.
     pub resolutions: Vec<Resolution>,
+    /// What the buyer's bank took back; admin only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chargebacks: Vec<Chargeback>,
     /// The payout that pays or paid the seller; the seller and admins only.
     pub payout_id: Option<PayoutId>,
     /// When it ended.
@@ -87,6 +90,7 @@ impl SettlementView {
         if !viewer.admin {
             view.operator_reason = None;
             view.operator_actions = Vec::new();
+            view.chargebacks = Vec::new();
             if viewer.user != *settlement.buyer_id() {
                 view.declined = None;
             }
@@ -128,6 +132,7 @@ impl SettlementView {
             operator_reason: None,
             operator_actions: settlement.state().actions().iter().map(ToString::to_string).collect(),
             resolutions: Vec::new(),
+            chargebacks: settlement.chargebacks().to_vec(),
             payout_id: settlement.payout_id(),
             ended_at: None,
             due_at: saga::due_at(settlement),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::executor::block_on;
 use settlement_application::{Effect, NoticeError, Notices};
-use settlement_domain::saga::Act;
-use settlement_domain::settlement::Verdict;
-use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Operation, Statement, Status};
+use settlement_domain::settlement::{Claim, Verdict};
+use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Movement, Operation, Status};
 use settlement_harness::{Scene, When};
 use settlement_ports::{Incident, News, Notice, NoticeVerifier, Unsigned};
 
@@ -29,7 +28,7 @@ fn notice(scene: &Scene, event_id: &str, news: News) -> Notice {
 }
 
 fn signed_by(signature: &str, scene: &Scene, notice: Notice) -> Result<Effect, NoticeError> {
-    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believes(notice)));
+    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believes(notice)), scene.gateway.clone());
     block_on(notices.take_in(signature, b"{}")).map(|noticed| noticed.effect)
 }
 
@@ -161,28 +160,177 @@ fn money_that_arrives_for_a_declined_call_is_no_echo() {
     assert!(matches!(effect, Effect::Incident { what: Incident::Contradiction, .. }), "{effect:?}");
 }
 
-#[test]
-fn a_chargeback_moves_nothing_and_is_told_to_the_operator_who_stops_the_payout() {
-    let mut scene = authorized_and_unheard();
+/// The money is in escrow.
+fn escrowed() -> Scene {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_visa");
     scene.worker_works();
-    scene.seller_ships();
-    let settlement = scene.settlement();
-    let about = GatewayRef::from("pi_1".to_owned());
-    let expected = Effect::Incident { what: Incident::Chargeback, about: about.clone(), key: None };
-    for event in ["evt_1", "evt_1", "evt_2"] {
-        let news = News::Incident { what: Incident::Chargeback, about: about.clone(), key: None };
-        assert_eq!(comes(&scene, notice(&scene, event, news)), expected);
-    }
-    assert_eq!(scene.settlement(), settlement);
+    assert_eq!(scene.status(), Status::Escrowed);
+    scene
+}
 
-    let reason = Statement::try_from("The buyer's bank took the payment back (chargeback).".to_owned()).unwrap();
-    scene.act("root", &Act::Dispute("root".parse().unwrap(), reason));
+fn charged_back(scene: &Scene, status: Status) -> Effect {
+    Effect::ChargedBack { settlement: scene.id(), status, charge: scene.charge() }
+}
+
+fn asks(scene: &Scene, verdict: Verdict) -> Vec<String> {
+    let actions = scene.seen_by("root").operator_actions;
+    assert!(actions.iter().any(|action| action == verdict.name()), "{actions:?}");
+    actions
+}
+
+#[test]
+fn a_chargeback_of_what_is_shipped_is_a_dispute_and_nobody_is_paid_until_the_operator_decides() {
+    let mut scene = escrowed();
+    scene.seller_ships();
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::Disputed)));
     scene.days_go_by(30);
     assert_eq!((scene.status(), scene.gateway.totals().paid_out), (Status::Disputed, 0));
+    assert_eq!(scene.told().last().map(String::as_str), Some("outcry.settlement.disputed.v1"));
+    asks(&scene, Verdict::Release);
     scene.operator_decides(Verdict::Release);
     scene.worker_works();
     assert_eq!(scene.status(), Status::Completed);
     scene.books_agree_at_the_end();
+}
+
+#[test]
+fn a_chargeback_of_what_is_in_escrow_waits_for_the_operator_who_lets_it_go_on_or_gives_it_back() {
+    for (verdict, ends) in [(Verdict::Retry, Status::Completed), (Verdict::Refund, Status::Refunded)] {
+        let mut scene = escrowed();
+        assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
+        scene.days_go_by(30);
+        assert_eq!((scene.status(), scene.store.all_standings().len()), (Status::NeedsOperator, 0));
+        assert_eq!(asks(&scene, verdict), ["retry", "refund"]);
+        scene.operator_decides(verdict);
+        scene.seller_ships();
+        scene.buyer_receives();
+        scene.worker_works();
+        assert_eq!(scene.status(), ends);
+        scene.books_agree_at_the_end();
+    }
+}
+
+#[test]
+fn a_chargeback_of_what_was_received_stops_the_payout_or_comes_too_late_for_that() {
+    let mut scene = escrowed();
+    scene.seller_ships();
+    scene.buyer_receives();
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
+    scene.days_go_by(60);
+    assert_eq!((scene.status(), scene.gateway.totals().paid_out), (Status::NeedsOperator, 0));
+    assert_eq!(asks(&scene, Verdict::Retry), ["retry"]);
+    scene.operator_decides(Verdict::Retry);
+    scene.worker_works();
+    let told = scene.told();
+    assert_eq!(scene.bank_takes_it_back("evt_2", "dp_2"), Ok(charged_back(&scene, Status::Completed)));
+    assert_eq!((scene.told(), scene.seen_by("root").chargebacks.len()), (told, 2));
+    scene.books_agree_at_the_end();
+}
+
+#[test]
+fn a_chargeback_counts_once_by_whatever_event_it_is_told_and_the_same_event_is_told_to_the_operator_again() {
+    let scene = escrowed();
+    let noted = charged_back(&scene, Status::NeedsOperator);
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(noted.clone()));
+    let (settlement, events) = (scene.settlement(), scene.told());
+    assert_eq!(scene.bank_takes_it_back("evt_2", "dp_1"), Ok(Effect::Echo));
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(noted.clone()));
+    assert_eq!((scene.settlement(), scene.told()), (settlement, events));
+    assert_eq!(scene.bank_takes_it_back("evt_3", "dp_2"), Ok(noted));
+    assert_eq!(scene.settlement().chargebacks().len(), 2);
+}
+
+#[test]
+fn a_chargeback_that_is_told_before_the_capture_is_known_holds_the_sale_as_soon_as_it_is() {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_visa");
+    // The gateway captures, and its answer is lost.
+    scene.faults.at("gateway.execute", 1, When::After);
+    scene.worker_works_until(|scene| scene.gateway.totals().captured > 0);
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::Authorized)));
+    scene.worker_works();
+    assert_eq!(scene.status(), Status::NeedsOperator);
+    assert_eq!(scene.told(), ["started", "escrowed"].map(|name| format!("outcry.settlement.{name}.v1")));
+    scene.books_are_sound();
+}
+
+#[test]
+fn a_chargeback_is_shown_to_the_operator_and_to_nobody_else() {
+    let scene = escrowed();
+    scene.bank_takes_it_back("evt_1", "dp_1").unwrap();
+    let chargebacks = scene.seen_by("root").chargebacks;
+    let [seen] = chargebacks.as_slice() else { panic!("one, got {chargebacks:?}") };
+    assert_eq!((seen.id.as_str(), seen.amount, seen.told_at), ("dp_1", Some(scene.settlement().price()), now(&scene)));
+    assert_eq!(seen.reason.as_deref(), Some("fraudulent"));
+    for who in ["buyer", "seller"] {
+        assert!(scene.seen_by(who).chargebacks.is_empty(), "{who}");
+    }
+}
+
+#[test]
+fn a_chargeback_of_a_charge_that_is_not_found_moves_nothing_and_is_told_to_the_operator_each_time() {
+    let scene = escrowed();
+    let settlement = scene.settlement();
+    let charge = GatewayRef::from("pi_of_somebody_else".to_owned());
+    let expected = Effect::Incident { what: Incident::Chargeback, about: charge.clone(), key: None };
+    let claim = Claim { id: GatewayRef::from("dp_1".to_owned()), amount: None, reason: None };
+    for event in ["evt_1", "evt_1", "evt_2"] {
+        let news = News::Chargeback { charge: charge.clone(), claim: claim.clone() };
+        assert_eq!(comes(&scene, notice(&scene, event, news)), expected);
+    }
+    assert_eq!(scene.settlement(), settlement);
+    // A call of ours made the charge, and the store knows nothing of it.
+    let lost = CallKey::new(settlement_domain::SettlementId::from(uuid::Uuid::nil()), Operation::Capture, 1);
+    scene.gateway.tampers(|moved| {
+        let reference = charge.clone();
+        moved.push(Movement { reference, key: Some(lost.clone()), ..moved[0].clone() });
+    });
+    let expected = Effect::Incident { what: Incident::Chargeback, about: charge.clone(), key: Some(lost) };
+    assert_eq!(comes(&scene, notice(&scene, "evt_3", News::Chargeback { charge, claim })), expected);
+}
+
+#[test]
+fn while_the_gateway_does_not_say_whose_charge_it_was_the_chargeback_has_to_be_told_again() {
+    let scene = escrowed();
+    scene.gateway.goes_away(true);
+    let unheard = scene.bank_takes_it_back("evt_1", "dp_1");
+    assert!(matches!(unheard, Err(NoticeError::Gateway(_))), "{unheard:?}");
+    assert_eq!(scene.status(), Status::Escrowed);
+    scene.gateway.goes_away(false);
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
+}
+
+#[test]
+fn a_recording_of_a_chargeback_asks_the_gateway_nothing() {
+    let scene = escrowed();
+    scene.gateway.goes_away(true);
+    let claim = Claim { id: GatewayRef::from("dp_1".to_owned()), amount: None, reason: None };
+    let told = notice(&scene, "evt_1", News::Chargeback { charge: scene.charge(), claim });
+    let recorded = Notice { signed_at: now(&scene) - TimeDelta::seconds(301), ..told };
+    assert_eq!(signed_by("signed", &scene, recorded), Err(NoticeError::Stale(301)));
+}
+
+#[test]
+fn a_chargeback_that_could_not_be_stored_is_noted_once_when_it_comes_again() {
+    for (name, when) in [
+        ("store.begin", When::Before),
+        ("tx.receive", When::After),
+        ("tx.lock", When::Before),
+        ("tx.save", When::After),
+        ("tx.commit", When::Before),
+        ("tx.commit", When::After),
+    ] {
+        let scene = escrowed();
+        let before = scene.faults.log().iter().filter(|called| **called == name).count();
+        scene.faults.at(name, before, when);
+        let first = scene.bank_takes_it_back("evt_1", "dp_1");
+        assert!(matches!(first, Err(NoticeError::Store(_))), "{name} {when:?}: {first:?}");
+        let again = scene.bank_takes_it_back("evt_1", "dp_1");
+        assert_eq!(again, Ok(charged_back(&scene, Status::NeedsOperator)), "{name} {when:?}");
+        assert_eq!(scene.settlement().chargebacks().len(), 1, "{name} {when:?}");
+        scene.books_are_sound();
+    }
 }
 
 #[test]

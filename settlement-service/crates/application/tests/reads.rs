@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::DateTime;
 use futures::executor::block_on;
-use settlement_application::{Facts, Settlements, UseError, Worker};
+use settlement_application::{Facts, SettlementView, Settlements, UseError, Worker};
 use settlement_domain::saga::Act;
 use settlement_domain::settlement::{Lot, Sale};
 use settlement_domain::{Money, Settlement, Status};
@@ -45,6 +45,15 @@ fn what_the_seller_gets_is_not_shown_to_the_buyer() {
         [payout("buyer", false), payout("seller", false), payout("root", true)],
         [None, Some(10_845), Some(10_845)]
     );
+}
+
+#[test]
+fn an_answer_that_was_kept_before_chargebacks_were_shown_is_still_read() {
+    let scene = Scene::sold();
+    let seen = scene.seen_by("root");
+    let kept = serde_json::to_value(&seen).unwrap();
+    assert!(kept.get("chargebacks").is_none(), "{kept}");
+    assert_eq!(serde_json::from_value::<SettlementView>(kept).unwrap(), seen);
 }
 
 #[test]

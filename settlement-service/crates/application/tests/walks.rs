@@ -1,6 +1,6 @@
-//! Random walks: people do anything in any order, time jumps, the neighbours answer or do not, anything fails. Money is
-//! never made or lost on the way, and once the faults stop and time goes on, every sale comes to an end, and the ledger
-//! reconciles with the gateway's list.
+//! Random walks: people do anything in any order, time jumps, the neighbours answer or do not, a bank takes money back,
+//! anything fails. Money is never made or lost on the way, and once the faults stop and time goes on, every sale comes to
+//! an end, and the ledger reconciles with the gateway's list.
 //!
 //! `OUTCRY_SEEDS=100000` walks longer, `OUTCRY_SEED=<seed>` walks one way again.
 
@@ -67,6 +67,10 @@ fn make_a_move(scene: &mut Scene, dice: &mut Dice) {
         16 => scene.neighbours_answer(),
         17 if dice.falls(20) => scene.award_is_declined(),
         17 if dice.falls(20) => scene.seller_relists(),
+        18 if dice.falls(20) => {
+            let number = dice.roll(3);
+            let _effect = scene.bank_takes_it_back(&format!("evt_{number}"), &format!("dp_{}", number / 2));
+        }
         _ => {
             let (ahead, when) = (dice.roll(12), dice.pick(&[When::Before, When::After]));
             scene.faults.at_call(scene.faults.calls() + usize::try_from(ahead).unwrap(), when);

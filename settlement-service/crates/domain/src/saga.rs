@@ -2,8 +2,9 @@
 //!
 //! Three tables are what runs. [`SAGA`] has the good path: what a step does, how long it may take, what a refusal leads
 //! to and how it is undone. [`DETOURS`] has what people may do besides. [`ENDS`] has what follows when there was no sale.
-//! The decisions below read them; how one is carried out is said in `run`, what the operator decides in `resolve`, who
-//! gets the lot next in `cascade`, and how sellers are paid for many settlements at once in `payouts`.
+//! The decisions below read them; how one is carried out is said in `run`, what the operator decides in `resolve`, what the
+//! buyer's bank stops in `chargeback`, who gets the lot next in `cascade`, and how sellers are paid for many settlements at
+//! once in `payouts`.
 //!
 //! Captured money has no hold left, so the undo of the last finished step that has one undoes those before it, too.
 //! A limit of a step that a person begins is for its beginning: who pays in time has paid in time, however long the
@@ -11,6 +12,7 @@
 //! [`crate::outage`].
 
 mod cascade;
+mod chargeback;
 mod payouts;
 mod resolve;
 mod run;
@@ -21,6 +23,7 @@ mod tests;
 use chrono::{DateTime, Utc};
 
 pub use self::cascade::{Nomination, award_declined, exhausted, nominated, relisted};
+pub use self::chargeback::charged_back;
 pub use self::payouts::{PayoutChange, gather, payout_report, waiting};
 use self::run::{Proof, Run};
 use self::table::Afterwards::{GoesOn, Stays};

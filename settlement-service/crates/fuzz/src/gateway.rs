@@ -1,7 +1,7 @@
 //! Any events of the payment gateway. They are signed, or nothing of them would be read.
 
 use axum::http::StatusCode;
-use settlement_domain::ledger::TrialBalance;
+use settlement_domain::{CallKey, GatewayRef, Movement, MovementKind, Operation, ledger::TrialBalance};
 
 use crate::{
     http::{self, Answer, People},
@@ -30,6 +30,7 @@ impl Gateway {
         let mut service = self.service.take().unwrap_or_else(|| {
             let mut service = Service::new(&self.people);
             service.scene.buyer_pays("pm_card_visa");
+            lists_the_charge(&service);
             service
         });
         let bodies = http::parts(input.as_bytes());
@@ -37,6 +38,20 @@ impl Gateway {
         self.service = Some(service).filter(|service| service.untouched);
         answers
     }
+}
+
+/// The one charge that the gateway knows is the payment's: so a dispute of it finds the settlement.
+fn lists_the_charge(service: &Service) {
+    let settlement = service.scene.settlement();
+    let charge = Movement {
+        kind: MovementKind::Charge,
+        key: Some(CallKey::new(settlement.id(), Operation::Capture, 1)),
+        reference: GatewayRef::from("pi_1".to_owned()),
+        charge: None,
+        amount: settlement.price(),
+        at: service.scene.clock.now(),
+    };
+    service.scene.gateway.tampers(|moved| moved.push(charge));
 }
 
 fn heard(service: &mut Service, body: &[u8], people: &People) -> Answer {

@@ -70,7 +70,11 @@ async fn begin(scene: &Scene, people: &People) -> Router {
     let verifier = Verifier::new(Arc::new(keys), http::ISSUER.to_owned(), http::AUDIENCE.to_owned());
     app::router(App {
         api: Api { settlements: scene.settlements.clone(), books: scene.books.clone() },
-        notices: Notices::new(Arc::new(scene.store.clone()), Arc::new(Webhooks::new(vec![secret()]))),
+        notices: Notices::new(
+            Arc::new(scene.store.clone()),
+            Arc::new(Webhooks::new(vec![secret()])),
+            scene.gateway.clone(),
+        ),
         guard: Arc::new(Guard { verifier, principals: None }),
         addresses: Arc::new(Addresses { limiter: None, trusted_proxies: Vec::new() }),
         checks: Arc::new(Checks::default()),

@@ -13,6 +13,7 @@ mod faults;
 mod gateway;
 mod memory;
 mod neighbours;
+mod notices;
 mod scene;
 pub mod seeds;
 

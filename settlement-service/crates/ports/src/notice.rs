@@ -2,6 +2,7 @@
 //! never, and from anybody who knows the address: only the signature says who.
 
 use chrono::{DateTime, Utc};
+use settlement_domain::settlement::Claim;
 use settlement_domain::{Answer, CallKey, GatewayRef};
 
 /// How far the signature's time may lie from ours, seconds, either way: an older one is a recording.
@@ -29,6 +30,13 @@ pub enum News {
         key: CallKey,
         /// The definite answer.
         answer: Answer,
+    },
+    /// The buyer's bank took back what a charge had taken.
+    Chargeback {
+        /// The charge, in the gateway's words.
+        charge: GatewayRef,
+        /// What is told of it.
+        claim: Claim,
     },
     /// Money moved, or may move, and none of our calls did it: a person has to look.
     Incident {

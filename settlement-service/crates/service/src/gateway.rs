@@ -27,7 +27,7 @@ const TRIES: u32 = 5;
 pub struct Payments {
     /// What moves the money.
     pub gateway: Arc<dyn PaymentGateway>,
-    /// What tells which money it moved.
+    /// What tells which money it moved, and for what.
     pub statement: Arc<dyn GatewayStatement>,
     /// What knows its signature.
     pub verifier: Arc<dyn NoticeVerifier>,
@@ -110,7 +110,9 @@ pub async fn deliver(mut posts: mpsc::Receiver<Post>, notices: Notices, stop: Ca
             let taken = notices.take_in(&post.signature, &post.body).await;
             webhook::tell(&taken);
             match taken {
-                Err(NoticeError::Store(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(NoticeError::Store(_) | NoticeError::Gateway(_)) => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
                 _ => break,
             }
         }

@@ -66,8 +66,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // waiting.
     let url = config.database_url.expose_secret();
     let for_events = (config.database_max_connections / 3).max(1);
-    let pool = database::connect(url, config.database_max_connections - for_events)?;
-    let event_pool = database::connect(url, for_events)?;
+    let pool = database::connect(url, config.database_max_connections - for_events)?.named("requests");
+    let event_pool = database::connect(url, for_events)?.named("events");
     let mut signals = Signals::new()?;
     tokio::select! {
         usable = start::usable(&pool, start::WAITS_FOR) => usable?,
@@ -82,7 +82,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let wakers = Wakers::default();
     let store = Arc::new(PgSettlements::new(pool.clone(), wakers.clone()));
     let api = Api { settlements: Settlements::new(store.clone()), books: Books::new(store.clone(), store.clone()) };
-    let notices = Notices::new(store, Arc::clone(&payments.verifier));
+    let notices = Notices::new(store, Arc::clone(&payments.verifier), Arc::clone(&payments.statement));
     let progress = Arc::new(Progress::default());
     let draining = Arc::new(AtomicBool::new(false));
     let guard = Arc::new(Guard {
@@ -112,8 +112,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let store = Arc::new(PgSettlements::new(event_pool.clone(), wakers.clone()));
     let facts = Arc::new(Facts::new(store.clone(), config.terms(), config.fees.clone()));
     let worker = Worker::new(store.clone(), payments.gateway, config.payouts.clone());
-    let reconciliation = Reconciliation::new(store.clone(), payments.statement);
-    let notices = Notices::new(store.clone(), payments.verifier);
+    let reconciliation = Reconciliation::new(store.clone(), Arc::clone(&payments.statement));
+    let notices = Notices::new(store.clone(), payments.verifier, payments.statement);
     let outbox = Arc::new(PgOutbox::new(event_pool.clone()));
     events.spawn(relay::run(config.kafka.clone(), outbox, wakers.recorded, stop_events.clone()));
     events.spawn(consumer::run(config.kafka.clone(), facts, store, progress, stop_events.clone()));

@@ -39,7 +39,11 @@ async fn face(scene: &Scene, folder: &Path) -> Router {
     let verifier = Verifier::new(keys, "issuer".to_owned(), "audience".to_owned());
     app::router(App {
         api: Api { settlements: scene.settlements.clone(), books: scene.books.clone() },
-        notices: Notices::new(Arc::new(scene.store.clone()), Arc::new(Webhooks::new(SECRETS.map(secret).to_vec()))),
+        notices: Notices::new(
+            Arc::new(scene.store.clone()),
+            Arc::new(Webhooks::new(SECRETS.map(secret).to_vec())),
+            scene.gateway.clone(),
+        ),
         guard: Arc::new(Guard { verifier, principals: None }),
         addresses: Arc::new(Addresses { limiter: None, trusted_proxies: Vec::new() }),
         checks: Arc::new(Checks::default()),
@@ -92,6 +96,28 @@ async fn a_signed_notice_moves_the_settlement_and_again_it_does_not() {
         let settlement = scene.settlement();
         assert_eq!(post(&face, &signature, body).await.0, StatusCode::NO_CONTENT, "replayed");
         assert_eq!(scene.settlement(), settlement);
+    }
+}
+
+#[tokio::test]
+async fn a_signed_dispute_holds_the_settlement_whose_charge_it_names_and_its_second_event_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (scene, _) = unheard().await;
+    while scene.status() != Status::Escrowed {
+        scene.clock.advance_to(scene.store.next_call_due().unwrap());
+        scene.worker.run_once(10).await.unwrap();
+    }
+    let face = face(&scene, folder.path()).await;
+    let dispute = json!({"id": "du_1", "object": "dispute", "payment_intent": scene.charge(), "amount": 12_050,
+        "currency": "usd", "reason": "fraudulent", "status": "needs_response", "metadata": {}});
+    let mut held = None;
+    for kind in ["charge.dispute.created", "charge.dispute.funds_withdrawn"] {
+        let event = json!({"id": format!("evt_{kind}"), "object": "event", "type": kind, "data": {"object": dispute}});
+        let body = event.to_string().into_bytes();
+        let signature = sign(&secret(SECRETS[0]), now_s(&scene), &body);
+        assert_eq!(post(&face, &signature, body).await.0, StatusCode::NO_CONTENT);
+        assert_eq!((scene.status(), scene.settlement().chargebacks().len()), (Status::NeedsOperator, 1));
+        assert_eq!(*held.get_or_insert(scene.settlement()), scene.settlement());
     }
 }
 

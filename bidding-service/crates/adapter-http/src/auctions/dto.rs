@@ -17,7 +17,8 @@ use uuid::Uuid;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBid {
-    /// The most that the bidder would pay; the price rises only as far as others make it.
+    /// The most that the bidder would pay; the price rises only as far as others make it. In BHD, JOD, KWD, OMR and TND a
+    /// multiple of 10, in MGA of 100: nobody can pay others.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 12050)]
     pub max_amount: i64,
     /// Units wanted; only a lot of many units has more than one.

@@ -43,11 +43,23 @@ impl Auction {
             return Err(Refusal::BidderSuspended);
         }
         let phase = self.phase(now);
-        let rules = self.format.rules_mut();
+        let (sale, rules) = (&self.sale, self.format.rules_mut());
         let (ruling, quantity) = match order.ask {
             Ask::Bid { max, quantity } => {
+                if let Some(unit) = sale.unit.filter(|unit| !max.is_multiple_of(*unit)) {
+                    return Err(Refusal::NotPayable { currency: sale.currency, unit });
+                }
                 let offer = Offer { bid_id: order.bid_id, bidder: order.bidder.clone(), max, quantity };
-                (rules.place(&offer, phase)?, quantity)
+                let placed = rules.place(&offer, phase).map_err(|refusal| match refusal {
+                    Refusal::BidTooLow { next_minimum } => {
+                        Refusal::BidTooLow { next_minimum: sale.payable(next_minimum) }
+                    }
+                    Refusal::AmountTooLarge { largest } => {
+                        Refusal::AmountTooLarge { largest: sale.payable_at_most(largest) }
+                    }
+                    other => other,
+                });
+                (placed?, quantity)
             }
             Ask::BuyNow => (rules.buy_now(&order.bidder)?, 1),
         };

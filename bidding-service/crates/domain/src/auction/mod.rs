@@ -240,7 +240,8 @@ impl Auction {
     /// What everybody may see of the bids at `now`.
     #[must_use]
     pub fn standing(&self, now: DateTime<Utc>) -> Standing<'_> {
-        self.rules().standing(self.phase(now))
+        let standing = self.rules().standing(self.phase(now));
+        Standing { next_minimum: self.sale.payable(standing.next_minimum), ..standing }
     }
 
     /// How far bidding has come at `now`: the time that prices depend on.

@@ -57,6 +57,7 @@ pub fn sale() -> Sale {
         ends_at: at(END_S),
         second_chance: false,
         second_chance_days: None,
+        unit: None,
     }
 }
 

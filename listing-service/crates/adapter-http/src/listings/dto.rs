@@ -33,7 +33,8 @@ pub struct NewListing {
     /// A slug.
     #[schema(pattern = "^[a-z0-9-]{1,64}$", example = "watches")]
     pub category: String,
-    /// ISO 4217.
+    /// ISO 4217, and no fund nor unit of account: nobody can pay in those. All amounts in BHD, JOD, KWD, OMR and TND are
+    /// multiples of 10 minor units, all in MGA multiples of 100, for nobody can pay others.
     #[schema(pattern = "^[A-Z]{3}$", example = "USD")]
     pub currency: String,
     /// How it is sold.
@@ -77,7 +78,7 @@ pub struct ListingPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(pattern = "^[a-z0-9-]{1,64}$", nullable = false)]
     category: Option<String>,
-    /// ISO 4217.
+    /// ISO 4217; the amounts have to be ones that can be paid in it.
     #[serde(default, deserialize_with = "present")]
     #[schema(pattern = "^[A-Z]{3}$", nullable = false)]
     currency: Option<String>,

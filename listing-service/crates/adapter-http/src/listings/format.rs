@@ -173,7 +173,7 @@ pub struct UniformMultiUnitFormat {
 #[serde(untagged)]
 #[schema(example = "ebay-us")]
 pub enum IncrementTable {
-    /// A published table; needs a currency with two or more decimals.
+    /// A published table; needs a currency of which hundredths can be paid.
     Preset(IncrementPreset),
     /// Ascending tiers, the first from 0, at most 50. Start price and largest increment together stay an amount.
     Tiers(Vec<IncrementTier>),

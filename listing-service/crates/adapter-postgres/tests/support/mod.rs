@@ -1,48 +1,25 @@
-//! A database of its own for each test, and anna's lots in it.
-
-mod databases;
-
-use std::sync::Arc;
+//! A database of its own for each test, on the server of `OUTCRY_TEST_DATABASE_URL`.
 
 use anyhow::{Context, Result};
-use chrono::TimeDelta;
-use listing_adapter_postgres::{database, session::Sessions, store::PgListings};
-use listing_domain::{
-    ids::{ListingId, UserId},
-    listing::Listing,
-    terms::DurationLimits,
-};
-use listing_harness::world;
-use listing_ports::store::ListingStore;
-use tokio::sync::Notify;
+use listing_adapter_postgres::database;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-pub use databases::migrated;
-
-pub const LIMITS: DurationLimits = DurationLimits { min: TimeDelta::seconds(5), max: TimeDelta::days(30) };
-
-/// The store of the database at `url`, with at most `max_connections` sessions.
-pub fn open(url: &str, max_connections: u32) -> Result<(Sessions, PgListings)> {
-    let pool = database::connect(url, max_connections)?;
-    Ok((pool.clone(), PgListings::new(pool, Arc::new(Notify::new()))))
+/// The URL of a new database with the newest schema.
+pub async fn migrated() -> Result<String> {
+    let url = empty().await?;
+    database::migrate(&url).await?;
+    Ok(url)
 }
 
-pub async fn draft(store: &PgListings) -> Result<Listing> {
-    let now = store.begin().await?.now().await?;
-    let id = ListingId(Uuid::now_v7());
-    let listing = Listing::draft(id, UserId("anna".into()), world::description(), world::terms(now), now, LIMITS)?;
-    let mut tx = store.begin().await?;
-    tx.insert(&listing).await?;
-    tx.commit().await?;
-    Ok(listing)
-}
-
-pub async fn publish(store: &PgListings, listing: &Listing) -> Result<Listing> {
-    let mut tx = store.begin().await?;
-    let locked = tx.lock(listing.id).await?.context("it is there")?;
-    let (next, events) = locked.listing.publish(locked.now, LIMITS)?;
-    tx.save(&next).await?;
-    tx.record(&events).await?;
-    tx.commit().await?;
-    Ok(next)
+/// The URL of a new database with nothing in it.
+pub async fn empty() -> Result<String> {
+    let server = std::env::var("OUTCRY_TEST_DATABASE_URL")
+        .context("set OUTCRY_TEST_DATABASE_URL to a PostgreSQL URL, or run `make test`, which starts one")?;
+    let name = format!("listing_{}", Uuid::now_v7().simple());
+    let mut admin = PgConnection::connect(&server).await?;
+    sqlx::raw_sql(&format!("CREATE DATABASE {name}")).execute(&mut admin).await?;
+    let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
+    let host = base.rsplit_once('/').context("the URL names no database")?.0;
+    Ok(format!("{host}/{name}?{parameters}"))
 }

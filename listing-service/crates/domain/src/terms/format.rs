@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{increments::Increments, soft_close::SoftClose};
+use super::{increments::Increments, require_payable, soft_close::SoftClose};
 use crate::{
     fault::Faults,
     money::{Amount, Currency, MAX_AMOUNT},
@@ -124,12 +124,12 @@ impl Format {
     }
 
     pub(super) fn check(&self, currency: Currency, faults: &mut Faults) {
-        require_amount(self.start_price(), "start_price", faults);
-        check_reserve(self.reserve_price(), self.start_price(), faults);
+        require_amount(self.start_price(), "start_price", currency, faults);
+        check_reserve(self.reserve_price(), self.start_price(), currency, faults);
         match self {
             Self::English(english) => english.check(currency, faults),
             Self::SealedFirstPrice(_) | Self::Vickrey(_) => {}
-            Self::Dutch(dutch) => dutch.check(faults),
+            Self::Dutch(dutch) => dutch.check(currency, faults),
             Self::UniformMultiUnit(units) => units.check(currency, faults),
         }
     }
@@ -139,14 +139,16 @@ fn is_amount(amount: Amount) -> bool {
     (1..=MAX_AMOUNT).contains(&amount)
 }
 
-fn require_amount(amount: Amount, member: &str, faults: &mut Faults) {
+fn require_amount(amount: Amount, member: &str, currency: Currency, faults: &mut Faults) {
+    let pointer = format!("/format/{member}");
     let detail = format!("must lie between 1 and {MAX_AMOUNT} minor units");
-    faults.require(is_amount(amount), &format!("/format/{member}"), detail);
+    faults.require(is_amount(amount), &pointer, detail);
+    require_payable(amount, currency, &pointer, faults);
 }
 
-fn check_reserve(reserve: Option<Amount>, start_price: Amount, faults: &mut Faults) {
+fn check_reserve(reserve: Option<Amount>, start_price: Amount, currency: Currency, faults: &mut Faults) {
     let Some(reserve) = reserve else { return };
-    require_amount(reserve, "reserve_price", faults);
+    require_amount(reserve, "reserve_price", currency, faults);
     faults.require(
         reserve >= start_price,
         "/format/reserve_price",
@@ -157,18 +159,19 @@ fn check_reserve(reserve: Option<Amount>, start_price: Amount, faults: &mut Faul
 impl English {
     fn check(&self, currency: Currency, faults: &mut Faults) {
         if let Some(buy_now) = self.buy_now_price {
-            self.check_buy_now(buy_now, faults);
+            self.check_buy_now(buy_now, currency, faults);
         }
         self.increments.check(currency, self.start_price, faults);
         self.soft_close.check(faults);
     }
 
     /// Buying at once must be worth more than the start: at least 30 % over it, and not below the reserve.
-    fn check_buy_now(&self, buy_now: Amount, faults: &mut Faults) {
+    fn check_buy_now(&self, buy_now: Amount, currency: Currency, faults: &mut Faults) {
         let pointer = "/format/buy_now_price";
-        require_amount(buy_now, "buy_now_price", faults);
+        require_amount(buy_now, "buy_now_price", currency, faults);
         if is_amount(self.start_price) {
-            let least = (i128::from(self.start_price) * BUY_NOW_PERCENT + 99) / 100;
+            let unit = currency.payable_unit().map_or(1, |unit| i128::from(unit.get()));
+            let least = (i128::from(self.start_price) * BUY_NOW_PERCENT + 100 * unit - 1) / (100 * unit) * unit;
             faults.require(
                 i128::from(buy_now) >= least,
                 pointer,
@@ -184,14 +187,14 @@ impl English {
 }
 
 impl Dutch {
-    fn check(&self, faults: &mut Faults) {
-        require_amount(self.floor_price, "floor_price", faults);
+    fn check(&self, currency: Currency, faults: &mut Faults) {
+        require_amount(self.floor_price, "floor_price", currency, faults);
         faults.require(
             self.floor_price < self.start_price,
             "/format/floor_price",
             "must lie below the start price, from which the price falls",
         );
-        require_amount(self.step, "step", faults);
+        require_amount(self.step, "step", currency, faults);
         faults.require(self.step_every_s >= 1, "/format/step_every_s", "must be at least 1 second");
     }
 }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::require_payable;
 use crate::{
     fault::Faults,
-    money::{Amount, Currency, MAX_AMOUNT},
+    money::{Amount, Currency, MAX_AMOUNT, Unit},
 };
 
 /// Most tiers that an own increment table may have.
@@ -47,7 +48,8 @@ impl Increments {
         let pointer = "/format/increments";
         match self {
             Self::Preset(_) => faults.require(
-                currency.decimals() >= 2,
+                // All their amounts are hundredths.
+                currency.payable_unit().map_or(1, Unit::get) * 100 <= 10_u32.pow(currency.decimals().into()),
                 pointer,
                 format!("the presets have increments below 1, which {currency} cannot express; send an own table"),
             ),
@@ -57,7 +59,7 @@ impl Increments {
                 // What is wrong with more tiers than a table has is not told one by one.
                 for (index, tier) in tiers.iter().take(MAX_TIERS).enumerate() {
                     let before = index.checked_sub(1).and_then(|before| tiers.get(before));
-                    tier.check(index, before, start_price, faults);
+                    tier.check(index, before, currency, start_price, faults);
                 }
             }
         }
@@ -65,7 +67,7 @@ impl Increments {
 }
 
 impl Tier {
-    fn check(self, index: usize, before: Option<&Self>, start_price: Amount, faults: &mut Faults) {
+    fn check(self, index: usize, before: Option<&Self>, currency: Currency, start_price: Amount, faults: &mut Faults) {
         let from = format!("/format/increments/{index}/from");
         match before {
             None => faults.require(self.from == 0, &from, "the first tier is from 0"),
@@ -81,5 +83,6 @@ impl Tier {
         let largest = MAX_AMOUNT - start_price.clamp(0, MAX_AMOUNT);
         let detail = format!("must be at most {largest}: with the start price it has to stay below 2^53 minor units");
         faults.require(self.increment <= largest, &increment, detail);
+        require_payable(self.increment, currency, &increment, faults);
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use settlement_application::{Page, SettlementView as View};
-use settlement_domain::settlement::{Dispute, Evidence, Resolution};
+use settlement_domain::settlement::{Chargeback, Dispute, Evidence, Resolution};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -77,6 +77,8 @@ pub struct SettlementView {
     operator_actions: Vec<String>,
     /// What operators decided; shown to the operator only, where one settlement is read.
     decisions: Vec<DecisionView>,
+    /// What the buyer's bank took back; shown to the operator only.
+    chargebacks: Vec<ChargebackView>,
     /// When time alone moves it on; null while something else is awaited.
     due_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -103,7 +105,7 @@ pub struct DisputeView {
 #[schema(rename_all = "snake_case")]
 #[allow(dead_code)] // only its schema is used
 pub enum DisputeOpener {
-    /// Who bought.
+    /// Who bought, or that person's bank.
     Buyer,
     /// Who runs the marketplace.
     Operator,
@@ -117,6 +119,23 @@ pub struct EvidenceView {
     by: &'static str,
     at: DateTime<Utc>,
     text: String,
+}
+
+/// What the buyer's bank took back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Chargeback)]
+pub struct ChargebackView {
+    /// What the payment gateway calls it.
+    #[schema(example = "du_1MtJUT2eZvKYlo2CNaw2HvEv")]
+    id: String,
+    /// How much, minor units of its currency; null if the gateway named no amount.
+    amount: Option<i64>,
+    /// ISO 4217; null if the gateway named no amount.
+    currency: Option<String>,
+    /// Why, in the gateway's words, for example `fraudulent`.
+    reason: Option<String>,
+    /// When it was heard of.
+    told_at: DateTime<Utc>,
 }
 
 /// An operator's decision.
@@ -246,6 +265,20 @@ impl From<Dispute> for DisputeView {
     }
 }
 
+impl From<Chargeback> for ChargebackView {
+    fn from(chargeback: Chargeback) -> Self {
+        let amount = chargeback.amount.map(|money| (money.amount(), String::from(money.currency())));
+        let (amount, currency) = amount.unzip();
+        Self {
+            id: chargeback.id.as_str().to_owned(),
+            amount,
+            currency,
+            reason: chargeback.reason,
+            told_at: chargeback.told_at,
+        }
+    }
+}
+
 impl From<Resolution> for DecisionView {
     fn from(resolution: Resolution) -> Self {
         Self {
@@ -292,6 +325,7 @@ impl From<View> for SettlementView {
             operator_reason: view.operator_reason,
             operator_actions: view.operator_actions,
             decisions: view.resolutions.into_iter().map(DecisionView::from).collect(),
+            chargebacks: view.chargebacks.into_iter().map(ChargebackView::from).collect(),
             due_at: view.due_at,
             created_at: view.started_at,
             ended_at: view.ended_at,

@@ -139,6 +139,29 @@ async fn an_operators_dispute_is_told_from_the_buyers_and_names_nobody() {
 }
 
 #[tokio::test]
+async fn a_chargeback_is_shown_to_the_operator_who_decides_about_it() {
+    let mut scene = Scene::sold();
+    scene.buyer_pays("pm_card_visa");
+    scene.worker_works();
+    scene.bank_takes_it_back("evt_1", "dp_1").expect("it is heard");
+    let mut desk = Desk::new(scene);
+    let path = format!("/v1/settlements/{}", desk.scene.id());
+    let (_, read) = desk.get("root", &path).await;
+    assert_eq!((&read["status"], &read["operator_actions"]), (&json!("needs_operator"), &json!(["retry", "refund"])));
+    let told_at = desk.scene.clock.now();
+    let chargeback =
+        json!({"id": "dp_1", "amount": 12_050, "currency": "USD", "reason": "fraudulent", "told_at": told_at});
+    assert_eq!(read["chargebacks"], json!([chargeback]));
+    for who in ["buyer", "seller"] {
+        let (_, read) = desk.get(who, &path).await;
+        assert_eq!(read["chargebacks"], json!([]), "{who}");
+    }
+    let body = json!({"decision": "retry", "note": "The bank has given it back."});
+    let (status, decided) = desk.act("root", "resolve", body).await;
+    assert_eq!((status, &decided["status"]), (StatusCode::OK, &json!("escrowed")));
+}
+
+#[tokio::test]
 async fn what_needs_an_operator_is_listed_and_is_resolved_with_a_note() {
     let mut desk = shipped();
     desk.scene.award_is_declined();

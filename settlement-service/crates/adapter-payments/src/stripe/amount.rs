@@ -33,7 +33,7 @@ fn unit(code: &str, decimals: u32) -> (u32, i64) {
 }
 
 /// The amount as Stripe takes it. What it cannot take is refused, never rounded: the ledger has the exact amount.
-pub(super) fn to_stripe(money: Money) -> Result<i64, Box<StripeError>> {
+pub(crate) fn to_stripe(money: Money) -> Result<i64, Box<StripeError>> {
     let (code, ours) = (money.currency().code(), money.currency().decimals());
     let (theirs, multiple) = unit(code, ours);
     let refused = || {
@@ -50,7 +50,7 @@ pub(super) fn to_stripe(money: Money) -> Result<i64, Box<StripeError>> {
 }
 
 /// An amount of Stripe's in our minor units; none for what is no whole number of them.
-pub(super) fn from_stripe(amount: i64, currency: Currency) -> Option<Money> {
+pub(crate) fn from_stripe(amount: i64, currency: Currency) -> Option<Money> {
     let ours = currency.decimals();
     let (theirs, _) = unit(currency.code(), ours);
     let amount = if theirs >= ours {

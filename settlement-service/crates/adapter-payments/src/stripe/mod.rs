@@ -36,6 +36,7 @@ use settlement_domain::{Answer, CallKey, Currency, Decline, GatewayRef, Instruct
 use settlement_ports::{GatewayResult, Lookup, PaymentGateway};
 
 use self::accounts::Accounts;
+pub(crate) use self::amount::{from_stripe, to_stripe};
 use self::client::{Client, Failure};
 pub use self::client::{Credentials, STRIPE_VERSION};
 pub(crate) use self::error::StripeError;

@@ -1,18 +1,22 @@
 //! What Stripe's events mean here. Our calls leave their key in the metadata of what they made; an event about something
-//! that moved money and names no call of ours is an incident.
+//! that moved money and names no call of ours is an incident. A dispute has no metadata of ours, and names the payment that the
+//! buyer's bank took back. While the bank only asks about it (an inquiry: `warning_…`) nothing is taken.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
-use settlement_domain::{Answer, CallKey, GatewayRef};
+use settlement_domain::settlement::Claim;
+use settlement_domain::{Answer, CallKey, GatewayRef, Money};
 use settlement_ports::{Incident, News, Notice, Unsigned};
 
-use crate::stripe::{CALL, CAPTURE, StripeError};
+use crate::stripe::{CALL, CAPTURE, StripeError, from_stripe};
 
-/// Longer ids and kinds are none, characters.
+/// Longer ids, kinds and reasons are none, characters.
 const MAX_NAME: usize = 255;
+/// What the state of an inquiry begins with: the bank asks, and takes nothing.
+const INQUIRY: &str = "warning_";
 
 #[derive(Deserialize)]
 struct Event {
@@ -35,6 +39,10 @@ struct Object {
     metadata: Option<HashMap<String, String>>,
     payment_intent: Option<String>,
     last_payment_error: Option<StripeError>,
+    /// Of disputes, like what follows: what cannot be read keeps no sale from being held.
+    amount: Option<Value>,
+    currency: Option<Value>,
+    reason: Option<Value>,
 }
 
 impl Object {
@@ -59,11 +67,39 @@ impl Object {
     fn incident(&self, what: Incident) -> News {
         News::Incident { what, about: self.payment(), key: self.key(CALL) }
     }
+
+    fn is_inquiry(&self) -> bool {
+        self.status.as_deref().is_some_and(|status| status.starts_with(INQUIRY))
+    }
+
+    /// What the bank took, from which payment; somebody has to look if that is not told.
+    fn chargeback(&self) -> News {
+        match &self.payment_intent {
+            Some(charge) if is_name(&self.id) => News::Chargeback {
+                charge: GatewayRef::from(charge.clone()),
+                claim: Claim { id: self.reference(), amount: self.money(), reason: self.reason() },
+            },
+            _ => self.incident(Incident::Chargeback),
+        }
+    }
+
+    fn money(&self) -> Option<Money> {
+        let currency = self.currency.as_ref()?.as_str()?.to_ascii_uppercase().parse().ok()?;
+        from_stripe(self.amount.as_ref()?.as_i64()?, currency)
+    }
+
+    fn reason(&self) -> Option<String> {
+        self.reason.as_ref()?.as_str().filter(|reason| is_name(reason)).map(str::to_owned)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= MAX_NAME
 }
 
 pub(super) fn read(body: &[u8], signed_at: DateTime<Utc>) -> Result<Notice, Unsigned> {
     let event: Event = serde_json::from_slice(body).map_err(|error| Unsigned::Unreadable(error.to_string()))?;
-    if [&event.id, &event.kind].into_iter().any(|name| name.is_empty() || name.chars().count() > MAX_NAME) {
+    if !is_name(&event.id) || !is_name(&event.kind) {
         return Err(Unsigned::Unreadable(format!("id and type have 1 to {MAX_NAME} characters")));
     }
     let news = if matters(&event.kind) {
@@ -100,7 +136,9 @@ fn news(kind: &str, object: Object) -> News {
         "refund.failed" => object.incident(Incident::RefundFailed),
         "transfer.created" => object.key(CALL).map_or(News::Other, |key| object.done(key)),
         "transfer.reversed" => object.incident(Incident::PayoutReversed),
-        "charge.dispute.created" => object.incident(Incident::Chargeback),
+        "charge.dispute.created" if object.is_inquiry() => object.incident(Incident::Chargeback),
+        // The money of an inquiry that became a dispute is told of by the latter alone.
+        "charge.dispute.created" | "charge.dispute.funds_withdrawn" => object.chargeback(),
         "charge.dispute.closed" => object.incident(Incident::ChargebackClosed),
         _ => News::Other,
     }
@@ -168,7 +206,13 @@ mod tests {
     fn money_that_moved_without_us_is_an_incident() {
         let ours = json!({"id": "pi_1", "status": "succeeded", "metadata": {CALL: key(Operation::Authorize)}});
         for (kind, object, what, about) in [
-            ("charge.dispute.created", json!({"id": "dp_1", "payment_intent": "pi_1"}), Incident::Chargeback, "pi_1"),
+            (
+                "charge.dispute.created",
+                json!({"id": "dp_1", "payment_intent": "pi_1", "status": "warning_needs_response"}),
+                Incident::Chargeback,
+                "pi_1",
+            ),
+            ("charge.dispute.created", json!({"id": "dp_1", "status": "needs_response"}), Incident::Chargeback, "dp_1"),
             ("charge.dispute.closed", json!({"id": "dp_1", "status": "lost"}), Incident::ChargebackClosed, "dp_1"),
             (
                 "refund.created",
@@ -188,6 +232,75 @@ mod tests {
             let News::Incident { what: told, about: named, .. } = told(kind, object) else { panic!("{kind}") };
             assert_eq!((told, named.as_str()), (what, about), "{kind}");
         }
+    }
+
+    /// As Stripe documents it ("The Dispute object", "Types of events").
+    const DISPUTE: &str = r#"{
+        "id": "evt_1PgafyB7WZ01zgkWuA7YsfSq", "object": "event", "api_version": "2026-08-26.dahlia", "created": 1680651737,
+        "data": {"object": {
+            "id": "du_1MtJUT2eZvKYlo2CNaw2HvEv", "object": "dispute", "amount": 12050, "balance_transactions": [],
+            "charge": "ch_1AZtxr2eZvKYlo2CJDX8whov", "created": 1680651737, "currency": "usd",
+            "evidence": {"customer_name": null, "shipping_carrier": null, "uncategorized_text": null},
+            "evidence_details": {"due_by": 1682294399, "has_evidence": false, "past_due": false, "submission_count": 0},
+            "is_charge_refundable": false, "livemode": false, "metadata": {},
+            "payment_intent": "pi_1MtJUT2eZvKYlo2C", "reason": "fraudulent", "status": "needs_response"}},
+        "livemode": false, "pending_webhooks": 1, "request": {"id": null, "idempotency_key": null},
+        "type": "charge.dispute.created"}"#;
+
+    fn of_dispute(kind: &str, member: &str, value: Value) -> News {
+        let mut event: Value = serde_json::from_str(DISPUTE).unwrap();
+        event["data"]["object"][member] = value;
+        told(kind, event["data"]["object"].take())
+    }
+
+    #[test]
+    fn a_dispute_is_a_chargeback_of_its_payment_and_so_is_its_money_going() {
+        let amount = Money::new(12_050, "USD".parse().unwrap()).unwrap();
+        let id = GatewayRef::from("du_1MtJUT2eZvKYlo2CNaw2HvEv".to_owned());
+        let claim = Claim { id, amount: Some(amount), reason: Some("fraudulent".to_owned()) };
+        let charge = GatewayRef::from("pi_1MtJUT2eZvKYlo2C".to_owned());
+        let chargeback = News::Chargeback { charge, claim };
+        assert_eq!(read(DISPUTE.as_bytes(), DateTime::UNIX_EPOCH).unwrap().news, chargeback);
+        for status in ["needs_response", "under_review", "lost"] {
+            assert_eq!(of_dispute("charge.dispute.created", "status", json!(status)), chargeback, "{status}");
+        }
+        for status in ["warning_under_review", "needs_response"] {
+            assert_eq!(of_dispute("charge.dispute.funds_withdrawn", "status", json!(status)), chargeback, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_inquiry_takes_nothing_and_is_told_to_the_operator() {
+        for status in ["warning_needs_response", "warning_under_review", "warning_closed"] {
+            let told = of_dispute("charge.dispute.created", "status", json!(status));
+            assert!(matches!(told, News::Incident { what: Incident::Chargeback, .. }), "{status}: {told:?}");
+        }
+        for kind in ["charge.dispute.updated", "charge.dispute.funds_reinstated"] {
+            assert_eq!(of_dispute(kind, "status", json!("under_review")), News::Other, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_a_dispute_is_left_out_and_it_is_one_all_the_same() {
+        let claimed = |member: &str, value: Value| match of_dispute("charge.dispute.created", member, value) {
+            News::Chargeback { claim, .. } => claim,
+            other => panic!("{member}: {other:?}"),
+        };
+        for (member, value) in [
+            ("amount", json!(null)),
+            ("amount", json!(-5)),
+            ("amount", json!(1.5)),
+            ("currency", json!("xyz")),
+            ("currency", json!({"code": "usd"})),
+        ] {
+            assert_eq!(claimed(member, value.clone()).amount, None, "{member}: {value}");
+        }
+        for value in [json!(""), json!(7), json!("x".repeat(256))] {
+            assert_eq!(claimed("reason", value.clone()).reason, None, "{value}");
+        }
+        assert_eq!(claimed("currency", json!("isk")).amount, None, "a fraction of a krona");
+        let unnamed = of_dispute("charge.dispute.created", "id", json!("x".repeat(256)));
+        assert!(matches!(unnamed, News::Incident { what: Incident::Chargeback, .. }), "{unnamed:?}");
     }
 
     #[test]

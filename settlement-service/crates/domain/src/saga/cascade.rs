@@ -41,7 +41,8 @@ impl Run {
         self.told(What::RelistRequested)
     }
 
-    /// Somebody outside calls the sale off: at once, or as soon as it is known what became of the call under way.
+    /// Somebody outside calls the sale off: at once, or as soon as it is known what became of the call under way, or as soon
+    /// as the operator lets what was held in escrow go on.
     fn call_off_from_outside(mut self, reason: FailureReason) -> Change {
         let settlement = self.change.settlement.clone();
         let now = self.now;
@@ -50,6 +51,11 @@ impl Run {
             Position::Calling(_)
                 if matches!(settlement.state(), State::Authorizing { .. } | State::Authorized { .. }) =>
             {
+                self.change.settlement.call_off_later(reason);
+                Ok(self)
+            }
+            // The money may be at the buyer's bank: the operator decides when it goes back.
+            Position::Resting if settlement.rests_in_escrow() => {
                 self.change.settlement.call_off_later(reason);
                 Ok(self)
             }
@@ -63,7 +69,8 @@ impl Run {
     }
 }
 
-/// The buyer gave the award up. What the operator has to decide, is undone or is over stays as it is.
+/// The buyer gave the award up. What the operator has to decide, is undone or is over stays as it is; what is held in escrow
+/// can only be given back any more.
 #[must_use]
 pub fn award_declined(settlement: Settlement, now: DateTime<Utc>) -> Change {
     Run::of(settlement, now).call_off_from_outside(AwardDeclined)

@@ -1,7 +1,7 @@
 //! Disputes, and what the operator decides.
 
 use super::run::{Proof, Run};
-use super::table::Step::Receive;
+use super::table::Step::{Receive, Ship};
 use super::{Position, SagaError, position};
 use crate::ids::UserId;
 use crate::money::Money;
@@ -33,6 +33,7 @@ impl Run {
         }
         let (settlement_id, status) = (settlement.id(), settlement.status());
         self.change.resolutions.push(Resolution { settlement_id, by, verdict, note, status, at });
+        self.change.settlement.hold_no_more();
         // Back to where it got stuck, which is no news.
         self.change.settlement = if disputed { self.change.settlement } else { self.change.settlement.unstuck()? };
         let run = self;
@@ -56,7 +57,7 @@ impl Run {
         run.tell(crate::gateway::Operation::Refund, now)
     }
 
-    /// One more attempt at what the gateway refused.
+    /// One more attempt at what the gateway refused; what was held goes on.
     fn again(self) -> Result<Self, SagaError> {
         let now = self.now;
         match position(&self.change.settlement) {
@@ -65,6 +66,8 @@ impl Run {
             Position::Owed | Position::Within => {
                 self.moved(|settlement| settlement.owed(Owed::Waiting { due_at: now }))
             }
+            // Given back, if it was called off meanwhile.
+            Position::Waiting(Ship) => self.moved(|settlement| settlement.shipping_anew(now))?.enter(Ship),
             Position::Waiting(_) | Position::Asking(_) | Position::Resting => Ok(self),
         }
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::chargeback::HELD;
 use crate::ids::UserId;
 
 /// The longest statement, characters.
@@ -83,13 +84,20 @@ pub struct Evidence {
 pub struct Dispute {
     /// The complaint.
     pub reason: Statement,
-    /// Which operator opened it; none if the buyer did.
+    /// Which operator opened it; none if the buyer did, or the buyer's bank.
     #[serde(default)]
     pub operator: Option<UserId>,
     /// Since when.
     pub opened_at: DateTime<Utc>,
     /// What the parties added, in order.
     pub evidence: Vec<Evidence>,
+}
+
+impl Dispute {
+    /// The buyer's bank opened it by taking the money back.
+    pub(super) fn of_the_bank(opened_at: DateTime<Utc>) -> Self {
+        Self { reason: Statement(HELD.to_owned()), operator: None, opened_at, evidence: Vec::new() }
+    }
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub enum What {
         /// It counts as received then.
         inspection_ends_at: DateTime<Utc>,
     },
-    /// The buyer or an operator complained.
+    /// The buyer, the buyer's bank or an operator complained.
     Disputed,
     /// The seller was paid.
     Completed {

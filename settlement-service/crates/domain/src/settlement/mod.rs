@@ -1,6 +1,7 @@
 //! One sale being settled: a lot, its seller, one buyer, and where their money and goods are.
 //! Its state moves only through [`crate::saga`], which decides by its table.
 
+mod chargeback;
 mod dispute;
 mod event;
 mod operator;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use chargeback::{Chargeback, Claim, MAX_CHARGEBACKS};
 pub use dispute::{Dispute, Evidence, InvalidStatement, MAX_EVIDENCE, MAX_STATEMENT, Role, Statement};
 pub use event::{SettlementEvent, What};
 pub use operator::{Decision, Resolution, Verdict};
@@ -110,6 +112,10 @@ pub struct Settlement {
     called_off: Option<FailureReason>,
     #[serde(default)]
     dispute: Option<Dispute>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    chargebacks: Vec<Chargeback>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    to_be_held: bool,
     state: State,
 }
 
@@ -138,6 +144,8 @@ impl Settlement {
             kind: Kind::Sale,
             called_off: None,
             dispute: None,
+            chargebacks: Vec::new(),
+            to_be_held: false,
             state: State::AwaitingPayment { declined: None, cancel: None },
         }
         .checked()?;
@@ -170,6 +178,8 @@ impl Settlement {
             succession: Succession::NextContender(chance),
             called_off: None,
             dispute: None,
+            chargebacks: Vec::new(),
+            to_be_held: false,
             state: State::AwaitingPayment { declined: None, cancel: None },
         }
         .checked()?;

@@ -10,7 +10,7 @@ use crate::ids::{SettlementId, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Verdict {
-    /// The gateway is asked once more.
+    /// The gateway is asked once more, or a sale that was held goes on.
     Retry,
     /// The buyer gets everything back.
     Refund,
@@ -85,6 +85,7 @@ impl State {
     /// | disputed | refund, part refund, release |
     /// | stuck: the hold is not let go | retry, close (it runs out by itself) |
     /// | stuck: a part is not given back | retry, release (all of it) |
+    /// | stuck: escrowed | retry, refund |
     /// | stuck: shipped | refund, release |
     /// | stuck: anything else | retry |
     #[must_use]
@@ -94,6 +95,7 @@ impl State {
             Self::NeedsOperator { stuck, .. } => match &**stuck {
                 Self::Refunding { undo: Undo::Void { .. }, .. } => &["retry", "close"],
                 Self::Refunding { undo: Undo::PartRefund { .. }, .. } => &["retry", "release"],
+                Self::Escrowed { .. } => &["retry", "refund"],
                 Self::Shipped { .. } => &["refund", "release"],
                 _ => &["retry"],
             },

@@ -51,7 +51,7 @@ pub enum State {
         /// How and since when.
         delivery: Delivery,
     },
-    /// Somebody complained: the operator decides. What was said is in the settlement's dispute.
+    /// Somebody complained, or the buyer's bank did: the operator decides. What was said is in the settlement's dispute.
     Disputed {
         /// The charge.
         charge: GatewayRef,

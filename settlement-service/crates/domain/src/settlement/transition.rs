@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::chargeback::HELD;
 use super::{
     Delivery, Dispute, Evidence, FailureReason, Owed, Parcel, Role, Settlement, Split, State, Statement, Status, Undo,
 };
@@ -145,6 +146,22 @@ impl Settlement {
         }
     }
 
+    /// The buyer's bank took the money back before anybody was paid.
+    pub(crate) fn held(mut self, now: DateTime<Utc>) -> Moved {
+        self.to_be_held = false;
+        match self.state {
+            State::Shipped { charge, delivery } => {
+                self.dispute = Some(Dispute::of_the_bank(now));
+                self.state = State::Disputed { charge, delivery };
+                Ok(self)
+            }
+            State::Escrowed { .. } | State::Received { owed: Owed::Waiting { .. }, .. } => {
+                self.needs_operator(HELD.to_owned(), now)
+            }
+            _ => Err(self.refuse("chargeback")),
+        }
+    }
+
     /// A party says something about the dispute.
     pub(crate) fn testified(mut self, by: Role, text: Statement, now: DateTime<Utc>) -> Moved {
         match (&self.state, &mut self.dispute) {
@@ -262,6 +279,18 @@ impl Settlement {
                 Ok(self)
             }
             _ => Err(self.refuse("resolve")),
+        }
+    }
+
+    /// The sale was held and goes on: the seller has the whole time to ship anew.
+    pub(crate) fn shipping_anew(mut self, now: DateTime<Utc>) -> Moved {
+        let anew = now + TimeDelta::seconds(self.terms.ship_due_s.into());
+        match &mut self.state {
+            State::Escrowed { ship_due_at, .. } => {
+                *ship_due_at = (*ship_due_at).max(anew);
+                Ok(self)
+            }
+            _ => Err(self.refuse("retry")),
         }
     }
 

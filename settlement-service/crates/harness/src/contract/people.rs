@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::poll;
 use settlement_domain::saga::{self, Act};
-use settlement_domain::settlement::{Decision, Lot, OfferDays, Resolution, Verdict};
+use settlement_domain::settlement::{Claim, Decision, Lot, OfferDays, Resolution, Verdict};
 use settlement_domain::standing::Reinstatement;
-use settlement_domain::{AuctionId, Parcel, Role, Settlement, Standing, Statement, Strike, UserId};
+use settlement_domain::{AuctionId, GatewayRef, Parcel, Role, Settlement, Standing, Statement, Strike, UserId};
 use settlement_ports::{Early, FreeStandings, Outbox, SettlementStore, SettlementTx};
 use uuid::Uuid;
 
@@ -127,7 +127,7 @@ pub async fn an_early_word_is_kept_once_and_only_if_committed(store: &dyn Settle
     assert!(tx.early(other).await.unwrap().is_empty());
 }
 
-/// Second chances, disputes, wishes, holds that were renewed, decisions.
+/// Second chances, disputes, chargebacks, wishes, holds that were renewed, decisions.
 pub async fn a_settlement_off_the_good_path_is_read_as_it_was(store: &dyn SettlementStore) {
     let now = now(store).await;
     let second_chance = Some(OfferDays::default());
@@ -145,12 +145,15 @@ pub async fn a_settlement_off_the_good_path_is_read_as_it_was(store: &dyn Settle
     let act = |settlement: Settlement, act| saga::begin(settlement, act, now).unwrap().settlement;
     let escrowed = escrowed(sold, now).settlement;
     let wished = act(escrowed.clone(), Act::Cancel(escrowed.buyer_id().clone()));
+    let id = GatewayRef::from("dp_1".to_owned());
+    let claim = Claim { id, amount: Some(escrowed.price()), reason: Some("fraudulent".to_owned()) };
+    let charged_back = saga::charged_back(escrowed.clone(), claim, now).settlement;
     let shipped = act(escrowed, Act::Ship(Parcel::new("UPS", "1Z999").unwrap()));
     let disputed = act(shipped, Act::Dispute(somebody("root"), say("It is broken.\nSee the picture.")));
     let testified = act(disputed.clone(), Act::Evidence(disputed.seller_id().clone(), say("It was whole.")));
     let verdict = Verdict::PartRefund { amount: 5 };
     let decided = act(testified.clone(), Act::Resolve(Decision { by: somebody("root"), verdict, note: None }));
-    for settlement in [asker, wished, testified, decided] {
+    for settlement in [asker, wished, charged_back, testified, decided] {
         let mut tx = store.begin().await.unwrap();
         tx.lock(settlement.id()).await.unwrap().unwrap();
         tx.save(std::slice::from_ref(&settlement)).await.unwrap();

@@ -47,6 +47,9 @@ pub struct Plain {
     lot: Lot,
     why: Why,
     called_off: bool,
+    /// The bank took the money back while the gateway was awaited: the sale stops before anybody is paid.
+    to_be_held: bool,
+    chargebacks: Vec<u64>,
     wish: Option<&'static str>,
     evidence: u32,
     /// Whether the gateway has certainly done nothing of what it was told last, and how often it was contacted.
@@ -83,6 +86,8 @@ impl Plain {
             lot: if second_chance { Lot::NextContender } else { Lot::Relist },
             why: Why::Otherwise,
             called_off: false,
+            to_be_held: false,
+            chargebacks: Vec::new(),
             wish: None,
             evidence: 0,
             sure: true,
@@ -180,6 +185,7 @@ impl Plain {
             }
             C::Nominated if self.lot == Lot::Asked && self.stage == Stage::Failed => self.nominated(said),
             C::Exhausted if self.lot == Lot::Asked => self.relist(),
+            C::Chargeback => self.charged_back(said.chargeback),
             C::TimePassesUnnoticed | C::Nominated | C::Exhausted => {}
         }
         true
@@ -215,7 +221,9 @@ impl Plain {
         use Command as C;
         let now = said.now;
         match (command, self.stuck, self.stage) {
-            (C::Refund, false, Stage::Disputed) | (C::Refund, true, Stage::Shipped) => self.refund(Why::Otherwise),
+            (C::Refund, false, Stage::Disputed) | (C::Refund, true, Stage::Shipped | Stage::Escrowed) => {
+                self.refund(Why::Otherwise);
+            }
             (C::PartRefund, false, Stage::Disputed) if (1..=self.share()).contains(&said.part) => {
                 self.part = said.part;
                 self.tell(Stage::PartRefunding);
@@ -224,14 +232,21 @@ impl Plain {
             (C::Release, false, Stage::Disputed) | (C::Release, true, Stage::Shipped | Stage::PartRefunding) => {
                 self.receive(0);
             }
-            (C::Retry, true, Stage::Voiding | Stage::Refunding | Stage::PartRefunding | Stage::Received) => {
+            (C::Retry, true, Stage::Voiding | Stage::Refunding | Stage::PartRefunding) => {
                 self.tell(self.stage);
                 self.tries_again();
             }
+            // Another payout, with attempts of its own.
+            (C::Retry, true, Stage::Received) => {
+                self.tell(Stage::Received);
+                self.payouts = 1;
+            }
+            (C::Retry, true, Stage::Escrowed) if self.called_off => self.refund(Why::Otherwise),
+            (C::Retry, true, Stage::Escrowed) => self.ship_due = self.ship_due.max(now + TimeDelta::days(7)),
             (C::Close, true, Stage::Voiding) => self.fail(self.why, now),
             _ => return false,
         }
-        self.stuck = false;
+        (self.stuck, self.to_be_held) = (false, false);
         true
     }
 
@@ -323,8 +338,24 @@ impl Plain {
         };
     }
 
+    /// The bank takes back what was paid: before it is paid on, that stops the sale.
+    fn charged_back(&mut self, chargeback: u64) {
+        if self.chargebacks.contains(&chargeback) {
+            return;
+        }
+        self.chargebacks.push(chargeback);
+        match self.stage {
+            _ if self.stuck => {}
+            Stage::Escrowed => self.stuck = true,
+            Stage::Shipped => self.stage = Stage::Disputed,
+            Stage::Awaiting | Stage::Authorizing | Stage::Authorized | Stage::PartRefunding => self.to_be_held = true,
+            _ => {}
+        }
+    }
+
     fn off_from_outside(&mut self, now: DateTime<Utc>) {
         match self.stage {
+            Stage::Escrowed if self.stuck => self.called_off = true,
             _ if self.stuck => {}
             Stage::Awaiting => self.fail(Why::Otherwise, now),
             Stage::Authorizing | Stage::Authorized => self.called_off = true,
@@ -390,6 +421,8 @@ impl Plain {
                 self.ship_due = now + TimeDelta::days(7);
                 if self.called_off {
                     self.refund(Why::Otherwise);
+                } else {
+                    self.stuck = self.hold_begins();
                 }
             }
             Stage::Voiding => self.fail(self.why, now),
@@ -401,6 +434,7 @@ impl Plain {
             Stage::PartRefunding => {
                 self.refunded += self.part;
                 self.receive(self.part);
+                self.stuck = self.stage == Stage::Received && self.hold_begins();
             }
             Stage::Received => {
                 self.paid_out += self.payout;
@@ -408,6 +442,11 @@ impl Plain {
             }
             _ => panic!("nothing was to be done"),
         }
+    }
+
+    /// Whether a chargeback that came before stops the sale here.
+    fn hold_begins(&mut self) -> bool {
+        std::mem::take(&mut self.to_be_held)
     }
 
     fn refused(&mut self, now: DateTime<Utc>) {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use settlement_domain::ledger::{AccountKind, EntryKind, Side, Transaction, TrialBalance};
 use settlement_domain::saga::{self, Act, Change, Dispatch, PayoutChange};
-use settlement_domain::settlement::{Decision, HOLD_DAYS, Kind, Lot, OfferDays, Sale, Succession, Verdict, What};
+use settlement_domain::settlement::{
+    Claim, Decision, HOLD_DAYS, Kind, Lot, OfferDays, Sale, Succession, Verdict, What,
+};
 use settlement_domain::{
     Answer, CallKey, Contact, Decline, GatewayCall, GatewayRef, Instruction, Money, Parcel, Payout, PayoutRules,
     Report, Role, Schedules, Settlement, Statement, Status, Strike, UserId, Way,
@@ -38,13 +40,14 @@ pub enum Command {
     Relisted,
     Nominated,
     Exhausted,
+    Chargeback,
 }
 
 use Command as C;
 
 /// As often as they are here; the good path is kept likely, so that histories get somewhere.
 #[rustfmt::skip]
-pub const COMMANDS: [Command; 44] = [
+pub const COMMANDS: [Command; 46] = [
     C::Pay, C::Pay, C::Pay, C::Pay, C::Ship, C::Ship, C::Ship, C::Receive, C::Receive, C::Decline,
     C::Dispute, C::Dispute, C::Dispute, C::Evidence, C::CancelBuyer, C::CancelSeller,
     C::Refund, C::PartRefund, C::PartRefund, C::Release, C::Retry, C::Close,
@@ -52,7 +55,7 @@ pub const COMMANDS: [Command; 44] = [
     C::GatewayDoes, C::GatewayDoes, C::GatewayDoes, C::GatewayDoes, C::GatewayDoes, C::GatewayDoes,
     C::GatewayRefuses, C::GatewayRefuses, C::GatewayRefuses, C::GatewayTimesOut, C::GatewayTimesOut,
     C::GatewayIsAway, C::GatewayIsAway,
-    C::AwardDeclined, C::Relisted, C::Nominated, C::Nominated, C::Exhausted,
+    C::AwardDeclined, C::Relisted, C::Nominated, C::Nominated, C::Exhausted, C::Chargeback, C::Chargeback,
 ];
 
 /// What the gateway said when it was contacted.
@@ -76,6 +79,8 @@ pub struct Said {
     pub part: i64,
     /// What the lot is offered for.
     pub offered_at: i64,
+    /// Which chargeback the bank made.
+    pub chargeback: u64,
 }
 
 pub struct World {
@@ -170,7 +175,8 @@ impl World {
 
     pub fn hears(&mut self, command: Command, dice: &mut Dice) -> Said {
         self.history.push(command);
-        let mut said = Said { accepted: true, now: self.now, heard: Heard::NotContacted, part: 0, offered_at: 0 };
+        let heard = Heard::NotContacted;
+        let mut said = Said { accepted: true, now: self.now, heard, part: 0, offered_at: 0, chargeback: 0 };
         match command {
             C::TimePasses | C::TimePassesUnnoticed => {
                 self.now += TimeDelta::hours(dice.pick(&[1, 20, 24, 70, 96, 170, 800]));
@@ -196,6 +202,10 @@ impl World {
                 self.take(change);
             }
             C::Nominated => said.offered_at = self.nominated(),
+            C::Chargeback => {
+                said.chargeback = dice.roll(2);
+                self.charged_back(said.chargeback);
+            }
             people => {
                 let share = self.settlement.price().amount();
                 said.part = dice.pick(&[0, 1, 1, share / 2, share / 2, share, share + 1]);
@@ -245,6 +255,13 @@ impl World {
             self.told.extend(events.iter().map(|event| event.what.name()));
         }
         price
+    }
+
+    fn charged_back(&mut self, number: u64) {
+        let id = GatewayRef::from(format!("dp_{number}"));
+        let claim = Claim { id, amount: Some(self.settlement.price()), reason: None };
+        let change = saga::charged_back(self.settlement.clone(), claim, self.now);
+        self.take(change);
     }
 
     /// The worker takes the call up when it is due, and the gateway says what the command wants, or must say.

@@ -17,6 +17,9 @@ offer_escrowed      -           shipped -        -       -        -        escro
 shipped             -           -       received -       disputed -        -                -         -           -        -          -
 offer_shipped       -           -       received -       disputed -        -                -         -           -        -          -
 disputed            -           -       -        -       -        disputed -                refunding refunding   received x          x
+held_escrowed       -           -       -        -       -        -        -                refunding x           x        escrowed   x
+owed                -           -       -        -       -        -        -                -         -           -        -          -
+held_owed           -           -       -        -       -        -        -                x         x           x        received   x
 received            -           -       -        -       -        -        -                -         -           -        -          -
 completed           -           -       -        -       -        -        -                -         -           -        -          -
 voiding             -           -       -        -       -        -        -                -         -           -        -          -
@@ -34,31 +37,34 @@ stuck_received      -           -       -        -       -        -        -    
 
 /// What comes from outside: nothing of it is refused. `=` changes nothing.
 const EVENTS: &str = "
-                    far_too_late gateway_does gateway_refuses  award_declined relisted
-awaiting_payment    failed       =            =                failed         =
-wished_off          failed       =            =                failed         =
-offered             failed       =            =                failed         failed
-authorizing         =            authorized   awaiting_payment =              =
-authorized          authorizing  escrowed     refunding        =              =
-escrowed            refunding    =            =                refunding      =
-escrowed_wished_off refunding    =            =                refunding      =
-offer_escrowed      refunding    =            =                refunding      refunding
-shipped             received     =            =                needs_operator =
-offer_shipped       received     =            =                needs_operator needs_operator
-disputed            =            =            =                =              =
-received            =            completed    =                =              =
-completed           =            =            =                =              =
-voiding             =            failed       =                =              =
-refunding           =            refunded     =                =              =
-part_refunding      =            received     =                =              =
-refunded            =            =            =                =              =
-failed              =            =            =                =              =
-asking              =            =            =                =              =
-stuck_voiding       =            =            =                =              =
-stuck_refunding     =            =            =                =              =
-stuck_part_refund   =            =            =                =              =
-stuck_shipped       =            =            =                =              =
-stuck_received      =            =            =                =              =
+                    far_too_late gateway_does gateway_refuses  award_declined relisted       charged_back
+awaiting_payment    failed       =            =                failed         =              =
+wished_off          failed       =            =                failed         =              =
+offered             failed       =            =                failed         failed         =
+authorizing         =            authorized   awaiting_payment =              =              =
+authorized          authorizing  escrowed     refunding        =              =              =
+escrowed            refunding    =            =                refunding      =              needs_operator
+escrowed_wished_off refunding    =            =                refunding      =              needs_operator
+offer_escrowed      refunding    =            =                refunding      refunding      needs_operator
+shipped             received     =            =                needs_operator =              disputed
+offer_shipped       received     =            =                needs_operator needs_operator disputed
+disputed            =            =            =                =              =              =
+held_escrowed       =            =            =                =              =              =
+owed                =            =            =                =              =              needs_operator
+held_owed           =            =            =                =              =              =
+received            =            completed    =                =              =              =
+completed           =            =            =                =              =              =
+voiding             =            failed       =                =              =              =
+refunding           =            refunded     =                =              =              =
+part_refunding      =            received     =                =              =              =
+refunded            =            =            =                =              =              =
+failed              =            =            =                =              =              =
+asking              =            =            =                =              =              =
+stuck_voiding       =            =            =                =              =              =
+stuck_refunding     =            =            =                =              =              =
+stuck_part_refund   =            =            =                =              =              =
+stuck_shipped       =            =            =                =              =              =
+stuck_received      =            =            =                =              =              =
 ";
 
 fn stuck(mut story: Story) -> Story {
@@ -90,6 +96,9 @@ fn story(state: &str) -> Story {
         "offer_shipped" => story("offer_escrowed").ships(),
         "shipped" => Story::escrowed().ships(),
         "disputed" => Story::disputed(),
+        "held_escrowed" => Story::escrowed().charged_back("dp_1"),
+        "owed" => Story::escrowed().ships().act(Act::Receive),
+        "held_owed" => story("owed").charged_back("dp_1"),
         "received" => Story::escrowed().ships().act(Act::Receive).paid_out(),
         "completed" => Story::escrowed().ships().act(Act::Receive).agrees(),
         "voiding" => Story::new().pays().agrees().declines(),
@@ -169,6 +178,7 @@ fn happens(event: &str, mut story: Story) -> Story {
             let change = relisted(story.settlement.clone(), story.now);
             story.take(change)
         }
+        "charged_back" => story.charged_back("dp_2"),
         unknown => panic!("{unknown} does not happen"),
     }
 }

@@ -1,6 +1,7 @@
 //! The saga's decisions one by one: given a settlement that came this far, when this happens, then that.
 
 mod cascade;
+mod chargebacks;
 mod detours;
 mod holds;
 mod matrix;
@@ -16,7 +17,7 @@ use crate::fees::Schedules;
 use crate::gateway::{Answer, Decline, GatewayRef};
 use crate::ledger::{AccountKind, TrialBalance};
 use crate::payout::{Payout, PayoutRules};
-use crate::settlement::{FailureReason, Lot, OfferDays, Sale, Status, Terms, Verdict, What};
+use crate::settlement::{Claim, FailureReason, Lot, OfferDays, Sale, Status, Terms, Verdict, What};
 use crate::{BasisPoints, Money, SettlementId};
 
 const DAY_S: u32 = 86_400;
@@ -173,6 +174,12 @@ impl Story {
         self.gateway(Report::Answered(Answer::Declined(decline)))
     }
 
+    /// The buyer's bank takes all of it back.
+    fn charged_back(self, id: &str) -> Self {
+        let change = charged_back(self.settlement.clone(), claim(id), self.now);
+        self.take(change)
+    }
+
     fn days_pass(mut self, days: u32) -> Self {
         self.now += TimeDelta::days(days.into());
         let change = deadline(self.settlement.clone(), self.now);
@@ -231,6 +238,11 @@ fn say(text: &str) -> Statement {
 
 fn dispute() -> Act {
     Act::Dispute("buyer".parse().unwrap(), say("It is broken."))
+}
+
+/// What the gateway tells of a chargeback.
+fn claim(id: &str) -> Claim {
+    Claim { id: GatewayRef::from(id.to_owned()), amount: Some(usd(12_050)), reason: Some("fraudulent".to_owned()) }
 }
 
 fn cancel(who: &str) -> Act {

@@ -316,6 +316,7 @@ fn a_settlement_is_the_same_after_it_was_stored_and_read() {
         Story::disputed().decides(Verdict::PartRefund { amount: 50 }),
         Story::with_contenders().days_pass(4),
         Story::escrowed().act(cancel("buyer")),
+        Story::escrowed().ships().charged_back("dp_1"),
     ];
     for story in stories {
         let stored = serde_json::to_value(&story.settlement).unwrap();

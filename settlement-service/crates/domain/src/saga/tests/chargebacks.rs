@@ -1,0 +1,198 @@
+//! The buyer's bank takes the money back.
+
+use super::*;
+use crate::settlement::FailureReason::{AwardDeclined, CalledOff, DisputeRefunded};
+use crate::settlement::MAX_CHARGEBACKS;
+
+/// The lot was received, and its seller is not being paid yet.
+fn owed() -> Story {
+    Story::escrowed().ships().act(Act::Receive)
+}
+
+fn part_refunding(amount: i64) -> Story {
+    Story::disputed().decides(Verdict::PartRefund { amount })
+}
+
+/// The gateway refuses until a person is needed.
+fn refused_until_stuck(mut story: Story) -> Story {
+    while story.status() != Status::NeedsOperator {
+        story = story.declines();
+    }
+    story
+}
+
+fn known(story: &Story) -> Vec<&str> {
+    story.settlement.chargebacks().iter().map(|chargeback| chargeback.id.as_str()).collect()
+}
+
+#[test]
+fn what_is_in_escrow_is_held_until_the_operator_decides() {
+    let story = Story::escrowed().charged_back("dp_1");
+    let State::NeedsOperator { stuck, reason, .. } = story.settlement.state() else { panic!("{:?}", story.status()) };
+    assert_eq!(stuck.status(), Status::Escrowed);
+    assert!(reason.contains("chargeback"), "{reason}");
+    let refused = Refused { status: Status::NeedsOperator, event: "ship" };
+    assert_eq!(story.refuses(ship()), SagaError::Refused(refused));
+    assert_eq!(story.told(), ["started", "escrowed"]);
+    assert_eq!(story.settlement.state().actions(), ["retry", "refund"]);
+    let story = story.days_pass(365);
+    assert_eq!((story.status(), due_at(&story.settlement)), (Status::NeedsOperator, None));
+}
+
+#[test]
+fn what_was_held_in_escrow_goes_on_with_the_whole_time_to_ship() {
+    let story = Story::escrowed().charged_back("dp_1").days_pass(30).decides(Verdict::Retry);
+    assert_eq!((story.status(), story.strikes.len()), (Status::Escrowed, 0));
+    assert_eq!(due_at(&story.settlement), Some(story.now + TimeDelta::days(7)));
+    assert_eq!(story.ships().act(Act::Receive).agrees().status(), Status::Completed);
+}
+
+#[test]
+fn what_was_held_in_escrow_may_be_given_back() {
+    let story = Story::escrowed().charged_back("dp_1").decides(Verdict::Refund).agrees();
+    assert_eq!((story.status(), story.reason()), (Status::Refunded, Some(CalledOff)));
+    assert_eq!((story.balance(AccountKind::GatewayClearing), story.balance(AccountKind::Escrow)), (0, 0));
+    assert!(story.strikes.is_empty());
+}
+
+#[test]
+fn what_is_shipped_is_disputed_by_the_bank_and_both_parties_are_heard() {
+    let story = Story::escrowed().ships().charged_back("dp_1").days_pass(365);
+    assert_eq!((story.status(), story.told()), (Status::Disputed, vec!["started", "escrowed", "shipped", "disputed"]));
+    let evidence = Act::Evidence("seller".parse().unwrap(), say("It was delivered."));
+    let story = story.act(evidence);
+    let dispute = story.settlement.dispute().unwrap();
+    assert_eq!((dispute.operator.as_ref(), dispute.evidence.len()), (None, 1));
+    assert!(dispute.reason.as_str().contains("bank"), "{:?}", dispute.reason);
+    assert_eq!(story.decides(Verdict::Release).agrees().status(), Status::Completed);
+}
+
+#[test]
+fn a_lot_whose_inspection_has_passed_unnoticed_is_not_paid_for_either() {
+    let mut story = Story::escrowed().ships();
+    story.now += TimeDelta::days(3);
+    assert_eq!(story.charged_back("dp_1").days_pass(1).status(), Status::Disputed);
+}
+
+#[test]
+fn what_waits_for_the_sellers_next_payout_is_not_paid_before_the_operator_says_so() {
+    let story = owed().charged_back("dp_1");
+    assert_eq!((story.status(), waiting(&story.settlement)), (Status::NeedsOperator, None));
+    assert_eq!(gather(vec![story.settlement.clone()], &PayoutRules::default(), story.now), PayoutChange::default());
+    assert_eq!(story.settlement.state().actions(), ["retry"]);
+    assert_eq!(story.balance(AccountKind::SellerPayable), -10_845, "the seller is owed it still");
+    let story = story.decides(Verdict::Retry);
+    assert_eq!(story.status(), Status::Received);
+    assert_eq!(*story.agrees().last_event(), What::Completed { payout: usd(10_845), commission: usd(1_205) });
+}
+
+#[test]
+fn a_payout_that_is_under_way_or_was_made_stays_and_the_chargeback_is_noted() {
+    for story in [owed().paid_out(), owed().agrees()] {
+        let (status, told) = (story.status(), story.told());
+        let story = story.charged_back("dp_1");
+        assert_eq!((story.status(), story.told(), known(&story)), (status, told, vec!["dp_1"]));
+    }
+    assert_eq!(owed().paid_out().charged_back("dp_1").agrees().status(), Status::Completed);
+    let refused = refused_until_stuck(owed().paid_out().charged_back("dp_1"));
+    assert_eq!((refused.settlement.state().actions(), known(&refused)), (&["retry"][..], vec!["dp_1"]));
+}
+
+#[test]
+fn the_same_chargeback_again_changes_nothing() {
+    let stories = [Story::escrowed(), Story::escrowed().ships(), owed(), owed().paid_out(), Story::new().pays()];
+    for story in stories.map(|story| story.charged_back("dp_1")) {
+        let again = charged_back(story.settlement.clone(), claim("dp_1"), story.now + TimeDelta::days(1));
+        assert_eq!((again.settlement, again.events.len()), (story.settlement, 0));
+    }
+    let decided = Story::escrowed().charged_back("dp_1").decides(Verdict::Retry);
+    assert_eq!(decided.charged_back("dp_1").status(), Status::Escrowed, "the operator has decided about it");
+}
+
+#[test]
+fn another_chargeback_holds_what_went_on() {
+    let story = Story::escrowed().charged_back("dp_1").decides(Verdict::Retry).charged_back("dp_2");
+    assert_eq!((story.status(), known(&story)), (Status::NeedsOperator, vec!["dp_1", "dp_2"]));
+    let story = story.charged_back("dp_3");
+    assert_eq!((story.status(), known(&story).len()), (Status::NeedsOperator, 3));
+}
+
+#[test]
+fn so_many_chargebacks_are_noted_and_no_more() {
+    let full = (0..MAX_CHARGEBACKS).fold(Story::disputed(), |story, n| story.charged_back(&format!("dp_{n}")));
+    assert_eq!(known(&full).len(), MAX_CHARGEBACKS);
+    let settlement = full.settlement.clone();
+    assert_eq!(full.charged_back("one more").settlement, settlement);
+}
+
+#[test]
+fn a_chargeback_that_is_told_before_the_capture_holds_the_sale_once_that_is_known() {
+    for story in [Story::new().pays().agrees().charged_back("dp_1"), Story::new().charged_back("dp_1").pays().agrees()]
+    {
+        assert_eq!((story.status(), known(&story)), (Status::Authorized, vec!["dp_1"]));
+        let story = story.agrees();
+        assert_eq!((story.status(), story.balance(AccountKind::Escrow)), (Status::NeedsOperator, -12_050));
+        assert_eq!(story.told(), ["started", "escrowed"]);
+        let story = story.decides(Verdict::Retry).ships();
+        assert_eq!(story.status(), Status::Shipped, "it is held once");
+        assert_eq!(story.act(Act::Receive).agrees().status(), Status::Completed);
+    }
+}
+
+#[test]
+fn what_is_called_off_anyway_is_given_back_and_not_held() {
+    let story = Story::new().pays().agrees().gateway(Report::Unknown).charged_back("dp_1");
+    let change = award_declined(story.settlement.clone(), story.now);
+    let story = story.take(change).agrees();
+    assert_eq!((story.status(), story.reason()), (Status::Refunding, Some(AwardDeclined)));
+    let story = Story::disputed().decides(Verdict::Refund).charged_back("dp_1").agrees();
+    assert_eq!((story.status(), story.reason()), (Status::Refunded, Some(DisputeRefunded)));
+}
+
+#[test]
+fn what_is_called_off_while_it_is_held_in_escrow_is_given_back_whatever_the_operator_decides() {
+    for (verdict, reason) in [(Verdict::Retry, AwardDeclined), (Verdict::Refund, CalledOff)] {
+        let story = Story::escrowed().charged_back("dp_1");
+        let change = award_declined(story.settlement.clone(), story.now);
+        let story = story.take(change);
+        assert_eq!(story.status(), Status::NeedsOperator);
+        let story = story.decides(verdict).agrees();
+        assert_eq!((story.status(), story.reason()), (Status::Refunded, Some(reason)));
+    }
+    let story = owed().charged_back("dp_1");
+    let change = award_declined(story.settlement.clone(), story.now);
+    let story = story.take(change).decides(Verdict::Retry).agrees();
+    assert_eq!(story.status(), Status::Completed, "what was received is sold");
+}
+
+#[test]
+fn while_a_part_is_given_back_a_chargeback_holds_the_rest() {
+    let story = part_refunding(2_000).charged_back("dp_1");
+    assert_eq!(story.status(), Status::Refunding);
+    let story = story.agrees();
+    assert_eq!((story.status(), story.balance(AccountKind::SellerPayable)), (Status::NeedsOperator, -8_845));
+    let story = story.decides(Verdict::Retry).agrees();
+    assert_eq!(*story.last_event(), What::Completed { payout: usd(8_845), commission: usd(1_205) });
+}
+
+#[test]
+fn where_nothing_is_left_to_pay_there_is_nothing_to_hold() {
+    assert_eq!(part_refunding(10_845).charged_back("dp_1").agrees().status(), Status::Completed);
+}
+
+#[test]
+fn an_operator_who_decides_about_a_part_that_is_stuck_has_decided_about_the_rest() {
+    let stuck = || refused_until_stuck(part_refunding(5).charged_back("dp_1"));
+    assert_eq!(stuck().decides(Verdict::Release).agrees().status(), Status::Completed);
+    assert_eq!(stuck().decides(Verdict::Retry).agrees().status(), Status::Received);
+}
+
+#[test]
+fn a_settlement_without_chargebacks_is_stored_as_it_was_before_there_were_any() {
+    let stored = serde_json::to_value(&Story::escrowed().settlement).unwrap();
+    assert!(stored.get("chargebacks").is_none() && stored.get("to_be_held").is_none(), "{stored}");
+    for story in [Story::escrowed().charged_back("dp_1"), Story::new().pays().charged_back("dp_1")] {
+        let stored = serde_json::to_value(&story.settlement).unwrap();
+        assert_eq!(serde_json::from_value::<Settlement>(stored).unwrap(), story.settlement);
+    }
+}

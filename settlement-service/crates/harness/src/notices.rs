@@ -1,0 +1,47 @@
+//! The gateway's own word, as settlement hears it.
+
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use settlement_application::{Effect, NoticeError, Notices};
+use settlement_domain::settlement::Claim;
+use settlement_domain::{CallKey, GatewayRef, Operation};
+use settlement_ports::{News, Notice, NoticeVerifier, Unsigned};
+
+use crate::Scene;
+
+/// Believes one notice, whoever signed it.
+struct Believed(Notice);
+
+impl NoticeVerifier for Believed {
+    fn read(&self, _: &str, _: &[u8]) -> Result<Notice, Unsigned> {
+        Ok(self.0.clone())
+    }
+}
+
+impl Scene {
+    /// What the gateway calls the charge of the settlement, whether or not it was told of it.
+    #[must_use]
+    pub fn charge(&self) -> GatewayRef {
+        let settlement = self.settlement();
+        let capture = CallKey::new(settlement.id(), Operation::Capture, settlement.attempts(Operation::Capture));
+        GatewayRef::from(format!("mem_{capture}"))
+    }
+
+    /// The gateway tells once, by an event, that the buyer's bank took all of the charge back.
+    pub fn bank_takes_it_back(&self, event_id: &str, dispute: &str) -> Result<Effect, NoticeError> {
+        let claim = Claim {
+            id: GatewayRef::from(dispute.to_owned()),
+            amount: Some(self.settlement().price()),
+            reason: Some("fraudulent".to_owned()),
+        };
+        let notice = Notice {
+            event_id: event_id.to_owned(),
+            kind: "charge.dispute.created".to_owned(),
+            signed_at: self.clock.now(),
+            news: News::Chargeback { charge: self.charge(), claim },
+        };
+        let notices = Notices::new(Arc::new(self.store.clone()), Arc::new(Believed(notice)), self.gateway.clone());
+        block_on(notices.take_in("", b"")).map(|noticed| noticed.effect)
+    }
+}
