@@ -195,18 +195,45 @@ fn a_chargeback_of_what_is_shipped_is_a_dispute_and_nobody_is_paid_until_the_ope
 }
 
 #[test]
-fn a_chargeback_of_what_is_in_escrow_waits_for_the_operator_who_lets_it_go_on_or_gives_it_back() {
-    for (verdict, ends) in [(Verdict::Retry, Status::Completed), (Verdict::Refund, Status::Refunded)] {
+fn a_chargeback_of_what_is_in_escrow_waits_for_the_operator_who_lets_it_go_on_or_closes_it() {
+    for (verdict, ends) in [(Verdict::Retry, Status::Completed), (Verdict::Close, Status::Refunded)] {
         let mut scene = escrowed();
         assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
         scene.days_go_by(30);
         assert_eq!((scene.status(), scene.store.all_standings().len()), (Status::NeedsOperator, 0));
-        assert_eq!(asks(&scene, verdict), ["retry", "refund"]);
+        assert_eq!(asks(&scene, verdict), ["retry", "refund", "close"]);
         scene.operator_decides(verdict);
         scene.seller_ships();
         scene.buyer_receives();
         scene.worker_works();
         assert_eq!(scene.status(), ends);
+        scene.books_agree_at_the_end();
+    }
+}
+
+#[test]
+fn what_the_bank_has_taken_the_gateway_does_not_give_back_and_what_it_keeps_is_closed() {
+    let shipped = || {
+        let mut scene = escrowed();
+        scene.seller_ships();
+        scene
+    };
+    for mut scene in [escrowed(), shipped()] {
+        scene.bank_takes_it_back("evt_1", "dp_1").unwrap();
+        asks(&scene, Verdict::Refund);
+        scene.operator_decides(Verdict::Refund);
+        scene.worker_works();
+        assert_eq!((scene.status(), scene.gateway.totals().refunded), (Status::NeedsOperator, 0));
+        let why = scene.seen_by("root").operator_reason.unwrap_or_default();
+        assert!(why.contains("charge_disputed"), "{why}");
+        assert_eq!(asks(&scene, Verdict::Close), ["retry", "close"]);
+        scene.operator_decides(Verdict::Close);
+        scene.worker_works();
+        assert_eq!(
+            (scene.status(), scene.seen_by("buyer").refunded),
+            (Status::Refunded, Some(scene.settlement().price()))
+        );
+        assert_eq!(scene.told().last().map(String::as_str), Some("outcry.settlement.failed.v1"));
         scene.books_agree_at_the_end();
     }
 }
