@@ -8,7 +8,7 @@ use settlement_application::{Effect, NoticeError, Notices};
 use settlement_domain::settlement::{Claim, Verdict};
 use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Movement, Operation, Status};
 use settlement_harness::{Scene, When};
-use settlement_ports::{Incident, News, Notice, NoticeVerifier, Unsigned};
+use settlement_ports::{Incident, MockGatewayStatement, News, Notice, NoticeVerifier, StatementError, Unsigned};
 
 /// Believes one notice, by whatever body, if the signature says `signed`.
 struct Believes(Notice);
@@ -325,6 +325,21 @@ fn while_the_gateway_does_not_say_whose_charge_it_was_the_chargeback_has_to_be_t
     assert!(matches!(unheard, Err(NoticeError::Gateway(_))), "{unheard:?}");
     assert_eq!(scene.status(), Status::Escrowed);
     scene.gateway.goes_away(false);
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
+}
+
+#[test]
+fn an_answer_of_the_gateway_that_cannot_be_read_holds_nothing_and_the_chargeback_has_to_be_told_again() {
+    let scene = escrowed();
+    let garbled = StatementError::Unreadable("a page of another site".to_owned());
+    let mut statement = MockGatewayStatement::new();
+    let says = garbled.clone();
+    statement.expect_movement().times(1).returning(move |_, _| Err(says.clone()));
+    let claim = Claim { id: GatewayRef::from("dp_1".to_owned()), amount: None, reason: None };
+    let told = notice(&scene, "evt_1", News::Chargeback { charge: scene.charge(), claim });
+    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believes(told)), Arc::new(statement));
+    assert_eq!(block_on(notices.take_in("signed", b"{}")), Err(NoticeError::Gateway(garbled)));
+    assert_eq!(scene.status(), Status::Escrowed);
     assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
 }
 
