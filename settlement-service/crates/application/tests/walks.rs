@@ -46,7 +46,7 @@ fn people(scene: &mut Scene, dice: &mut Dice) {
         16 => act(scene, seller, &Act::Cancel(seller.parse().unwrap())),
         _ => {
             let part = Verdict::PartRefund { amount: i64::try_from(dice.roll(3_000)).unwrap() };
-            let verdict = dice.pick(&[Verdict::Refund, part, Verdict::Release, Verdict::Retry]);
+            let verdict = dice.pick(&[Verdict::Refund, part, Verdict::Release, Verdict::Retry, Verdict::Close]);
             act(scene, root, &decide(verdict));
         }
     }
@@ -78,12 +78,14 @@ fn make_a_move(scene: &mut Scene, dice: &mut Dice) {
     }
 }
 
-/// What the operator decides about what nobody else can.
+/// What the operator decides about what nobody else can. What a bank has taken, no refund gives back.
 fn operator_decides(scene: &mut Scene) {
     let decidable = |settlement: &Settlement| -> Option<(SettlementId, Verdict)> {
-        let actions = settlement.state().actions();
-        let verdict = if actions.contains(&"retry") { Verdict::Retry } else { Verdict::Refund };
-        (!actions.is_empty()).then_some((settlement.id(), verdict))
+        let (actions, charged_back) = (settlement.actions(), !settlement.chargebacks().is_empty());
+        let may = |verdict: Verdict| actions.contains(&verdict.name());
+        let verdicts = [(charged_back, Verdict::Close), (true, Verdict::Retry), (true, Verdict::Refund)];
+        let verdict = verdicts.into_iter().find_map(|(so, verdict)| (so && may(verdict)).then_some(verdict));
+        verdict.map(|verdict| (settlement.id(), verdict))
     };
     for (id, verdict) in scene.store.all_settlements().iter().filter_map(decidable) {
         let key = scene.next_key("root");

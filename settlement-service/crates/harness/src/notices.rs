@@ -28,8 +28,9 @@ impl Scene {
         GatewayRef::from(format!("mem_{capture}"))
     }
 
-    /// The gateway tells once, by an event, that the buyer's bank took all of the charge back.
+    /// The buyer's bank takes all of the charge back, and the gateway tells that once, by an event.
     pub fn bank_takes_it_back(&self, event_id: &str, dispute: &str) -> Result<Effect, NoticeError> {
+        self.gateway.bank_takes(&self.charge());
         let claim = Claim {
             id: GatewayRef::from(dispute.to_owned()),
             amount: Some(self.settlement().price()),
