@@ -148,8 +148,7 @@ fn disputed_part_refunded(scene: &mut Scene) {
 }
 
 fn kept_by_the_bank(scene: &mut Scene) {
-    scene.buyer_pays("pm_card_visa");
-    scene.worker_works();
+    escrowed(scene);
     while scene.bank_takes_it_back("evt_1", "dp_1").is_err() {}
     scene.operator_decides(Verdict::Close);
     scene.worker_works();
