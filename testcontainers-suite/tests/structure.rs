@@ -319,17 +319,26 @@ fn every_promise_of_the_readme_names_tests_that_are_there() {
     assert_eq!(bare_promises(planted), ["| bare | [a](README.md), by eye |"]);
 }
 
+/// The table of units in a source: all of it, on however many lines.
+fn units(source: &str) -> Option<&str> {
+    let (_, rest) = source.split_once("\nconst COARSE: ")?;
+    rest.split_once("];").map(|(table, _)| table)
+}
+
 /// What amounts of some currencies have to be multiples of: what settlement could not move is neither listed nor bid.
 #[test]
 fn the_units_of_money_are_the_same_in_every_service() {
-    let table = |file: &str| text(file).lines().find(|line| line.starts_with("const COARSE: ")).map(str::to_owned);
-    let tables = [
+    let sources = [
         "listing-service/crates/domain/src/money.rs",
         "bidding-service/crates/domain/src/money.rs",
         "settlement-service/crates/adapter-payments/src/stripe/amount.rs",
     ]
-    .map(table);
+    .map(text);
+    let tables = sources.each_ref().map(|source| units(source));
     assert!(tables[0].is_some() && tables.iter().all(|table| *table == tables[0]), "{tables:#?}");
+
+    let wrapped = "\nconst COARSE: [(&str, u32); 2] =\n    [(\"BHD\", 10), (\"MGA\", 100)];\n";
+    assert_ne!(units(wrapped), units(&wrapped.replace("100", "10")), "a planted difference is not found");
 }
 
 /// Files that stand in each service, because services share nothing, and are the same in all: who mends one mends three. Only

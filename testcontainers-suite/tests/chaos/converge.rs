@@ -110,22 +110,37 @@ impl Witness {
     async fn agree(&self, world: &World, lots: &[String]) -> Result<()> {
         // At one time, as those who send requests to them ask; and no service waits for what another takes to answer.
         try_join_all(Service::ALL.map(|service| is_ready(world, service))).await?;
-        try_join_all(Service::ALL.map(|service| self.has_caught_up(service))).await?;
+        self.no_event_is_under_way().await?;
         for lot in lots {
             listing_shows(world, lot).await?;
         }
         Ok(())
     }
 
-    async fn has_caught_up(&self, service: Service) -> Result<()> {
+    /// An event goes on while one looks: out of an outbox that was not yet looked at, to a service that was. But where all
+    /// have heard everything and nothing more is sent, nobody gets anything to do, and an outbox that is empty stays so.
+    async fn no_event_is_under_way(&self) -> Result<()> {
+        let before = try_join_all(Service::ALL.map(|service| self.has_heard_all(service))).await?;
+        try_join_all(Service::ALL.map(|service| self.has_done_all(service))).await?;
+        let after = try_join_all(Service::ALL.map(|service| self.has_heard_all(service))).await?;
+        ensure!(before == after, "events were sent meanwhile");
+        Ok(())
+    }
+
+    /// Tells how many events of others there are.
+    async fn has_heard_all(&self, service: Service) -> Result<i64> {
+        let (sent, lag) = self.asks(service, Group::events).await?;
+        ensure!(lag == 0, "{service} has not consumed {lag} events");
+        Ok(sent)
+    }
+
+    async fn has_done_all(&self, service: Service) -> Result<()> {
         let waiting = self.count(service, "SELECT count(*) FROM outbox").await?;
         ensure!(waiting == 0, "{waiting} rows wait in the outbox of {service}");
         if let Some(overdue) = overdue(service) {
             let late = self.count(service, overdue).await?;
             ensure!(late == 0, "{service} should have done {late} things before");
         }
-        let lag = self.asks(service, Group::lag).await?;
-        ensure!(lag == 0, "{service} has not consumed {lag} events");
         Ok(())
     }
 
@@ -182,15 +197,15 @@ impl Group {
         Ok(self.places.get_or_init(|| found))
     }
 
-    /// Events of others that the service has not consumed. Two questions, each about all partitions.
-    fn lag(&self) -> Result<i64> {
+    /// Events of others, and how many of them the service has not consumed. Two questions, each about all partitions.
+    fn events(&self) -> Result<(i64, i64)> {
         let (mut places, mut ends) = (TopicPartitionList::new(), TopicPartitionList::new());
         for (topic, partition) in self.places()? {
             places.add_partition(topic, *partition);
             ends.add_partition_offset(topic, *partition, Offset::End)?;
         }
         let committed = self.client.committed_offsets(places, ANSWERS_WITHIN)?;
-        let mut lag = 0;
+        let (mut sent, mut lag) = (0, 0);
         for end in self.client.offsets_for_times(ends, ANSWERS_WITHIN)?.elements() {
             end.error()?;
             let (topic, partition) = (end.topic(), end.partition());
@@ -202,9 +217,10 @@ impl Group {
                 _ if end == 0 => 0,
                 _ => self.client.fetch_watermarks(topic, partition, ANSWERS_WITHIN)?.0,
             };
+            sent += end;
             lag += end - next;
         }
-        Ok(lag)
+        Ok((sent, lag))
     }
 
     fn records(&self, topic: &str) -> Result<i64> {

@@ -22,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         a_dispute_hears_both_sides_and_nobody_else,
         a_sale_that_both_parties_call_off_is_undone_without_a_strike,
         a_chargeback_holds_the_sale_until_the_operator_lets_it_go_on,
+        a_chargeback_that_the_bank_decides_for_the_buyer_is_closed,
     )
 }
 
@@ -128,18 +129,25 @@ async fn a_sale_that_both_parties_call_off_is_undone_without_a_strike(world: Arc
     Ok(())
 }
 
+/// A lot sold for 10,000 whose buyer's bank took the money back as soon as it was in escrow.
+async fn is_charged_back(seller: &Person<'_>, buyer: &Person<'_>, currency: &'static str) -> Result<Sale> {
+    let lot = seller.opens(&Terms::from(10_000).in_currency(currency)).await?;
+    buyer.bids(&lot, 10_000).await?;
+    let sale = buyer.awaits_sale(&lot).await?;
+    buyer.pays(&sale, "pm_card_createDispute").await?;
+    buyer.awaits_sale_status(&sale, "needs_operator", CONVERGES_WITHIN).await?;
+    Ok(sale)
+}
+
 async fn a_chargeback_holds_the_sale_until_the_operator_lets_it_go_on(world: Arc<World>) -> Result<()> {
     let (anna, bert, operator) = (world.seller("anna"), world.bidder("bert"), world.operator());
-    let lot = anna.opens(&Terms::from(10_000).in_currency("GEL")).await?;
-    bert.bids(&lot, 10_000).await?;
-    let sale = bert.awaits_sale(&lot).await?;
-    bert.pays(&sale, "pm_card_createDispute").await?;
-    bert.awaits_sale_status(&sale, "needs_operator", CONVERGES_WITHIN).await?;
+    let sale = is_charged_back(&anna, &bert, "GEL").await?;
 
     let parcel = json!({"carrier": "UPS", "tracking_number": "1Z999AA10123456784"});
     anna.acts(&sale, "ship", &parcel).await?.is_problem(409, "settlement-state")?;
     let held = operator.sale(&sale).await?;
-    ensure!(held["operator_actions"] == json!(["retry", "refund"]) && held["due_at"].is_null(), "no time runs: {held}");
+    ensure!(held["operator_actions"] == json!(["retry", "refund", "close"]), "{held}");
+    ensure!(held["due_at"].is_null(), "no time runs: {held}");
     let chargebacks = held["chargebacks"].as_array().map(Vec::as_slice).unwrap_or_default();
     let [taken] = chargebacks else { bail!("the gateway told of one, by two events: {held}") };
     ensure!(taken["amount"] == 10_000 && taken["currency"] == "GEL" && taken["reason"] == "fraudulent", "{held}");
@@ -158,6 +166,22 @@ async fn a_chargeback_holds_the_sale_until_the_operator_lets_it_go_on(world: Arc
     let ledger = operator.trial_balance().await?;
     for (account, balance) in [("platform_revenue", 1_000), ("gateway_clearing", 1_000), ("escrow", 0)] {
         ensure!(balance_of(&ledger, account, "GEL").abs() == balance, "{account}: {ledger}");
+    }
+    Ok(())
+}
+
+async fn a_chargeback_that_the_bank_decides_for_the_buyer_is_closed(world: Arc<World>) -> Result<()> {
+    let (anna, bert, operator) = (world.seller("anna"), world.bidder("bert"), world.operator());
+    let sale = is_charged_back(&anna, &bert, "JMD").await?;
+    let closed = json!({"decision": "close", "note": "The bank keeps it."});
+    bert.acts(&sale, "resolve", &closed).await?.is_problem(403, "forbidden")?;
+    operator.acts(&sale, "resolve", &closed).await?.success()?;
+
+    let refunded = bert.awaits_sale_status(&sale, "refunded", CONVERGES_WITHIN).await?;
+    ensure!(refunded["failure_reason"] == "called_off" && refunded["refunded"] == 10_000, "{refunded}");
+    let ledger = operator.trial_balance().await?;
+    for account in ["escrow", "bidder", "seller_payable", "gateway_clearing", "platform_revenue"] {
+        ensure!(balance_of(&ledger, account, "JMD") == 0, "{account}: {ledger}");
     }
     Ok(())
 }

@@ -170,7 +170,12 @@ fn told(noticed: &Noticed) -> &'static str {
         }
         Effect::Incident { what, about, key } => {
             let key = key.as_ref().map(ToString::to_string);
-            tracing::error!(incident = what.name(), %about, key, kind, "money moved without a call of ours: look at it");
+            let happened = if *what == Incident::Inquiry {
+                "the buyer's bank asks about a payment"
+            } else {
+                "money moved without a call of ours"
+            };
+            tracing::error!(incident = what.name(), %about, key, kind, "{happened}: look at it");
             INCIDENTS.with_label_values(&[what.name()]).inc();
             "incident"
         }

@@ -71,6 +71,8 @@ pub struct Book {
     methods: HashMap<Digest, String>,
     /// What is left of each charge after its refunds.
     charges: HashMap<Digest, Money>,
+    /// The charges that the buyer's bank took back: nobody else gives them back.
+    disputed: HashSet<Digest>,
 }
 
 impl Book {
@@ -133,6 +135,9 @@ impl Book {
             Instruction::Void { hold } => {
                 (!self.holds.contains_key(&named(hold))).then(|| declined("not_held", "There is no such hold."))
             }
+            Instruction::Refund { charge, .. } if self.disputed.contains(&named(charge)) => {
+                Some(declined("charge_disputed", "The charge was taken back by the buyer's bank."))
+            }
             Instruction::Refund { charge, amount } => {
                 let left = self.charges.get(&named(charge)).and_then(|left| left.minus(*amount).ok());
                 left.is_none().then(|| declined("not_charged", "This amount was not charged, or was refunded before."))
@@ -171,7 +176,10 @@ impl Book {
             }
             Instruction::Capture { hold, amount } => {
                 self.holds.remove(&named(hold));
-                self.methods.remove(&named(hold));
+                let method = self.methods.remove(&named(hold));
+                if method.is_some_and(|method| faults::is_disputed(&method)) {
+                    self.disputed.insert(named(reference));
+                }
                 self.charges.insert(named(reference), *amount);
             }
             Instruction::Void { hold } => {

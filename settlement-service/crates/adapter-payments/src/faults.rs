@@ -6,7 +6,7 @@
 //! | `pm_card_chargeDeclined` | is declined: `card_declined` |
 //! | `pm_card_chargeDeclinedInsufficientFunds` | is declined: `insufficient_funds` |
 //! | `pm_card_chargeDeclinedExpiredCard` | is declined: `expired_card` |
-//! | `pm_card_createDispute` | succeeds, and once it is captured the buyer's bank takes the money back, which is told by webhook |
+//! | `pm_card_createDispute` | succeeds, and once it is captured the buyer's bank takes the money back, which is told by webhook; its refund is declined: `charge_disputed` |
 //! | `pm_outcry_timeoutAfterEffect` | succeeds, and the answer is lost: the result is unknown until it is asked for |
 //! | `pm_outcry_timeoutBeforeEffect` | is lost on its way once: unknown, not found when asked for, succeeds when sent again |
 //! | `pm_outcry_serverError` | meets a server error once, which is told at once: unknown, not found, succeeds when sent again |

@@ -251,6 +251,40 @@ async fn a_payment_that_is_disputed_is_told_by_two_events_of_one_chargeback() {
 }
 
 #[tokio::test]
+async fn what_the_buyers_bank_took_is_given_back_by_nobody_else_even_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let amount = Money::new(500, "USD".parse().unwrap()).unwrap();
+    let call = |operation| CallKey::new(settlement_domain::SettlementId::from(Uuid::now_v7()), operation, 1);
+    for (method, refused) in [("pm_card_createDispute", Some("charge_disputed")), ("pm_outcry_webhook", None)] {
+        let gateway = open(folder.path());
+        let GatewayResult::Answered(Answer::Succeeded { reference: hold }) =
+            gateway.execute(&key(), &authorize(method)).await
+        else {
+            panic!("{method} holds nothing")
+        };
+        let capture = Instruction::Capture { hold, amount };
+        let GatewayResult::Answered(Answer::Succeeded { reference: charge }) =
+            gateway.execute(&call(Operation::Capture), &capture).await
+        else {
+            panic!("{method} takes nothing")
+        };
+        let refund = Instruction::Refund { charge, amount };
+        let code = |result: GatewayResult| match result {
+            GatewayResult::Answered(Answer::Declined(decline)) => Some(decline.code),
+            GatewayResult::Answered(Answer::Succeeded { .. }) => None,
+            unclear => panic!("{method}: {unclear:?}"),
+        };
+        let restarted = open(folder.path());
+        if refused.is_some() {
+            let before = gateway.execute(&call(Operation::Refund), &refund).await;
+            assert_eq!(code(before).as_deref(), refused, "{method}");
+        }
+        let after = restarted.execute(&call(Operation::Refund), &refund).await;
+        assert_eq!(code(after).as_deref(), refused, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn late_webhooks_come_late_and_out_of_order_ones_after_the_next() {
     let begun = std::time::Instant::now();
     let ((_, late), (_, disordered)) =

@@ -39,7 +39,7 @@ impl ClearingReads for PgSettlements {
         let mut lines = self.lines_of(&calls.iter().flat_map(entries).collect::<Vec<_>>()).await?;
         let known = |call: &GatewayCall| {
             let line = entries(call).into_iter().find_map(|entry| lines.remove(&entry));
-            let booked = line.and_then(|line| line.booked(None).transpose()).transpose()?;
+            let booked = line.map(|line| line.booked(None)).transpose()?;
             Ok(KnownCall { key: call.key(), status: call.status().clone(), booked })
         };
         calls.iter().map(known).collect()
@@ -85,9 +85,9 @@ impl ClearingReads for PgSettlements {
         };
         lines
             .into_iter()
-            .filter_map(|line| {
+            .map(|line| {
                 let call = call(&line);
-                line.booked(call).transpose()
+                line.booked(call)
             })
             .collect()
     }
@@ -134,14 +134,13 @@ impl PgSettlements {
 }
 
 impl Line {
-    /// None for an entry that moves nothing at the gateway.
-    fn booked(self, call: Option<(CallKey, GatewayRef)>) -> Result<Option<Booked>, StoreError> {
+    fn booked(self, call: Option<(CallKey, GatewayRef)>) -> Result<Booked, StoreError> {
         let kind: EntryKind = self.kind.parse().map_err(corrupt)?;
-        let Some(kind) = MovementKind::of_entry(kind) else { return Ok(None) };
+        let kind = MovementKind::of_entry(kind);
         let currency = self.currency.parse().map_err(corrupt)?;
         let amount = Money::new(self.debit.max(self.credit), currency).map_err(corrupt)?;
         let (entry, at, came_in) = (self.reference, self.at, self.debit > 0);
-        Ok(Some(Booked { entry, kind, amount, at, came_in, reversal: self.reversal, reversed: self.reversed, call }))
+        Ok(Booked { entry, kind, amount, at, came_in, reversal: self.reversal, reversed: self.reversed, call })
     }
 }
 

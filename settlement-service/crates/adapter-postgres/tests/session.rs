@@ -336,17 +336,39 @@ async fn who_gets_no_session_in_time_is_told_as_refused_and_who_stops_waiting_is
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_not_told_as_a_want_of_sessions() -> Result<()> {
+async fn a_server_that_is_away_is_asked_by_one_after_the_other_and_nobody_is_told_as_refused() -> Result<()> {
     let mut network = Network::before_the_server().await?;
     let sessions = network.sessions()?.named("away");
     network.is_away().await;
-    let (asked, meanwhile) = tokio::join!(pid(&sessions), async {
-        tokio::time::sleep(LIMIT / 3).await;
-        figures("away")
-    });
-    ensure!(asked.is_err() && meanwhile? == [1, 1, 0], "the place is taken while the server is asked: {asked:?}");
+    // Who came first gives up first, and leaves its place to the next while that has time to ask.
+    let asks_after = async |pause: Duration| {
+        tokio::time::sleep(pause).await;
+        pid(&sessions).await
+    };
+    let (first, second, third, meanwhile) =
+        tokio::join!(pid(&sessions), asks_after(LIMIT / 3), asks_after(LIMIT * 2 / 3), async {
+            tokio::time::sleep(LIMIT).await;
+            figures("away")
+        });
+    for asked in [first, second, third] {
+        let away = matches!(&asked, Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused);
+        ensure!(away, "the reason is told, and not that there was no session: {asked:?}");
+    }
+    ensure!(meanwhile? == [1, 1, 0], "the place is taken while the server is asked");
     ensure!(figures("away")? == [0, 1, 0], "and free when it is given up");
     let hung_up = tokio::time::timeout(LIMIT / 3, pid(&sessions)).await;
     ensure!(hung_up.is_err() && figures("away")? == [0, 1, 0], "who stops waiting keeps no place: {hung_up:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_waits_behind_a_server_that_says_nothing_is_told_as_refused() -> Result<()> {
+    let network = Network::before_the_server().await?;
+    let sessions = network.sessions()?.named("silent").answering_within(LIMIT * 3);
+    pid(&sessions).await?;
+    network.forgets();
+    let (unanswered, refused) = tokio::join!(pid(&sessions), pid(&sessions));
+    is_given_up(&unanswered)?;
+    ensure!(matches!(refused, Err(Error::PoolTimedOut)) && figures("silent")? == [1, 1, 1], "{refused:?}");
     Ok(())
 }

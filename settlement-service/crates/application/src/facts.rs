@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use settlement_domain::saga::{self, Change, Nomination};
-use settlement_domain::settlement::{InvalidSale, Sale, Terms};
+use settlement_domain::settlement::{InvalidSale, Sale, State, Terms};
 use settlement_domain::{AuctionId, Money, Schedules, Settlement, SettlementId, Status, UserId};
 use settlement_ports::{
     Early, Fact, FactHandler, HandleError, Handled, Incoming, Inserted, Locked, Receipt, Seen, SettlementStore,
@@ -226,9 +226,13 @@ impl Unit<'_> {
     }
 }
 
-/// Whether the buyer has the lot, or it is on its way there.
-const fn is_sold(settlement: &Settlement) -> bool {
-    matches!(settlement.status(), Status::Shipped | Status::Disputed | Status::Received | Status::Completed)
+/// Whether the buyer has the lot, or it is on its way there; also while the operator has to decide about it.
+fn is_sold(settlement: &Settlement) -> bool {
+    let status = match settlement.state() {
+        State::NeedsOperator { stuck, .. } => stuck.status(),
+        state => state.status(),
+    };
+    matches!(status, Status::Shipped | Status::Disputed | Status::Received | Status::Completed)
 }
 
 #[async_trait]
@@ -271,4 +275,39 @@ fn units(batch: &[Incoming]) -> Vec<Vec<&Incoming>> {
     }
     units.retain(|unit| !unit.is_empty());
     units
+}
+
+#[cfg(test)]
+mod tests {
+    use settlement_harness::Scene;
+
+    use super::*;
+
+    fn escrowed() -> Scene {
+        let mut scene = Scene::sold();
+        scene.buyer_pays("pm_card_visa");
+        scene.worker_works();
+        scene
+    }
+
+    #[test]
+    fn a_lot_is_sold_once_it_is_shipped_whatever_holds_it_then() {
+        let mut scene = escrowed();
+        assert!(!is_sold(&scene.settlement()), "it may be called off yet");
+        scene.seller_ships();
+        assert!(is_sold(&scene.settlement()));
+        scene.buyer_receives();
+        scene.bank_takes_it_back("evt_1", "dp_1").unwrap();
+        assert_eq!(scene.status(), Status::NeedsOperator);
+        assert!(is_sold(&scene.settlement()), "the buyer has it, and the seller waits for the money");
+
+        let mut disputed = escrowed();
+        disputed.seller_ships();
+        disputed.bank_takes_it_back("evt_1", "dp_1").unwrap();
+        assert!(disputed.status() == Status::Disputed && is_sold(&disputed.settlement()));
+
+        let held = escrowed();
+        held.bank_takes_it_back("evt_1", "dp_1").unwrap();
+        assert!(held.status() == Status::NeedsOperator && !is_sold(&held.settlement()), "it was not shipped");
+    }
 }

@@ -118,19 +118,11 @@ impl Notices {
     }
 
     /// The call that made the charge which a notice is about, if it is about one. It is asked for outside any unit of work,
-    /// and not for a recording.
+    /// and not for a recording. While there is no answer that can be read, nothing is held: it has to be told again.
     async fn charged_by(&self, notice: &Notice) -> Result<Option<CallKey>, NoticeError> {
         let News::Chargeback { charge, .. } = &notice.news else { return Ok(None) };
         drop(self.begin(notice).await?);
-        match self.statement.movement(MovementKind::Charge, charge).await {
-            Ok(movement) => Ok(movement.and_then(|movement| movement.key)),
-            // Asked again it says the same: a person has to find out.
-            Err(error @ StatementError::Unreadable(_)) => {
-                tracing::warn!(%error, %charge, "whose charge was taken back cannot be told");
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.statement.movement(MovementKind::Charge, charge).await?.and_then(|movement| movement.key))
     }
 
     /// A unit of work for a notice that was signed a moment ago.

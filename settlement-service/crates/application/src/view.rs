@@ -130,7 +130,7 @@ impl SettlementView {
             cancel_wish: settlement.cancel_wish(),
             dispute: settlement.dispute().cloned(),
             operator_reason: None,
-            operator_actions: settlement.state().actions().iter().map(ToString::to_string).collect(),
+            operator_actions: settlement.actions().iter().map(ToString::to_string).collect(),
             resolutions: Vec::new(),
             chargebacks: settlement.chargebacks().to_vec(),
             payout_id: settlement.payout_id(),

@@ -21,7 +21,7 @@ const fn story(name: &'static str, scene: fn() -> Scene, play: fn(&mut Scene), e
 }
 
 #[rustfmt::skip]
-const STORIES: [Story; 22] = [
+const STORIES: [Story; 23] = [
     story("completed",                      units,   completed,               Status::Completed),
     story("completed by silence",           units,   completed_by_silence,    Status::Completed),
     story("declined, then paid",            units,   declined_then_paid,      Status::Completed),
@@ -32,6 +32,7 @@ const STORIES: [Story; 22] = [
     story("disputed, refunded",             units,   disputed_refunded,       Status::Refunded),
     story("disputed, part refunded",        units,   disputed_part_refunded,  Status::Completed),
     story("disputed, released",             units,   disputed_released,       Status::Completed),
+    story("kept by the buyer's bank",       units,   kept_by_the_bank,        Status::Refunded),
     story("called off before payment",      units,   called_off_unpaid,       Status::Failed),
     story("called off after payment",       units,   called_off_paid,         Status::Refunded),
     story("award declined",                 units,   award_declined,          Status::Refunded),
@@ -143,6 +144,13 @@ fn disputed_refunded(scene: &mut Scene) {
 fn disputed_part_refunded(scene: &mut Scene) {
     disputed(scene);
     scene.operator_decides(Verdict::PartRefund { amount: 2_000 });
+    scene.worker_works();
+}
+
+fn kept_by_the_bank(scene: &mut Scene) {
+    escrowed(scene);
+    while scene.bank_takes_it_back("evt_1", "dp_1").is_err() {}
+    scene.operator_decides(Verdict::Close);
     scene.worker_works();
 }
 

@@ -8,7 +8,7 @@ use settlement_application::{Effect, NoticeError, Notices};
 use settlement_domain::settlement::{Claim, Verdict};
 use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Movement, Operation, Status};
 use settlement_harness::{Scene, When};
-use settlement_ports::{Incident, News, Notice, NoticeVerifier, Unsigned};
+use settlement_ports::{Incident, MockGatewayStatement, News, Notice, NoticeVerifier, StatementError, Unsigned};
 
 /// Believes one notice, by whatever body, if the signature says `signed`.
 struct Believes(Notice);
@@ -195,18 +195,45 @@ fn a_chargeback_of_what_is_shipped_is_a_dispute_and_nobody_is_paid_until_the_ope
 }
 
 #[test]
-fn a_chargeback_of_what_is_in_escrow_waits_for_the_operator_who_lets_it_go_on_or_gives_it_back() {
-    for (verdict, ends) in [(Verdict::Retry, Status::Completed), (Verdict::Refund, Status::Refunded)] {
+fn a_chargeback_of_what_is_in_escrow_waits_for_the_operator_who_lets_it_go_on_or_closes_it() {
+    for (verdict, ends) in [(Verdict::Retry, Status::Completed), (Verdict::Close, Status::Refunded)] {
         let mut scene = escrowed();
         assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
         scene.days_go_by(30);
         assert_eq!((scene.status(), scene.store.all_standings().len()), (Status::NeedsOperator, 0));
-        assert_eq!(asks(&scene, verdict), ["retry", "refund"]);
+        assert_eq!(asks(&scene, verdict), ["retry", "refund", "close"]);
         scene.operator_decides(verdict);
         scene.seller_ships();
         scene.buyer_receives();
         scene.worker_works();
         assert_eq!(scene.status(), ends);
+        scene.books_agree_at_the_end();
+    }
+}
+
+#[test]
+fn what_the_bank_has_taken_the_gateway_does_not_give_back_and_what_it_keeps_is_closed() {
+    let shipped = || {
+        let mut scene = escrowed();
+        scene.seller_ships();
+        scene
+    };
+    for mut scene in [escrowed(), shipped()] {
+        scene.bank_takes_it_back("evt_1", "dp_1").unwrap();
+        asks(&scene, Verdict::Refund);
+        scene.operator_decides(Verdict::Refund);
+        scene.worker_works();
+        assert_eq!((scene.status(), scene.gateway.totals().refunded), (Status::NeedsOperator, 0));
+        let why = scene.seen_by("root").operator_reason.unwrap_or_default();
+        assert!(why.contains("charge_disputed"), "{why}");
+        assert_eq!(asks(&scene, Verdict::Close), ["retry", "close"]);
+        scene.operator_decides(Verdict::Close);
+        scene.worker_works();
+        assert_eq!(
+            (scene.status(), scene.seen_by("buyer").refunded),
+            (Status::Refunded, Some(scene.settlement().price()))
+        );
+        assert_eq!(scene.told().last().map(String::as_str), Some("outcry.settlement.failed.v1"));
         scene.books_agree_at_the_end();
     }
 }
@@ -298,6 +325,21 @@ fn while_the_gateway_does_not_say_whose_charge_it_was_the_chargeback_has_to_be_t
     assert!(matches!(unheard, Err(NoticeError::Gateway(_))), "{unheard:?}");
     assert_eq!(scene.status(), Status::Escrowed);
     scene.gateway.goes_away(false);
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
+}
+
+#[test]
+fn an_answer_of_the_gateway_that_cannot_be_read_holds_nothing_and_the_chargeback_has_to_be_told_again() {
+    let scene = escrowed();
+    let garbled = StatementError::Unreadable("a page of another site".to_owned());
+    let mut statement = MockGatewayStatement::new();
+    let says = garbled.clone();
+    statement.expect_movement().times(1).returning(move |_, _| Err(says.clone()));
+    let claim = Claim { id: GatewayRef::from("dp_1".to_owned()), amount: None, reason: None };
+    let told = notice(&scene, "evt_1", News::Chargeback { charge: scene.charge(), claim });
+    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believes(told)), Arc::new(statement));
+    assert_eq!(block_on(notices.take_in("signed", b"{}")), Err(NoticeError::Gateway(garbled)));
+    assert_eq!(scene.status(), Status::Escrowed);
     assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
 }
 

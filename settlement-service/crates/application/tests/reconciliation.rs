@@ -78,6 +78,27 @@ fn refunds_and_part_refunds_agree_too() {
 }
 
 #[test]
+fn what_the_buyers_bank_keeps_is_missing_on_neither_side_and_counts_in_the_account() {
+    let mut scene = escrowed();
+    scene.bank_takes_it_back("evt_1", "dp_1").unwrap();
+    scene.operator_decides(Verdict::Close);
+    assert_eq!(scene.status(), Status::Refunded);
+    scene.time_passes(TimeDelta::hours(1));
+    let report = scene.reconciled();
+    assert!(report.agrees() && report.pending == 0, "{report:#?}");
+    let sums: Vec<_> = report.sums.iter().map(|line| (line.kind, line.ledger.amount, line.gateway.amount)).collect();
+    assert_eq!(sums, [(MovementKind::Charge, 12_050, 12_050)]);
+    assert_eq!((report.clearing[0].account, report.clearing[0].lines), (0, 0));
+    // The bank gives it back after all: the entry is reversed.
+    let entry = format!("{}:charged_back", scene.id());
+    block_on(scene.books.reverse(&entry, "the bank has given it back")).unwrap();
+    scene.time_passes(TimeDelta::hours(1));
+    let report = scene.reconciled();
+    assert!(report.agrees() && report.reversed == 1, "{report:#?}");
+    assert_eq!((report.clearing[0].account, report.clearing[0].lines), (12_050, 12_050));
+}
+
+#[test]
 fn money_that_no_call_of_ours_moved_is_not_ours() {
     let scene = escrowed();
     slipped_in(&scene, MovementKind::Charge, scene.clock.now() - TimeDelta::hours(1));

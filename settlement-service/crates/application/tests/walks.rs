@@ -11,6 +11,7 @@ use settlement_domain::settlement::{Decision, Verdict};
 use settlement_domain::{Operation, Parcel, Settlement, SettlementId, Statement, Status};
 use settlement_harness::seeds::{Dice, histories};
 use settlement_harness::{Scene, When};
+use settlement_ports::Notice;
 
 /// Of the histories of a run, percent; the others are the model test's.
 const SHARE: u64 = 5;
@@ -46,13 +47,13 @@ fn people(scene: &mut Scene, dice: &mut Dice) {
         16 => act(scene, seller, &Act::Cancel(seller.parse().unwrap())),
         _ => {
             let part = Verdict::PartRefund { amount: i64::try_from(dice.roll(3_000)).unwrap() };
-            let verdict = dice.pick(&[Verdict::Refund, part, Verdict::Release, Verdict::Retry]);
+            let verdict = dice.pick(&[Verdict::Refund, part, Verdict::Release, Verdict::Retry, Verdict::Close]);
             act(scene, root, &decide(verdict));
         }
     }
 }
 
-fn make_a_move(scene: &mut Scene, dice: &mut Dice) {
+fn make_a_move(scene: &mut Scene, dice: &mut Dice, unheard: &mut Vec<Notice>) {
     match dice.roll(20) {
         0..=7 => people(scene, dice),
         8..=12 => {
@@ -69,7 +70,11 @@ fn make_a_move(scene: &mut Scene, dice: &mut Dice) {
         17 if dice.falls(20) => scene.seller_relists(),
         18 if dice.falls(20) => {
             let number = dice.roll(3);
-            let _effect = scene.bank_takes_it_back(&format!("evt_{number}"), &format!("dp_{}", number / 2));
+            let (event, dispute) = (format!("evt_{number}"), format!("dp_{}", number / 2));
+            let notice = scene.chargeback(&event, &dispute);
+            if scene.bank_takes_it_back(&event, &dispute).is_err() {
+                unheard.push(notice);
+            }
         }
         _ => {
             let (ahead, when) = (dice.roll(12), dice.pick(&[When::Before, When::After]));
@@ -78,12 +83,14 @@ fn make_a_move(scene: &mut Scene, dice: &mut Dice) {
     }
 }
 
-/// What the operator decides about what nobody else can.
+/// What the operator decides about what nobody else can. What a bank has taken, no refund gives back.
 fn operator_decides(scene: &mut Scene) {
     let decidable = |settlement: &Settlement| -> Option<(SettlementId, Verdict)> {
-        let actions = settlement.state().actions();
-        let verdict = if actions.contains(&"retry") { Verdict::Retry } else { Verdict::Refund };
-        (!actions.is_empty()).then_some((settlement.id(), verdict))
+        let (actions, charged_back) = (settlement.actions(), !settlement.chargebacks().is_empty());
+        let may = |verdict: Verdict| actions.contains(&verdict.name());
+        let verdicts = [(charged_back, Verdict::Close), (true, Verdict::Retry), (true, Verdict::Refund)];
+        let verdict = verdicts.into_iter().find_map(|(so, verdict)| (so && may(verdict)).then_some(verdict));
+        verdict.map(|verdict| (settlement.id(), verdict))
     };
     for (id, verdict) in scene.store.all_settlements().iter().filter_map(decidable) {
         let key = scene.next_key("root");
@@ -91,11 +98,15 @@ fn operator_decides(scene: &mut Scene) {
     }
 }
 
-/// The faults stop, the gateway is back and does what it is told, the operator decides, and time goes on.
-fn heal(scene: &mut Scene) {
+/// The faults stop, the gateway is back, tells what was not heard and does what it is told, the operator decides, and time
+/// goes on.
+fn heal(scene: &mut Scene, unheard: Vec<Notice>) {
     scene.faults.heal();
     scene.gateway.goes_away(false);
     scene.gateway.refuses(None);
+    for notice in unheard {
+        scene.gateway_tells(notice).unwrap();
+    }
     for _ in 0..12 {
         operator_decides(scene);
         scene.days_change_the_world(8);
@@ -110,11 +121,12 @@ fn walk(dice: &mut Dice) {
         _ => Scene::with_contenders(&[("carol", 11_000), ("dave", 9_000)]),
     };
     scene.hammer_falls();
+    let mut unheard = Vec::new();
     for _ in 0..dice.roll(60) {
-        make_a_move(&mut scene, dice);
+        make_a_move(&mut scene, dice, &mut unheard);
         scene.books_are_sound();
     }
-    heal(&mut scene);
+    heal(&mut scene, unheard);
     let open = scene.store.all_settlements().into_iter().find(|one| !one.status().is_end());
     assert!(open.is_none(), "{open:?} does not end");
     assert_ne!(scene.status(), Status::NeedsOperator);

@@ -56,14 +56,15 @@ impl MovementKind {
         }
     }
 
-    /// The movement that an entry of the ledger tells of; a release moves nothing at the gateway.
+    /// The movement that an entry of the ledger tells of; a release moves nothing at the gateway, and what the buyer's bank
+    /// took is not on its list.
     #[must_use]
     pub const fn of_entry(kind: EntryKind) -> Option<Self> {
         match kind {
             EntryKind::Captured => Some(Self::Charge),
             EntryKind::Refunded | EntryKind::PartRefunded => Some(Self::Refund),
             EntryKind::PaidOut => Some(Self::Payout),
-            EntryKind::Released => None,
+            EntryKind::Released | EntryKind::ChargedBack => None,
         }
     }
 
@@ -127,7 +128,9 @@ mod tests {
             assert!(kind.entries().iter().all(|entry| MovementKind::of_entry(*entry) == Some(kind)));
         }
         assert_eq!(MovementKind::of_operation(Operation::Void), None);
-        assert_eq!(MovementKind::of_entry(EntryKind::Released), None);
+        for entry in [EntryKind::Released, EntryKind::ChargedBack] {
+            assert_eq!(MovementKind::of_entry(entry), None, "{entry:?}");
+        }
     }
 
     #[test]

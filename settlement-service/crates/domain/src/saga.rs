@@ -68,7 +68,7 @@ pub const DETOURS: [Detour; 5] = [
     detour("dispute",  BuyerOrOperator, &[Shipped]),                   // disputed: no time runs
     detour("evidence", Parties,         &[Disputed]),                  // disputed still
     detour("cancel",   Parties,         &[AwaitingPayment, Escrowed]), // nothing yet; if the other party agrees: failed or refunded
-    detour("resolve",  Operator,        &[Disputed, NeedsOperator]),   // what `State::actions` allows
+    detour("resolve",  Operator,        &[Disputed, NeedsOperator]),   // what `Settlement::actions` allows
 ];
 
 /// What follows when there was no sale. A second chance that is not paid lapses instead of being unpaid.

@@ -1,9 +1,9 @@
 //! Holds the ledger, the calls, the events and the gateway's own list against each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use settlement_domain::call::CallStatus;
-use settlement_domain::ledger::{AccountKind, TrialBalance};
+use settlement_domain::ledger::{AccountKind, EntryKind, Transaction, TrialBalance};
 use settlement_domain::settlement::{FailureReason, State};
 use settlement_domain::{Answer, Currency, Operation, Role, Settlement, Status, Subject};
 
@@ -81,7 +81,10 @@ fn a_success_is_the_last_attempt(store: &MemoryStore) {
 /// What must hold once everything is over: ledger and gateway agree to the cent, and nothing is left anywhere.
 pub fn at_the_end(store: &MemoryStore, gateway: &MemoryGateway, currency: Currency) {
     always(store, gateway, currency);
-    let (mut captured, mut refunded, mut paid_out) = (0, 0, 0);
+    let (mut captured, mut refunded, mut paid_out, mut charged_back) = (0, 0, 0, 0);
+    let entries = store.ledger();
+    let taken = entries.iter().filter(|entry| entry.kind() == EntryKind::ChargedBack);
+    let taken: BTreeSet<Subject> = taken.map(Transaction::subject).collect();
     for settlement in store.all_settlements() {
         assert!(settlement.status().is_end(), "{} is {}", settlement.id(), settlement.status());
         let price = settlement.price().amount();
@@ -91,6 +94,10 @@ pub fn at_the_end(store: &MemoryStore, gateway: &MemoryGateway, currency: Curren
                 captured += price;
                 refunded += split.refunded.map_or(0, settlement_domain::Money::amount);
                 paid_out += split.payout.amount();
+            }
+            Status::Refunded if taken.contains(&Subject::Settlement(settlement.id())) => {
+                captured += price;
+                charged_back += price;
             }
             Status::Refunded => {
                 captured += price;
@@ -102,10 +109,12 @@ pub fn at_the_end(store: &MemoryStore, gateway: &MemoryGateway, currency: Curren
     let totals = gateway.totals();
     assert_eq!((totals.held, totals.captured), (0, captured), "held, captured: {totals:?}");
     assert_eq!((totals.refunded, totals.paid_out), (refunded, paid_out), "refunded, paid out: {totals:?}");
+    assert!(charged_back <= totals.charged_back, "the ledger has {charged_back} as taken by banks: {totals:?}");
 
-    let sums = TrialBalance::of(&store.ledger());
+    let sums = TrialBalance::of(&entries);
     let clearing = sums.balance(AccountKind::GatewayClearing, currency);
-    assert_eq!(clearing, i128::from(totals.captured - totals.refunded - totals.paid_out), "clearing");
+    let left = totals.captured - totals.refunded - totals.paid_out - charged_back;
+    assert_eq!(clearing, i128::from(left), "clearing");
     assert_eq!(sums.balance(AccountKind::Escrow, currency), 0, "escrow");
     assert_eq!(sums.balance(AccountKind::SellerPayable, currency), 0, "seller payable");
 

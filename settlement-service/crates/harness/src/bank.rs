@@ -84,7 +84,7 @@ where
         machine.await.unwrap();
     }
     let clearing = bank.read().await.balance(AccountKind::GatewayClearing, "USD".parse().unwrap());
-    let GatewayTotals { held, captured, refunded, paid_out } = bank.gateway.totals();
+    let GatewayTotals { held, captured, refunded, paid_out, .. } = bank.gateway.totals();
     assert_eq!((held, clearing), (0, i128::from(captured - refunded - paid_out)), "ledger and gateway at the end");
     let report = Reconciliation::new(store, bank.gateway).run(None).await.unwrap();
     assert!(report.agrees() && report.pending == 0, "{report:#?}");

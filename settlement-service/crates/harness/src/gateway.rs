@@ -1,7 +1,7 @@
 //! A payment gateway in memory. It keeps the promises of the port, refuses what a real one would, and lists what it
 //! did, so that the ledger can be held against it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -29,6 +29,7 @@ struct Book {
     now: DateTime<Utc>,
     holds: HashMap<GatewayRef, (Money, Hold)>,
     charges: HashMap<GatewayRef, (Money, i64)>,
+    disputed: HashSet<GatewayRef>,
     paid_out: i64,
     moved: Vec<Movement>,
     away: bool,
@@ -54,6 +55,8 @@ pub struct GatewayTotals {
     pub refunded: i64,
     /// Paid to sellers.
     pub paid_out: i64,
+    /// Of what was captured: taken back by the buyers' banks.
+    pub charged_back: i64,
 }
 
 impl MemoryGateway {
@@ -92,6 +95,14 @@ impl MemoryGateway {
         self.book().refusing = operation;
     }
 
+    /// The buyer's bank takes a charge back, if there is one: it is given back by nobody else any more.
+    pub fn bank_takes(&self, charge: &GatewayRef) {
+        let mut book = self.book();
+        if book.charges.contains_key(charge) {
+            book.disputed.insert(charge.clone());
+        }
+    }
+
     /// Changes what it says it moved, as no call would.
     pub fn tampers(&self, with: impl FnOnce(&mut Vec<Movement>)) {
         with(&mut self.book().moved);
@@ -105,7 +116,8 @@ impl MemoryGateway {
         let held = book.holds.values().filter(|(_, hold)| held(hold)).map(|(amount, _)| amount.amount()).sum();
         let captured = book.charges.values().map(|(amount, _)| amount.amount()).sum();
         let refunded = book.charges.values().map(|(_, refunded)| refunded).sum();
-        GatewayTotals { held, captured, refunded, paid_out: book.paid_out }
+        let charged_back = book.disputed.iter().map(|charge| book.charges[charge].0.amount()).sum();
+        GatewayTotals { held, captured, refunded, paid_out: book.paid_out, charged_back }
     }
 }
 
@@ -235,6 +247,7 @@ impl Book {
                 Some((_, Hold::Voided)) => Ok(()),
                 _ => Err("not_held"),
             },
+            Instruction::Refund { charge, .. } if self.disputed.contains(charge) => Err("charge_disputed"),
             Instruction::Refund { charge, amount } => match self.charges.get_mut(charge) {
                 Some((charged, refunded))
                     if charged.currency() == amount.currency() && *refunded + amount.amount() <= charged.amount() =>

@@ -28,19 +28,31 @@ impl Scene {
         GatewayRef::from(format!("mem_{capture}"))
     }
 
-    /// The gateway tells once, by an event, that the buyer's bank took all of the charge back.
+    /// The buyer's bank takes all of the charge back, and the gateway tells that once, by an event.
     pub fn bank_takes_it_back(&self, event_id: &str, dispute: &str) -> Result<Effect, NoticeError> {
+        self.gateway.bank_takes(&self.charge());
+        self.gateway_tells(self.chargeback(event_id, dispute))
+    }
+
+    /// What the gateway tells of that.
+    #[must_use]
+    pub fn chargeback(&self, event_id: &str, dispute: &str) -> Notice {
         let claim = Claim {
             id: GatewayRef::from(dispute.to_owned()),
             amount: Some(self.settlement().price()),
             reason: Some("fraudulent".to_owned()),
         };
-        let notice = Notice {
+        Notice {
             event_id: event_id.to_owned(),
             kind: "charge.dispute.created".to_owned(),
             signed_at: self.clock.now(),
             news: News::Chargeback { charge: self.charge(), claim },
-        };
+        }
+    }
+
+    /// The gateway tells something, signed now. What is not taken in it tells again.
+    pub fn gateway_tells(&self, notice: Notice) -> Result<Effect, NoticeError> {
+        let notice = Notice { signed_at: self.clock.now(), ..notice };
         let notices = Notices::new(Arc::new(self.store.clone()), Arc::new(Believed(notice)), self.gateway.clone());
         block_on(notices.take_in("", b"")).map(|noticed| noticed.effect)
     }

@@ -54,8 +54,10 @@ pub enum News {
 /// What can happen to money without a call of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Incident {
-    /// The buyer's bank takes the money back, or asks about it.
+    /// The buyer's bank takes the money back.
     Chargeback,
+    /// The buyer's bank asks about a payment, and takes nothing yet.
+    Inquiry,
     /// The buyer's bank has decided.
     ChargebackClosed,
     /// Somebody gave money back in another way.
@@ -72,8 +74,9 @@ pub enum Incident {
 
 impl Incident {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Chargeback,
+        Self::Inquiry,
         Self::ChargebackClosed,
         Self::RefundElsewhere,
         Self::RefundFailed,
@@ -87,6 +90,7 @@ impl Incident {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Chargeback => "chargeback",
+            Self::Inquiry => "inquiry",
             Self::ChargebackClosed => "chargeback_closed",
             Self::RefundElsewhere => "refund_elsewhere",
             Self::RefundFailed => "refund_failed",

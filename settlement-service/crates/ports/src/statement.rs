@@ -54,8 +54,8 @@ pub trait GatewayStatement: Send + Sync {
 pub struct Booked {
     /// The ledger's name of the transaction.
     pub entry: String,
-    /// The movement that it tells of.
-    pub kind: MovementKind,
+    /// The movement that it tells of; none where the buyer's bank took the money.
+    pub kind: Option<MovementKind>,
     /// How much.
     pub amount: Money,
     /// When it was decided.

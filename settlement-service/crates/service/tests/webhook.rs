@@ -8,6 +8,7 @@ use axum::{
     extract::ConnectInfo,
     http::{Request, StatusCode},
 };
+use prometheus::TextEncoder;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use settlement_adapter_http::{
@@ -119,6 +120,31 @@ async fn a_signed_dispute_holds_the_settlement_whose_charge_it_names_and_its_sec
         assert_eq!((scene.status(), scene.settlement().chargebacks().len()), (Status::NeedsOperator, 1));
         assert_eq!(*held.get_or_insert(scene.settlement()), scene.settlement());
     }
+}
+
+#[tokio::test]
+async fn an_inquiry_holds_nothing_and_is_counted_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (scene, _) = unheard().await;
+    let face = face(&scene, folder.path()).await;
+    let counted = || {
+        let page = TextEncoder::new().encode_to_string(&prometheus::gather()).unwrap();
+        ["inquiry", "chargeback"].map(|incident| {
+            let line = format!("outcry_gateway_incidents_total{{incident=\"{incident}\"}} ");
+            page.lines().find_map(|told| told.strip_prefix(&line)).map(str::to_owned)
+        })
+    };
+    let [before, chargebacks] = counted();
+    assert_eq!(before.as_deref(), Some("0"), "it is told from the start");
+    let dispute = json!({"id": "du_2", "object": "dispute", "payment_intent": "pi_of_somebody",
+        "status": "warning_needs_response", "metadata": {}});
+    let event = json!({"id": "evt_2", "type": "charge.dispute.created", "data": {"object": dispute}});
+    let body = event.to_string().into_bytes();
+    let signature = sign(&secret(SECRETS[0]), now_s(&scene), &body);
+    assert_eq!(post(&face, &signature, body).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(counted()[0].as_deref(), Some("1"));
+    assert!(chargebacks.is_some(), "which is another one");
+    assert_eq!(scene.status(), Status::Authorizing);
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ pub enum DecisionName {
     PartRefund,
     /// The seller is paid.
     Release,
-    /// It ends here: no money is concerned.
+    /// It ends here, and the gateway is told nothing: a hold runs out by itself, what the buyer's bank took is gone.
     Close,
 }
 

@@ -147,7 +147,10 @@ async fn a_chargeback_is_shown_to_the_operator_who_decides_about_it() {
     let mut desk = Desk::new(scene);
     let path = format!("/v1/settlements/{}", desk.scene.id());
     let (_, read) = desk.get("root", &path).await;
-    assert_eq!((&read["status"], &read["operator_actions"]), (&json!("needs_operator"), &json!(["retry", "refund"])));
+    assert_eq!(
+        (&read["status"], &read["operator_actions"]),
+        (&json!("needs_operator"), &json!(["retry", "refund", "close"]))
+    );
     let told_at = desk.scene.clock.now();
     let chargeback =
         json!({"id": "dp_1", "amount": 12_050, "currency": "USD", "reason": "fraudulent", "told_at": told_at});

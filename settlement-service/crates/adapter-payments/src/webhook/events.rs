@@ -136,7 +136,7 @@ fn news(kind: &str, object: Object) -> News {
         "refund.failed" => object.incident(Incident::RefundFailed),
         "transfer.created" => object.key(CALL).map_or(News::Other, |key| object.done(key)),
         "transfer.reversed" => object.incident(Incident::PayoutReversed),
-        "charge.dispute.created" if object.is_inquiry() => object.incident(Incident::Chargeback),
+        "charge.dispute.created" if object.is_inquiry() => object.incident(Incident::Inquiry),
         // The money of an inquiry that became a dispute is told of by the latter alone.
         "charge.dispute.created" | "charge.dispute.funds_withdrawn" => object.chargeback(),
         "charge.dispute.closed" => object.incident(Incident::ChargebackClosed),
@@ -209,7 +209,7 @@ mod tests {
             (
                 "charge.dispute.created",
                 json!({"id": "dp_1", "payment_intent": "pi_1", "status": "warning_needs_response"}),
-                Incident::Chargeback,
+                Incident::Inquiry,
                 "pi_1",
             ),
             ("charge.dispute.created", json!({"id": "dp_1", "status": "needs_response"}), Incident::Chargeback, "dp_1"),
@@ -273,7 +273,7 @@ mod tests {
     fn an_inquiry_takes_nothing_and_is_told_to_the_operator() {
         for status in ["warning_needs_response", "warning_under_review", "warning_closed"] {
             let told = of_dispute("charge.dispute.created", "status", json!(status));
-            assert!(matches!(told, News::Incident { what: Incident::Chargeback, .. }), "{status}: {told:?}");
+            assert!(matches!(told, News::Incident { what: Incident::Inquiry, .. }), "{status}: {told:?}");
         }
         for kind in ["charge.dispute.updated", "charge.dispute.funds_reinstated"] {
             assert_eq!(of_dispute(kind, "status", json!("under_review")), News::Other, "{kind}");

@@ -19,7 +19,7 @@ static MAX: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 
 #[allow(clippy::expect_used)] // as above
 static REFUSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    let help = "Requests for a session with the database that were refused, as none became free in time.";
+    let help = "Requests for a database session that were refused: none was free in time, be the database up or not.";
     register_int_counter_vec!("outcry_database_sessions_refused_total", help, &["pool"])
         .expect("metric names are unique")
 });
@@ -44,7 +44,7 @@ impl Figures {
         InUse(self.in_use.clone())
     }
 
-    /// No place became free in time.
+    /// No place became free in time. Why, is not known: who holds one may wait for a server that says nothing.
     pub(super) fn refused(&self) {
         self.refused.inc();
     }

@@ -139,7 +139,7 @@ impl Difference {
         let (key, reference) = booked.call.clone().unzip();
         Self {
             name: Name::NotAtGateway,
-            kind: Some(booked.kind),
+            kind: booked.kind,
             subject: booked.entry.split(':').next().map(str::to_owned),
             key,
             reference,

@@ -134,10 +134,10 @@ impl Reconciliation {
 
     /// No movement of the list belongs to this entry: it is of another time, or there is none.
     async fn ask_for(&self, booked: &Booked, walk: &mut Walk) -> Result<(), ReconcileError> {
-        let movement = match &booked.call {
+        let movement = match (&booked.call, booked.kind) {
             // With so many differences nobody gains by one more being certain.
-            Some((key, reference)) if !walk.draft.is_full() => {
-                let movement = self.statement.movement(booked.kind, reference).await?;
+            (Some((key, reference)), Some(kind)) if !walk.draft.is_full() => {
+                let movement = self.statement.movement(kind, reference).await?;
                 movement.filter(|movement| movement.moved_by() == Some(key))
             }
             _ => None,
@@ -225,7 +225,9 @@ impl Walk {
             self.draft.reversed += 1;
             return false;
         }
-        self.draft.in_ledger(booked.kind, booked.amount);
+        // What the buyer's bank took is on no list of what the gateway moved.
+        let Some(kind) = booked.kind else { return false };
+        self.draft.in_ledger(kind, booked.amount);
         !self.found.contains(&self.hasher.hash_one(&booked.entry))
     }
 

@@ -57,6 +57,11 @@ pub fn part_refunded(settlement: &Settlement, part: Money, at: DateTime<Utc>) ->
     given_back(settlement, part, EntryKind::PartRefunded, at)
 }
 
+/// All of the buyer's money left escrow and the gateway, and the buyer's bank took it there.
+pub fn charged_back(settlement: &Settlement, at: DateTime<Utc>) -> Result<Transaction, LedgerError> {
+    given_back(settlement, settlement.price(), EntryKind::ChargedBack, at)
+}
+
 fn given_back(
     settlement: &Settlement,
     amount: Money,

@@ -9,6 +9,6 @@ mod transaction;
 
 pub use account::{Account, AccountKind};
 pub use balance::{AccountBalance, CurrencyTotal, TrialBalance};
-pub use entries::{captured, paid_out, part_refunded, refunded, released};
+pub use entries::{captured, charged_back, paid_out, part_refunded, refunded, released};
 pub use statement::{Place, StatementLine};
 pub use transaction::{EntryKind, LedgerError, Posting, Reversal, Side, Transaction, UnknownEntry};

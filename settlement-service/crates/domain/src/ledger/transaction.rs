@@ -70,10 +70,13 @@ pub enum EntryKind {
     Refunded,
     /// A part of the buyer's money went back.
     PartRefunded,
+    /// The buyer's bank took the money and keeps it: no call of ours moved it.
+    ChargedBack,
 }
 
 impl EntryKind {
-    const ALL: [Self; 5] = [Self::Captured, Self::Released, Self::PaidOut, Self::Refunded, Self::PartRefunded];
+    const ALL: [Self; 6] =
+        [Self::Captured, Self::Released, Self::PaidOut, Self::Refunded, Self::PartRefunded, Self::ChargedBack];
 
     /// The name in references and the database.
     #[must_use]
@@ -84,6 +87,7 @@ impl EntryKind {
             Self::PaidOut => "paid_out",
             Self::Refunded => "refunded",
             Self::PartRefunded => "part_refunded",
+            Self::ChargedBack => "charged_back",
         }
     }
 }

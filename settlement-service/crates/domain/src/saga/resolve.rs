@@ -3,10 +3,12 @@
 use super::run::{Proof, Run};
 use super::table::Step::{Receive, Ship};
 use super::{Position, SagaError, position};
+use crate::gateway::Operation;
 use crate::ids::UserId;
+use crate::ledger;
 use crate::money::Money;
-use crate::settlement::FailureReason::{CalledOff, DisputeRefunded};
-use crate::settlement::{Decision, MAX_EVIDENCE, Owed, Resolution, State, Statement, Verdict};
+use crate::settlement::FailureReason::{self, CalledOff, DisputeRefunded};
+use crate::settlement::{Decision, MAX_EVIDENCE, Owed, Resolution, State, Statement, Undo, Verdict};
 
 impl Run {
     /// A party says something about the dispute.
@@ -20,11 +22,11 @@ impl Run {
         self.moved(|settlement| settlement.testified(role, text, now))
     }
 
-    /// The operator decides one of [`State::actions`].
+    /// The operator decides one of [`crate::settlement::Settlement::actions`].
     pub(super) fn resolve(mut self, decision: Decision) -> Result<Self, SagaError> {
         let Decision { by, verdict, note } = decision;
         let (settlement, at) = (&self.change.settlement, self.now);
-        let (allowed, disputed) = (settlement.state().actions(), matches!(settlement.state(), State::Disputed { .. }));
+        let (allowed, disputed) = (settlement.actions(), matches!(settlement.state(), State::Disputed { .. }));
         if !allowed.contains(&verdict.name()) {
             return Err(SagaError::NotAllowed { verdict: verdict.name(), allowed });
         }
@@ -36,13 +38,13 @@ impl Run {
         self.change.settlement.hold_no_more();
         // Back to where it got stuck, which is no news.
         self.change.settlement = if disputed { self.change.settlement } else { self.change.settlement.unstuck()? };
-        let run = self;
+        let (run, reason) = (self, if disputed { DisputeRefunded } else { CalledOff });
         match verdict {
-            Verdict::Refund => run.call_off(if disputed { DisputeRefunded } else { CalledOff }, Receive),
+            Verdict::Refund => run.call_off(reason, Receive),
             Verdict::PartRefund { amount } => run.refund_part(amount),
             Verdict::Release => run.done(Receive, Proof::Word),
             Verdict::Retry => run.again(),
-            Verdict::Close => run.undone(),
+            Verdict::Close => run.close(reason),
         }
     }
 
@@ -54,7 +56,20 @@ impl Run {
         let part = part.ok_or(SagaError::NoPart { most: share.amount(), unit })?;
         let now = self.now;
         let run = self.moved(|settlement| settlement.part_refunding(part))?;
-        run.tell(crate::gateway::Operation::Refund, now)
+        run.tell(Operation::Refund, now)
+    }
+
+    /// The gateway is told nothing more: a hold runs out by itself, and what was in escrow is at the buyer's bank. What was
+    /// to be given back ends for the reason that it had.
+    fn close(self, reason: FailureReason) -> Result<Self, SagaError> {
+        let reason = match self.change.settlement.state() {
+            State::Refunding { undo: Undo::Void { .. }, .. } => return self.undone(),
+            State::Refunding { reason, .. } => *reason,
+            _ => reason,
+        };
+        let run = self.moved(|settlement| settlement.undoing(Operation::Refund, reason))?;
+        let entry = ledger::charged_back(&run.change.settlement, run.now);
+        run.posted(entry)?.over(reason)
     }
 
     /// One more attempt at what the gateway refused; what was held goes on.

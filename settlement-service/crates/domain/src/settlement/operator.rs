@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{State, Statement, Status, Undo};
+use super::{Settlement, State, Statement, Status, Undo};
 use crate::ids::{SettlementId, UserId};
 
 /// A decision.
@@ -21,7 +21,7 @@ pub enum Verdict {
     },
     /// The seller is paid as if the buyer had received.
     Release,
-    /// It ends here: no money is concerned.
+    /// It ends here, and the gateway is told nothing: a hold runs out by itself, and what the buyer's bank took is gone.
     Close,
 }
 
@@ -77,29 +77,42 @@ pub struct Resolution {
     pub at: DateTime<Utc>,
 }
 
-impl State {
+impl Settlement {
     /// What the operator may decide here, by its names in the API; nothing where the saga decides.
     ///
-    /// | state | may be decided |
-    /// |---|---|
-    /// | disputed | refund, part refund, release |
-    /// | stuck: the hold is not let go | retry, close (it runs out by itself) |
-    /// | stuck: a part is not given back | retry, release (all of it) |
-    /// | stuck: escrowed | retry, refund |
-    /// | stuck: shipped | refund, release |
-    /// | stuck: anything else | retry |
+    /// | state | may be decided | and after a chargeback |
+    /// |---|---|---|
+    /// | disputed | refund, part refund, release | close |
+    /// | stuck: the hold is not let go | retry, close (it runs out by itself) | |
+    /// | stuck: it is not given back | retry | close |
+    /// | stuck: a part is not given back | retry, release (all of it) | close |
+    /// | stuck: escrowed | retry, refund | close |
+    /// | stuck: shipped | refund, release | close |
+    /// | stuck: anything else | retry | |
     #[must_use]
     pub fn actions(&self) -> &'static [&'static str] {
-        match self {
-            Self::Disputed { .. } => &["refund", "part_refund", "release"],
-            Self::NeedsOperator { stuck, .. } => match &**stuck {
-                Self::Refunding { undo: Undo::Void { .. }, .. } => &["retry", "close"],
-                Self::Refunding { undo: Undo::PartRefund { .. }, .. } => &["retry", "release"],
-                Self::Escrowed { .. } => &["retry", "refund"],
-                Self::Shipped { .. } => &["refund", "release"],
-                _ => &["retry"],
-            },
+        let charged_back = !self.chargebacks().is_empty();
+        match self.state() {
+            State::Disputed { .. } if charged_back => &["refund", "part_refund", "release", "close"],
+            State::Disputed { .. } => &["refund", "part_refund", "release"],
+            State::NeedsOperator { stuck, .. } => stuck.actions_where_stuck(charged_back),
             _ => &[],
+        }
+    }
+}
+
+impl State {
+    fn actions_where_stuck(&self, charged_back: bool) -> &'static [&'static str] {
+        match (self, charged_back) {
+            (Self::Refunding { undo: Undo::Void { .. }, .. }, _)
+            | (Self::Refunding { undo: Undo::Refund { .. }, .. }, true) => &["retry", "close"],
+            (Self::Refunding { undo: Undo::PartRefund { .. }, .. }, true) => &["retry", "release", "close"],
+            (Self::Refunding { undo: Undo::PartRefund { .. }, .. }, false) => &["retry", "release"],
+            (Self::Escrowed { .. }, true) => &["retry", "refund", "close"],
+            (Self::Escrowed { .. }, false) => &["retry", "refund"],
+            (Self::Shipped { .. }, true) => &["refund", "release", "close"],
+            (Self::Shipped { .. }, false) => &["refund", "release"],
+            _ => &["retry"],
         }
     }
 }

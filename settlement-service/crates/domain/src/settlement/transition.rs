@@ -244,14 +244,17 @@ impl Settlement {
         }
     }
 
-    /// What was done by the gateway is being undone by this operation.
+    /// What was done by the gateway is being undone by this operation. What could not be given back, or not in part, is again.
     pub(crate) fn undoing(self, by: Operation, reason: FailureReason) -> Moved {
         let undo = match (&self.state, by) {
             (State::Authorized { hold, expires_at, .. }, Operation::Void) => {
                 Undo::Void { hold: hold.clone(), expires_at: Some(*expires_at) }
             }
             (
-                State::Escrowed { charge, .. } | State::Shipped { charge, .. } | State::Disputed { charge, .. },
+                State::Escrowed { charge, .. }
+                | State::Shipped { charge, .. }
+                | State::Disputed { charge, .. }
+                | State::Refunding { undo: Undo::Refund { charge } | Undo::PartRefund { charge, .. }, .. },
                 Operation::Refund,
             ) => Undo::Refund { charge: charge.clone() },
             _ => return Err(self.refuse(by.name())),

@@ -16,6 +16,7 @@ pub async fn all(store: &dyn SettlementStore, clearing: &dyn ClearingReads) {
     the_accounts_lines_are_read_in_order_and_page_by_page(store, clearing).await;
     a_line_that_was_reversed_says_so_until_that_is_reversed_too(store, clearing).await;
     a_payouts_line_has_the_payouts_call(store, clearing).await;
+    what_the_bank_took_is_a_line_without_a_movement(store, clearing).await;
 }
 
 async fn post(store: &dyn SettlementStore, settlement: &Settlement, entry: &Transaction) {
@@ -69,7 +70,10 @@ pub async fn a_call_is_known_with_its_answer_and_what_the_ledger_has_of_it(
     let known = clearing.known_calls(&keys[..1]).await.unwrap().remove(0);
     let booked = known.booked.unwrap();
     assert_eq!((booked.entry.as_str(), booked.amount), (entry.reference().as_str(), settlement.price()));
-    assert_eq!((booked.kind, booked.at, booked.came_in, booked.reversed), (MovementKind::Charge, at, true, false));
+    assert_eq!(
+        (booked.kind, booked.at, booked.came_in, booked.reversed),
+        (Some(MovementKind::Charge), at, true, false)
+    );
 }
 
 /// Those of the moment it begins with, and not those of the moment it ends with.
@@ -136,7 +140,24 @@ pub async fn a_payouts_line_has_the_payouts_call(store: &dyn SettlementStore, cl
     tx.commit().await.unwrap();
     let found = lines(clearing, at, at + TimeDelta::microseconds(1), std::slice::from_ref(&entry)).await;
     assert_eq!(found[0].call, Some((call.key(), reference)));
-    assert_eq!((found[0].kind, found[0].net()), (MovementKind::Payout, -10_845));
+    assert_eq!((found[0].kind, found[0].net()), (Some(MovementKind::Payout), -10_845));
     let known = clearing.known_calls(&[call.key()]).await.unwrap().remove(0);
     assert_eq!(known.booked.unwrap().entry, entry.reference());
+}
+
+/// It is part of the account, and no call of ours moved it.
+pub async fn what_the_bank_took_is_a_line_without_a_movement(
+    store: &dyn SettlementStore,
+    clearing: &dyn ClearingReads,
+) {
+    let at = now(store).await;
+    let (settlement, capture, entry) = captured(store, at).await;
+    post(store, &settlement, &entry).await;
+    let taken = ledger::charged_back(&settlement, at).unwrap();
+    post(store, &settlement, &taken).await;
+    let found = lines(clearing, at, at + TimeDelta::microseconds(1), std::slice::from_ref(&taken)).await;
+    let [line] = found.as_slice() else { panic!("one line, got {found:?}") };
+    assert_eq!((line.kind, line.net(), line.reversal, &line.call), (None, -12_050, false, &None));
+    let known = clearing.known_calls(&[capture.key()]).await.unwrap().remove(0);
+    assert_eq!(known.booked.unwrap().entry, entry.reference(), "what the capture moved is its own entry");
 }

@@ -49,7 +49,7 @@ impl ClearingReads for MemoryStore {
 
 impl Tables {
     fn booked(&self, entry: &Transaction) -> Option<Booked> {
-        let kind = MovementKind::of_entry(entry.kind())?;
+        let kind = MovementKind::of_entry(entry.kind());
         let line = entry.postings().iter().find(|line| line.account.kind() == AccountKind::GatewayClearing)?;
         let (reference, mut last, mut reversed) = (entry.reference(), entry.reference(), false);
         while self.ledger.contains_key(&format!("{last}:reversed")) {
@@ -63,7 +63,7 @@ impl Tables {
             came_in: line.side == Side::Debit,
             reversal: entry.reversal().is_some(),
             reversed,
-            call: self.call_of(&reference, kind),
+            call: kind.and_then(|kind| self.call_of(&reference, kind)),
             entry: reference,
         })
     }

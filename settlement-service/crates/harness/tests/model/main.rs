@@ -45,6 +45,7 @@ fn step(world: &mut World, plain: &mut Plain, command: world::Command, dice: &mu
         "captured, refunded, paid out {}",
         story()
     );
+    assert_eq!(world.charged_back_for_good(), plain.charged_back, "kept by banks {}", story());
     assert_eq!(world.strikes(), plain.strikes, "strikes of buyer and seller {}", story());
     assert_eq!(world.asks(), (plain.requests, plain.relistings), "requests, relistings {}", story());
 }

@@ -72,6 +72,8 @@ pub struct Plain {
     pub captured: i64,
     pub refunded: i64,
     pub paid_out: i64,
+    /// Kept by buyers' banks.
+    pub charged_back: i64,
     pub strikes: (usize, usize),
     pub requests: usize,
     pub relistings: usize,
@@ -108,6 +110,7 @@ impl Plain {
             captured: 0,
             refunded: 0,
             paid_out: 0,
+            charged_back: 0,
             strikes: (0, 0),
             requests: 0,
             relistings: 0,
@@ -244,6 +247,13 @@ impl Plain {
             (C::Retry, true, Stage::Escrowed) if self.called_off => self.refund(Why::Otherwise),
             (C::Retry, true, Stage::Escrowed) => self.ship_due = self.ship_due.max(now + TimeDelta::days(7)),
             (C::Close, true, Stage::Voiding) => self.fail(self.why, now),
+            (C::Close, true, Stage::Refunding) if self.is_charged_back() => self.lose(self.why, now),
+            (C::Close, false, Stage::Disputed)
+            | (C::Close, true, Stage::Escrowed | Stage::Shipped | Stage::PartRefunding)
+                if self.is_charged_back() =>
+            {
+                self.lose(Why::Otherwise, now);
+            }
             _ => return false,
         }
         (self.stuck, self.to_be_held) = (false, false);
@@ -282,6 +292,17 @@ impl Plain {
 
     fn fail(&mut self, why: Why, now: DateTime<Utc>) {
         self.stage = Stage::Failed;
+        self.follow(why, now);
+    }
+
+    fn is_charged_back(&self) -> bool {
+        !self.chargebacks.is_empty()
+    }
+
+    /// The bank keeps the money.
+    fn lose(&mut self, why: Why, now: DateTime<Utc>) {
+        self.charged_back += self.price;
+        self.stage = Stage::Refunded;
         self.follow(why, now);
     }
 
@@ -331,6 +352,7 @@ impl Plain {
             captured: self.captured,
             refunded: self.refunded,
             paid_out: self.paid_out,
+            charged_back: self.charged_back,
             strikes: self.strikes,
             requests: self.requests,
             relistings: self.relistings,

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use settlement_domain::ledger::{AccountKind, EntryKind, Side, Transaction, TrialBalance};
 use settlement_domain::saga::{self, Act, Change, Dispatch, PayoutChange};
 use settlement_domain::settlement::{
-    Claim, Decision, HOLD_DAYS, Kind, Lot, OfferDays, Sale, Succession, Verdict, What,
+    Claim, Decision, HOLD_DAYS, Kind, Lot, OfferDays, Sale, State, Succession, Undo, Verdict, What,
 };
 use settlement_domain::{
     Answer, CallKey, Contact, Decline, GatewayCall, GatewayRef, Instruction, Money, Parcel, Payout, PayoutRules,
@@ -325,6 +325,8 @@ impl World {
                 declined(Decline::HOLD_EXPIRED)
             }
             _ if refuse => declined("refused"),
+            // What the buyer's bank has taken, nobody else gives back.
+            Instruction::Refund { .. } if !self.settlement.chargebacks().is_empty() => declined("charge_disputed"),
             Instruction::Authorize { .. } => {
                 self.holds.insert(reference.clone(), self.now + TimeDelta::days(HOLD_DAYS));
                 Answer::Succeeded { reference }
@@ -359,35 +361,50 @@ impl World {
         if saga::due_at(&self.settlement).is_some_and(|due| due <= self.now) {
             return C::TimePasses;
         }
+        let actions = self.settlement.actions();
         match self.settlement.status() {
             Status::AwaitingPayment => C::Pay,
             Status::Escrowed => C::Ship,
             Status::Shipped => C::Receive,
             Status::Disputed => C::Release,
-            Status::NeedsOperator if self.settlement.state().actions().contains(&"retry") => C::Retry,
+            Status::NeedsOperator if self.is_not_given_back() && actions.contains(&"close") => C::Close,
+            Status::NeedsOperator if actions.contains(&"retry") => C::Retry,
             Status::NeedsOperator => C::Refund,
             _ => C::Exhausted,
         }
+    }
+
+    /// The gateway refuses to give back what is in escrow.
+    fn is_not_given_back(&self) -> bool {
+        let State::NeedsOperator { stuck, .. } = self.settlement.state() else { return false };
+        matches!(**stuck, State::Refunding { undo: Undo::Refund { .. } | Undo::PartRefund { .. }, .. })
     }
 
     pub fn status(&self) -> &'static str {
         self.settlement.status().name()
     }
 
+    /// What these entries of the ledger have on a side of the gateway's account.
+    fn sum(&self, kinds: &[EntryKind], side: Side) -> i64 {
+        let entries = self.transactions.iter().filter(|entry| kinds.contains(&entry.kind()));
+        let clearing = entries
+            .flat_map(Transaction::postings)
+            .filter(|posting| posting.side == side && posting.account.kind() == AccountKind::GatewayClearing);
+        clearing.map(|posting| posting.amount.amount()).sum()
+    }
+
     /// Captured, refunded and paid out, as the ledger has it.
     pub fn sums(&self) -> (i64, i64, i64) {
-        let sum = |kinds: &[EntryKind], side: Side| {
-            let entries = self.transactions.iter().filter(|entry| kinds.contains(&entry.kind()));
-            let clearing = entries
-                .flat_map(Transaction::postings)
-                .filter(|posting| posting.side == side && posting.account.kind() == AccountKind::GatewayClearing);
-            clearing.map(|posting| posting.amount.amount()).sum()
-        };
         (
-            sum(&[EntryKind::Captured], Side::Debit),
-            sum(&[EntryKind::Refunded, EntryKind::PartRefunded], Side::Credit),
-            sum(&[EntryKind::PaidOut], Side::Credit),
+            self.sum(&[EntryKind::Captured], Side::Debit),
+            self.sum(&[EntryKind::Refunded, EntryKind::PartRefunded], Side::Credit),
+            self.sum(&[EntryKind::PaidOut], Side::Credit),
         )
+    }
+
+    /// Kept by buyers' banks, as the ledger has it.
+    pub fn charged_back_for_good(&self) -> i64 {
+        self.sum(&[EntryKind::ChargedBack], Side::Credit)
     }
 
     /// Of buyers and of sellers.

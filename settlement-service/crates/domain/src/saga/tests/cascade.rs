@@ -176,7 +176,7 @@ fn a_relisting_of_what_was_shipped_is_for_the_operator_to_decide() {
     let parked = || relists(escrowed_offer().ships());
     let State::NeedsOperator { reason, .. } = parked().settlement.state().clone() else { panic!() };
     assert_eq!(reason, "offer_withdrawn after the lot was shipped");
-    assert_eq!(parked().settlement.state().actions(), ["refund", "release"]);
+    assert_eq!(parked().settlement.actions(), ["refund", "release"]);
     assert_eq!(parked().decides(Verdict::Release).agrees().status(), Status::Completed);
     assert_eq!(parked().decides(Verdict::Refund).agrees().status(), Status::Refunded);
 }

@@ -1,7 +1,8 @@
 //! The buyer's bank takes the money back.
 
 use super::*;
-use crate::settlement::FailureReason::{AwardDeclined, CalledOff, DisputeRefunded};
+use crate::ledger::EntryKind;
+use crate::settlement::FailureReason::{AwardDeclined, CalledOff, DisputeRefunded, NotShipped};
 use crate::settlement::MAX_CHARGEBACKS;
 
 /// The lot was received, and its seller is not being paid yet.
@@ -34,7 +35,7 @@ fn what_is_in_escrow_is_held_until_the_operator_decides() {
     let refused = Refused { status: Status::NeedsOperator, event: "ship" };
     assert_eq!(story.refuses(ship()), SagaError::Refused(refused));
     assert_eq!(story.told(), ["started", "escrowed"]);
-    assert_eq!(story.settlement.state().actions(), ["retry", "refund"]);
+    assert_eq!(story.settlement.actions(), ["retry", "refund", "close"]);
     let story = story.days_pass(365);
     assert_eq!((story.status(), due_at(&story.settlement)), (Status::NeedsOperator, None));
 }
@@ -53,6 +54,79 @@ fn what_was_held_in_escrow_may_be_given_back() {
     assert_eq!((story.status(), story.reason()), (Status::Refunded, Some(CalledOff)));
     assert_eq!((story.balance(AccountKind::GatewayClearing), story.balance(AccountKind::Escrow)), (0, 0));
     assert!(story.strikes.is_empty());
+}
+
+/// It was given up, or its lot listed again, after it was shipped.
+fn off_after_shipping() -> Story {
+    let story = Story::escrowed().ships();
+    let change = award_declined(story.settlement.clone(), story.now);
+    story.take(change)
+}
+
+#[test]
+fn what_the_bank_keeps_of_the_money_in_escrow_is_closed_without_a_call_and_tells_what_a_refund_tells() {
+    let refunding = Story::escrowed().days_pass(7).charged_back("dp_1");
+    for (story, reason) in [
+        (Story::escrowed().charged_back("dp_1"), CalledOff),
+        (Story::escrowed().ships().charged_back("dp_1"), DisputeRefunded),
+        (Story::disputed().charged_back("dp_1"), DisputeRefunded),
+        (off_after_shipping().charged_back("dp_1"), CalledOff),
+        (refused_until_stuck(refunding), NotShipped),
+        (refused_until_stuck(part_refunding(5).charged_back("dp_1")), DisputeRefunded),
+        (refused_until_stuck(Story::escrowed().charged_back("dp_1").decides(Verdict::Refund)), CalledOff),
+    ] {
+        let from = format!("{:?}", story.settlement.state());
+        assert_eq!(story.settlement.actions().last(), Some(&"close"), "{from}");
+        let story = story.decides(Verdict::Close);
+        assert_eq!((story.status(), story.reason()), (Status::Refunded, Some(reason)), "{from}");
+        assert_eq!(*story.last_event(), What::Failed { reason, refunded: usd(12_050) }, "{from}");
+        assert!(story.call.is_none(), "{from}: the gateway is told nothing");
+        let kinds: Vec<_> = story.transactions.iter().map(Transaction::kind).collect();
+        assert_eq!(kinds, [EntryKind::Captured, EntryKind::ChargedBack], "{from}");
+        assert_eq!((story.balance(AccountKind::GatewayClearing), story.balance(AccountKind::Escrow)), (0, 0), "{from}");
+        assert_eq!(story.resolutions.last().unwrap().verdict, Verdict::Close, "{from}");
+        assert_eq!(story.settlement.actions(), [""; 0], "{from}");
+    }
+}
+
+#[test]
+fn a_strike_that_a_refund_would_have_given_is_given_where_the_bank_keeps_the_money() {
+    let story = refused_until_stuck(Story::escrowed().days_pass(7).charged_back("dp_1")).decides(Verdict::Close);
+    let [(who, strike)] = story.strikes.as_slice() else { panic!("{:?}", story.strikes) };
+    assert_eq!((who.as_str(), strike.role), ("seller", Role::Seller));
+}
+
+#[test]
+fn nothing_is_closed_that_no_bank_took_back_or_that_is_not_in_escrow_any_more() {
+    let close = || resolve(Verdict::Close);
+    let unpaid = refused_until_stuck(Story::escrowed().days_pass(7));
+    for story in [Story::disputed(), off_after_shipping(), unpaid, refused_until_stuck(part_refunding(5))] {
+        assert!(
+            matches!(story.refuses(close()), SagaError::NotAllowed { verdict: "close", .. }),
+            "{:?}",
+            story.status()
+        );
+    }
+    for story in [owed().charged_back("dp_1"), refused_until_stuck(owed().paid_out().charged_back("dp_1"))] {
+        assert!(
+            matches!(story.refuses(close()), SagaError::NotAllowed { verdict: "close", .. }),
+            "{:?}",
+            story.status()
+        );
+    }
+    let going_on = Story::escrowed().charged_back("dp_1").decides(Verdict::Retry);
+    assert!(matches!(going_on.refuses(close()), SagaError::Refused(_)));
+    let closed = Story::escrowed().charged_back("dp_1").decides(Verdict::Close);
+    assert!(matches!(closed.refuses(close()), SagaError::Refused(_)), "once");
+    assert_eq!(closed.charged_back("dp_2").transactions.len(), 2, "what comes later is noted");
+}
+
+#[test]
+fn a_hold_that_is_not_let_go_is_closed_as_before_whatever_the_bank_told() {
+    let stuck = refused_until_stuck(Story::new().pays().agrees().charged_back("dp_1").declines());
+    assert_eq!(stuck.settlement.actions(), ["retry", "close"]);
+    let story = stuck.decides(Verdict::Close);
+    assert_eq!((story.status(), story.transactions.len()), (Status::Failed, 0));
 }
 
 #[test]
@@ -79,7 +153,7 @@ fn what_waits_for_the_sellers_next_payout_is_not_paid_before_the_operator_says_s
     let story = owed().charged_back("dp_1");
     assert_eq!((story.status(), waiting(&story.settlement)), (Status::NeedsOperator, None));
     assert_eq!(gather(vec![story.settlement.clone()], &PayoutRules::default(), story.now), PayoutChange::default());
-    assert_eq!(story.settlement.state().actions(), ["retry"]);
+    assert_eq!(story.settlement.actions(), ["retry"]);
     assert_eq!(story.balance(AccountKind::SellerPayable), -10_845, "the seller is owed it still");
     let story = story.decides(Verdict::Retry);
     assert_eq!(story.status(), Status::Received);
@@ -95,7 +169,7 @@ fn a_payout_that_is_under_way_or_was_made_stays_and_the_chargeback_is_noted() {
     }
     assert_eq!(owed().paid_out().charged_back("dp_1").agrees().status(), Status::Completed);
     let refused = refused_until_stuck(owed().paid_out().charged_back("dp_1"));
-    assert_eq!((refused.settlement.state().actions(), known(&refused)), (&["retry"][..], vec!["dp_1"]));
+    assert_eq!((refused.settlement.actions(), known(&refused)), (&["retry"][..], vec!["dp_1"]));
 }
 
 #[test]

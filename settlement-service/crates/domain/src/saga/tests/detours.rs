@@ -178,7 +178,7 @@ fn an_award_given_up_after_shipping_is_for_the_operator_to_decide() {
         let change = award_declined(story.settlement.clone(), story.now);
         story.take(change)
     };
-    assert_eq!(stuck().settlement.state().actions(), ["refund", "release"]);
+    assert_eq!(stuck().settlement.actions(), ["refund", "release"]);
     let refunded = stuck().decides(Verdict::Refund).agrees();
     assert_eq!(refunded.reason(), Some(CalledOff));
     assert_eq!(refunded.told(), ["started", "escrowed", "shipped", "failed"]);

@@ -17,7 +17,8 @@ offer_escrowed      -           shipped -        -       -        -        escro
 shipped             -           -       received -       disputed -        -                -         -           -        -          -
 offer_shipped       -           -       received -       disputed -        -                -         -           -        -          -
 disputed            -           -       -        -       -        disputed -                refunding refunding   received x          x
-held_escrowed       -           -       -        -       -        -        -                refunding x           x        escrowed   x
+charged_back        -           -       -        -       -        disputed -                refunding refunding   received x          refunded
+held_escrowed       -           -       -        -       -        -        -                refunding x           x        escrowed   refunded
 owed                -           -       -        -       -        -        -                -         -           -        -          -
 held_owed           -           -       -        -       -        -        -                x         x           x        received   x
 received            -           -       -        -       -        -        -                -         -           -        -          -
@@ -33,6 +34,11 @@ stuck_refunding     -           -       -        -       -        -        -    
 stuck_part_refund   -           -       -        -       -        -        -                x         x           received refunding  x
 stuck_shipped       -           -       -        -       -        -        -                refunding x           received x          x
 stuck_received      -           -       -        -       -        -        -                x         x           x        received   x
+taken_voiding       -           -       -        -       -        -        -                x         x           x        refunding  failed
+taken_refunding     -           -       -        -       -        -        -                x         x           x        refunding  refunded
+taken_part_refund   -           -       -        -       -        -        -                x         x           received refunding  refunded
+taken_shipped       -           -       -        -       -        -        -                refunding x           received x          refunded
+taken_received      -           -       -        -       -        -        -                x         x           x        received   x
 ";
 
 /// What comes from outside: nothing of it is refused. `=` changes nothing.
@@ -49,6 +55,7 @@ offer_escrowed      refunding    =            =                refunding      re
 shipped             received     =            =                needs_operator =              disputed
 offer_shipped       received     =            =                needs_operator needs_operator disputed
 disputed            =            =            =                =              =              =
+charged_back        =            =            =                =              =              =
 held_escrowed       =            =            =                =              =              =
 owed                =            =            =                =              =              needs_operator
 held_owed           =            =            =                =              =              =
@@ -65,6 +72,11 @@ stuck_refunding     =            =            =                =              = 
 stuck_part_refund   =            =            =                =              =              =
 stuck_shipped       =            =            =                =              =              =
 stuck_received      =            =            =                =              =              =
+taken_voiding       =            =            =                =              =              =
+taken_refunding     =            =            =                =              =              =
+taken_part_refund   =            =            =                =              =              =
+taken_shipped       =            =            =                =              =              =
+taken_received      =            =            =                =              =              =
 ";
 
 fn stuck(mut story: Story) -> Story {
@@ -96,6 +108,7 @@ fn story(state: &str) -> Story {
         "offer_shipped" => story("offer_escrowed").ships(),
         "shipped" => Story::escrowed().ships(),
         "disputed" => Story::disputed(),
+        "charged_back" => Story::escrowed().ships().charged_back("dp_1"),
         "held_escrowed" => Story::escrowed().charged_back("dp_1"),
         "owed" => Story::escrowed().ships().act(Act::Receive),
         "held_owed" => story("owed").charged_back("dp_1"),
@@ -116,6 +129,11 @@ fn story(state: &str) -> Story {
             shipped.take(change)
         }
         "stuck_received" => stuck(story("received")),
+        "taken_voiding" => story("stuck_voiding").charged_back("dp_1"),
+        "taken_refunding" => story("stuck_refunding").charged_back("dp_1"),
+        "taken_part_refund" => story("stuck_part_refund").charged_back("dp_1"),
+        "taken_shipped" => story("stuck_shipped").charged_back("dp_1"),
+        "taken_received" => story("stuck_received").charged_back("dp_1"),
         unknown => panic!("no story leads to {unknown}"),
     }
 }
