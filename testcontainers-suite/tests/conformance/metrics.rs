@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         the_metrics_are_on_the_operators_port_only,
         rate_errors_and_duration_are_counted_by_route,
         every_figure_is_told_and_no_other,
+        who_takes_events_says_from_how_many_partitions,
         every_metric_says_what_it_is_once_and_before_its_samples,
         metric_names_follow_the_convention,
         labels_follow_the_convention,
@@ -34,8 +35,9 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// What every service tells.
-const EACH: [&str; 12] = [
+const EACH: [&str; 13] = [
     "outcry_consumer_lag_messages",
+    "outcry_consumer_partitions",
     "outcry_database_sessions_in_use",
     "outcry_database_sessions_max",
     "outcry_database_sessions_refused_total",
@@ -236,6 +238,18 @@ async fn every_figure_is_told_and_no_other(world: Arc<World>, service: Service) 
         ensure!(missing.is_empty(), "these are not told: {missing:?}");
         let unknown: Vec<_> = families.keys().filter(|name| !expected.contains(name.as_str())).collect();
         ensure!(unknown.is_empty(), "these stand in no list: {unknown:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Without a partition nothing is behind: the lag of such a service is 0.
+async fn who_takes_events_says_from_how_many_partitions(world: Arc<World>, service: Service) -> Result<()> {
+    eventually("it takes events", || async {
+        let families = families(&world, service).await?;
+        let partitions = families.get("outcry_consumer_partitions").and_then(|family| family.samples.first());
+        let partitions = partitions.context("it does not say from how many partitions")?.value;
+        ensure!(partitions > 0.0, "it takes events from {partitions} partitions");
         Ok(())
     })
     .await

@@ -224,8 +224,11 @@ impl Up {
     async fn services(&self, urls: &[String; 3]) -> Result<()> {
         let client = api::client(&self.data_dir.ca_file())?;
         let starts = self.service_specs(urls)?.into_iter().map(|(service, spec)| {
-            let url = format!("https://127.0.0.1:{}", self.ports.api(service));
-            let ready = Ready::Service { client: client.clone(), url };
+            let ready = Ready::Service {
+                client: client.clone(),
+                api: https(self.ports.api(service)),
+                admin: https(self.ports.admin(service)),
+            };
             async move {
                 let keeper = Keeper::start(spec.args(["serve"]), ready, self.board.clone()).await?;
                 self.stack.add(Layer::Services, keeper);
@@ -238,7 +241,6 @@ impl Up {
     }
 
     fn endpoints(&self, urls: &[String; 3]) -> Endpoints {
-        let https = |port: u16| format!("https://127.0.0.1:{port}");
         let by_context =
             |value: &dyn Fn(Service) -> String| Service::ALL.map(|s| (s.context().to_owned(), value(s))).into();
         Endpoints {
@@ -255,4 +257,8 @@ impl Up {
             gateway: services::gateway(std::env::var_os(GATEWAY)),
         }
     }
+}
+
+fn https(port: u16) -> String {
+    format!("https://127.0.0.1:{port}")
 }

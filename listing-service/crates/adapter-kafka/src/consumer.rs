@@ -19,7 +19,7 @@ use listing_ports::{
 };
 use rdkafka::{
     ClientContext, Message, Statistics,
-    consumer::{Consumer, ConsumerContext, StreamConsumer},
+    consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
@@ -33,7 +33,7 @@ use crate::{
     client::{KafkaConfig, KafkaFault, SERVICE},
     dead_letters::DeadLetters,
     facts,
-    metrics::{self, CONSUMED, DELAY, LAG},
+    metrics::{self, CONSUMED, DELAY, LAG, PARTITIONS},
     record::read_envelope,
     runs, trace,
 };
@@ -106,7 +106,12 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {}
+impl ConsumerContext for Context {
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, _: &Rebalance<'_>) {
+        let held = consumer.assignment().map_or(0, |partitions| partitions.count());
+        PARTITIONS.set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+}
 
 /// Takes facts in until `stop`.
 ///
@@ -125,6 +130,7 @@ pub async fn run(
         let (consumer, began) = (subscribe(&config, Arc::clone(&progress))?, Instant::now());
         let ended = take(&consumer, handler.as_ref(), retries.as_ref(), &letters, &progress, &stop).await;
         drop(consumer);
+        PARTITIONS.set(0);
         if let Err(reason) = ended {
             tracing::warn!(%reason, "the consumer begins again where it last got to");
             if began.elapsed() < LIVES_FOR {

@@ -26,6 +26,7 @@ metric!(DELAY: Histogram = register_histogram!(
     vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0]
 ));
 metric!(LAG: IntGauge = register_int_gauge!("outcry_consumer_lag_messages", "Events on the broker that are not taken in yet."));
+metric!(PARTITIONS: IntGauge = register_int_gauge!("outcry_consumer_partitions", "Partitions that this instance takes events from."));
 metric!(DEAD_LETTERS: IntCounter = register_int_counter!("outcry_dead_letters_total", "Events that could not be handled."));
 
 /// Makes every figure visible from the start, at zero: what is missing cannot be alerted on.
@@ -35,6 +36,7 @@ pub(crate) fn show() {
     LazyLock::force(&OUTBOX_AGE);
     LazyLock::force(&DELAY);
     LazyLock::force(&LAG);
+    LazyLock::force(&PARTITIONS);
     LazyLock::force(&DEAD_LETTERS);
     for result in ["done", "duplicate", "buried", "after_gap"] {
         CONSUMED.with_label_values(&[result]);
