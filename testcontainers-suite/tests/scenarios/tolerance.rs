@@ -166,7 +166,7 @@ async fn a_lot_of_before_in_amounts_that_nobody_can_pay_is_taken_in(world: Arc<W
     let example = newest()?.into_iter().find(|golden| golden.name.ends_with(PUBLISHED)).context("no publication")?;
     let mut feeder = Feeder::new(&world)?;
     let reader = world.bidder("reader");
-    for (currency, least) in [("KWD", 10_010), ("MGA", 10_100), ("CLF", 10_005)] {
+    for (currency, least) in [("KWD", 10_010), ("MGA", 10_100), ("CLF", 10_005), ("HRK", 10_005)] {
         let mut published = example.event.clone().about(Uuid::now_v7(), 1)?;
         published.data["currency"] = json!(currency);
         published.data["format"]["start_price"] = json!(10_005);

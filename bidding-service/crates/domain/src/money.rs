@@ -126,7 +126,7 @@ impl fmt::Display for Currency {
     }
 }
 
-/// The text is no ISO 4217 code of money in use.
+/// The text is no ISO 4217 code of money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is not an ISO 4217 currency code like USD")]
 pub struct UnknownCurrency;
@@ -186,6 +186,13 @@ mod tests {
     fn currencies_have_their_own_decimals() {
         for (code, decimals) in [("JPY", 0), ("USD", 2), ("KWD", 3)] {
             assert_eq!(code.parse::<Currency>().unwrap().decimals(), decimals, "{code}");
+        }
+    }
+
+    #[test]
+    fn currencies_that_are_withdrawn_are_still_read() {
+        for code in ["BGN", "CUC", "HRK", "SLL", "ZWL"] {
+            assert_eq!(code.parse::<Currency>().map(Currency::decimals), Ok(2), "{code}");
         }
     }
 

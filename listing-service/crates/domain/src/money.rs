@@ -34,10 +34,15 @@ impl Currency {
         self.0.code()
     }
 
-    /// Whether anybody can pay in it: funds and units of account are no means of payment.
+    /// Whether anybody can pay in it: not in funds and units of account, and no longer in withdrawn currencies.
     #[must_use]
     pub fn is_means_of_payment(self) -> bool {
-        !self.0.is_fund() && !self.0.is_special()
+        !self.0.is_fund() && !self.0.is_special() && !self.is_withdrawn()
+    }
+
+    /// Whether another has replaced it. VES is called superseded, but stands in list one of ISO 4217 beside VED.
+    fn is_withdrawn(self) -> bool {
+        self.0.is_superseded().is_some() && self.0 != iso_currency::Currency::VES
     }
 
     /// Its unit; none where any amount can be paid.
@@ -53,7 +58,7 @@ impl fmt::Display for Currency {
     }
 }
 
-/// The text is no ISO 4217 code of money in use.
+/// The text is no ISO 4217 code of money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is not an ISO 4217 currency code like USD")]
 pub struct UnknownCurrency;

@@ -61,7 +61,7 @@ impl Terms {
         faults.require(
             self.currency.is_means_of_payment(),
             "/currency",
-            "is the code of a fund or a unit of account, in which nobody can pay",
+            "is the code of a fund, a unit of account or a withdrawn currency, in which nobody can pay",
         );
         faults.require(
             self.second_chance_days.is_none_or(|days| SECOND_CHANCE_DAYS.contains(&days)),

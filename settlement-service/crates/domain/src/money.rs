@@ -215,6 +215,13 @@ mod tests {
     }
 
     #[test]
+    fn currencies_that_are_withdrawn_are_still_read() {
+        for code in ["BGN", "CUC", "HRK", "SLL", "ZWL"] {
+            assert_eq!(code.parse::<Currency>().map(Currency::decimals), Ok(2), "{code}");
+        }
+    }
+
+    #[test]
     fn unknown_codes_lower_case_and_codes_without_minor_units_are_refused() {
         for code in ["ABC", "usd", "", "USDX", "XAU", "XXX"] {
             assert_eq!(code.parse::<Currency>(), Err(MoneyError::UnknownCurrency), "{code}");

@@ -33,8 +33,8 @@ pub struct NewListing {
     /// A slug.
     #[schema(pattern = "^[a-z0-9-]{1,64}$", example = "watches")]
     pub category: String,
-    /// ISO 4217, and no fund nor unit of account: nobody can pay in those. All amounts in BHD, JOD, KWD, OMR and TND are
-    /// multiples of 10 minor units, all in MGA multiples of 100, for nobody can pay others.
+    /// ISO 4217, and no withdrawn code, fund nor unit of account: nobody can pay in those. All amounts in BHD, JOD, KWD,
+    /// OMR and TND are multiples of 10 minor units, all in MGA multiples of 100, for nobody can pay others.
     #[schema(pattern = "^[A-Z]{3}$", example = "USD")]
     pub currency: String,
     /// How it is sold.

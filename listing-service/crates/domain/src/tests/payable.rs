@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -12,12 +14,34 @@ use crate::{
 
 const UNITS: [(&str, u32); 6] = [("BHD", 10), ("JOD", 10), ("KWD", 10), ("OMR", 10), ("TND", 10), ("MGA", 100)];
 
+/// The currencies of ISO 4217, list one as of amendment 180 (2026), by their decimals: no funds, metals, units of account or
+/// test codes.
+const CURRENT: [(u16, &str); 3] = [
+    (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"),
+    (
+        2,
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP \
+         CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS \
+         INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN \
+         MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE \
+         SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR \
+         ZMW ZWG",
+    ),
+    (3, "BHD IQD JOD KWD LYD OMR TND"),
+];
+
 fn in_currency(code: &str, format: Format) -> Terms {
     Terms { currency: code.parse().expect("a currency"), format, ..terms() }
 }
 
 fn listed(code: &str, format: Format) -> Result<Listing, Refusal> {
     draft_with(description(), in_currency(code, format))
+}
+
+/// Every code of three letters.
+fn codes() -> impl Iterator<Item = String> {
+    let letters = || 'A'..='Z';
+    letters().flat_map(move |a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))))
 }
 
 /// Nobody pays what a tier begins at.
@@ -113,6 +137,32 @@ fn nobody_pays_in_funds_and_units_of_account() {
 }
 
 #[test]
+fn nobody_pays_in_withdrawn_currencies() {
+    for code in ["BGN", "CUC", "HRK", "SLL", "ZWL"] {
+        assert_eq!(pointers(listed(code, Format::Vickrey(sealed()))), ["/currency"], "{code}");
+    }
+    for code in ["EUR", "CUP", "SLE", "ZWG", "VED", "VES"] {
+        assert!(listed(code, Format::Vickrey(sealed())).is_ok(), "{code}");
+    }
+}
+
+#[test]
+fn lots_are_listed_in_every_current_currency_and_in_no_other() {
+    let listed: BTreeSet<(String, u16)> = codes()
+        .filter_map(|code| {
+            let currency: Currency = code.parse().ok()?;
+            listed(&code, Format::Vickrey(sealed())).is_ok().then(|| (code, currency.decimals()))
+        })
+        .collect();
+    let current = CURRENT
+        .into_iter()
+        .flat_map(|(decimals, codes)| codes.split_whitespace().map(move |code| (code.to_owned(), decimals)))
+        .collect();
+    let differences: Vec<_> = listed.symmetric_difference(&current).collect();
+    assert!(differences.is_empty(), "{differences:?}");
+}
+
+#[test]
 fn a_draft_of_before_is_published_once_its_amounts_can_be_paid() {
     let with_start = |start_price| in_currency("KWD", Format::Vickrey(Sealed { start_price, reserve_price: None }));
     let before = Listing { terms: with_start(1_005), ..draft() };
@@ -126,13 +176,16 @@ fn a_draft_of_before_is_published_once_its_amounts_can_be_paid() {
 
 #[test]
 fn what_was_published_before_goes_on_and_is_listed_again_on_its_terms() {
-    let odd = in_currency("CLF", Format::Vickrey(Sealed { start_price: 1_005, reserve_price: None }));
-    let published = Listing { terms: odd.clone(), ..draft().publish(now(), LIMITS).expect("publishable").0 };
-    let unsold = Fact::AuctionClosed { sold: false, price: None, bid_count: 0, ended_at: now() };
-    let over = published.follow(Fact::AuctionOpened, now()).and_then(|lot| lot.follow(unsold, now()));
-    let later = now() + TimeDelta::days(8);
-    let again = over.expect("it goes on").relist_by_seller(ListingId(Uuid::from_u128(2)), later);
-    assert_eq!(again.expect("relisted").new.terms.format, odd.format);
+    for code in ["CLF", "HRK"] {
+        let odd = in_currency(code, Format::Vickrey(Sealed { start_price: 1_005, reserve_price: None }));
+        let published = Listing { terms: odd.clone(), ..draft().publish(now(), LIMITS).expect("publishable").0 };
+        let unsold = Fact::AuctionClosed { sold: false, price: None, bid_count: 0, ended_at: now() };
+        let over = published.follow(Fact::AuctionOpened, now()).and_then(|lot| lot.follow(unsold, now()));
+        let later = now() + TimeDelta::days(8);
+        let again = over.expect("it goes on").relist_by_seller(ListingId(Uuid::from_u128(2)), later);
+        let again = again.expect("relisted").new.terms;
+        assert_eq!((again.currency, again.format), (odd.currency, odd.format));
+    }
 }
 
 /// Any amounts, and such as can be paid in dinars.
