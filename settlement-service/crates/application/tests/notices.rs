@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::executor::block_on;
-use settlement_application::{Effect, NoticeError, Notices};
-use settlement_domain::settlement::{Claim, Verdict};
+use settlement_application::{Answered, Effect, NoticeError, Notices, Outcome};
+use settlement_domain::saga::Act;
+use settlement_domain::settlement::{Claim, Decision, Verdict};
 use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Movement, Operation, Status};
 use settlement_harness::{Scene, When};
-use settlement_ports::{Incident, MockGatewayStatement, News, Notice, NoticeVerifier, StatementError, Unsigned};
+use settlement_ports::{
+    Incident, MockGatewayStatement, News, Notice, NoticeVerifier, SettlementStore, StatementError, Unsigned,
+};
 
 /// Believes one notice, by whatever body, if the signature says `signed`.
 struct Believes(Notice);
@@ -293,6 +296,31 @@ fn a_chargeback_is_shown_to_the_operator_and_to_nobody_else() {
     for who in ["buyer", "seller"] {
         assert!(scene.seen_by(who).chargebacks.is_empty(), "{who}");
     }
+}
+
+#[test]
+fn a_chargeback_that_comes_after_the_operator_looked_is_looked_at_before_anything_is_decided() {
+    let mut scene = escrowed();
+    scene.seller_ships();
+    scene.buyer_disputes();
+    let looks = |scene: &Scene| scene.seen_by("root").chargebacks.len();
+    let release = |seen| {
+        let (by, verdict) = ("root".parse().unwrap(), Verdict::Release);
+        Act::Resolve(Decision { by, verdict, note: None, chargebacks_seen: Some(seen) })
+    };
+    let decided = |scene: &Scene| block_on(scene.store.resolutions(scene.id())).unwrap().len();
+    let (decision, key) = (release(looks(&scene)), scene.next_key("root"));
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::Disputed)));
+    let (settlement, told) = (scene.settlement(), scene.told());
+    for replayed in [false, true] {
+        let outcome = Outcome::ChargebackUnseen { seen: 0, noted: 1 };
+        assert_eq!(block_on(scene.request(&key, &decision)), Ok(Answered { outcome, replayed }));
+    }
+    assert_eq!((scene.settlement(), scene.told(), decided(&scene)), (settlement, told, 0));
+    let decision = release(looks(&scene));
+    scene.act("root", &decision);
+    scene.worker_works();
+    assert_eq!((scene.status(), decided(&scene)), (Status::Completed, 1));
 }
 
 #[test]

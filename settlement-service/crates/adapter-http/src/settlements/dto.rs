@@ -77,7 +77,7 @@ pub struct SettlementView {
     operator_actions: Vec<String>,
     /// What operators decided; shown to the operator only, where one settlement is read.
     decisions: Vec<DecisionView>,
-    /// What the buyer's bank took back; shown to the operator only.
+    /// What the buyer's bank took back; shown to the operator only, who says by a decision how many were seen.
     chargebacks: Vec<ChargebackView>,
     /// When time alone moves it on; null while something else is awaited.
     due_at: Option<DateTime<Utc>>,

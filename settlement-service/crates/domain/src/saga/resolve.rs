@@ -22,10 +22,15 @@ impl Run {
         self.moved(|settlement| settlement.testified(role, text, now))
     }
 
-    /// The operator decides one of [`crate::settlement::Settlement::actions`].
+    /// The operator decides one of [`crate::settlement::Settlement::actions`]. Which those are depends on the chargebacks, so
+    /// whether all of them were seen comes first.
     pub(super) fn resolve(mut self, decision: Decision) -> Result<Self, SagaError> {
-        let Decision { by, verdict, note } = decision;
+        let Decision { by, verdict, note, chargebacks_seen } = decision;
         let (settlement, at) = (&self.change.settlement, self.now);
+        let noted = settlement.chargebacks().len();
+        if let Some(seen) = chargebacks_seen.filter(|seen| *seen < noted) {
+            return Err(SagaError::ChargebackUnseen { seen, noted });
+        }
         let (allowed, disputed) = (settlement.actions(), matches!(settlement.state(), State::Disputed { .. }));
         if !allowed.contains(&verdict.name()) {
             return Err(SagaError::NotAllowed { verdict: verdict.name(), allowed });

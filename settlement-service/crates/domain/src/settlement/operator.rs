@@ -57,6 +57,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Why; may be left out in a dispute, whose evidence says it.
     pub note: Option<Statement>,
+    /// How many chargebacks the operator saw on the settlement; none if that was not said.
+    pub chargebacks_seen: Option<usize>,
 }
 
 /// A decision that was carried out, for the audit trail.

@@ -223,6 +223,9 @@ impl Plain {
     fn decide(&mut self, command: Command, said: &Said) -> bool {
         use Command as C;
         let now = said.now;
+        if said.seen.is_some_and(|seen| seen < self.chargebacks.len()) {
+            return false;
+        }
         match (command, self.stuck, self.stage) {
             (C::Refund, false, Stage::Disputed) | (C::Refund, true, Stage::Shipped | Stage::Escrowed) => {
                 self.refund(Why::Otherwise);

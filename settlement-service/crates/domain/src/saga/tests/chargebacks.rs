@@ -192,6 +192,28 @@ fn another_chargeback_holds_what_went_on() {
 }
 
 #[test]
+fn whoever_has_not_seen_the_last_chargeback_decides_nothing() {
+    let charged_back = || Story::escrowed().charged_back("dp_1").charged_back("dp_2");
+    for seen in [0, 1] {
+        let refused = charged_back().refuses(resolve_seeing(Some(seen), Verdict::Retry));
+        assert_eq!(refused, SagaError::ChargebackUnseen { seen, noted: 2 });
+    }
+    for seen in [None, Some(2), Some(3)] {
+        let story = charged_back().act(resolve_seeing(seen, Verdict::Retry));
+        assert_eq!(story.status(), Status::Escrowed, "{seen:?}");
+    }
+    assert_eq!(Story::disputed().act(resolve_seeing(Some(0), Verdict::Release)).status(), Status::Received);
+}
+
+#[test]
+fn that_a_chargeback_was_not_seen_is_told_before_what_may_be_decided_since() {
+    let close = || resolve_seeing(Some(0), Verdict::Close);
+    assert!(matches!(Story::disputed().refuses(close()), SagaError::NotAllowed { .. }));
+    let refused = owed().charged_back("dp_1").refuses(close());
+    assert_eq!(refused, SagaError::ChargebackUnseen { seen: 0, noted: 1 });
+}
+
+#[test]
 fn so_many_chargebacks_are_noted_and_no_more() {
     let full = (0..MAX_CHARGEBACKS).fold(Story::disputed(), |story, n| story.charged_back(&format!("dp_{n}")));
     assert_eq!(known(&full).len(), MAX_CHARGEBACKS);
