@@ -8,19 +8,8 @@ use settlement_application::{Answered, Effect, NoticeError, Notices, Outcome};
 use settlement_domain::saga::Act;
 use settlement_domain::settlement::{Claim, Decision, Verdict};
 use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Movement, Operation, Status};
-use settlement_harness::{Scene, When};
-use settlement_ports::{
-    Incident, MockGatewayStatement, News, Notice, NoticeVerifier, SettlementStore, StatementError, Unsigned,
-};
-
-/// Believes one notice, by whatever body, if the signature says `signed`.
-struct Believes(Notice);
-
-impl NoticeVerifier for Believes {
-    fn read(&self, signature: &str, _: &[u8]) -> Result<Notice, Unsigned> {
-        if signature == "signed" { Ok(self.0.clone()) } else { Err(Unsigned::Signature) }
-    }
-}
+use settlement_harness::{Believed, Scene, When};
+use settlement_ports::{Incident, MockGatewayStatement, News, Notice, SettlementStore, StatementError, Unsigned};
 
 fn now(scene: &Scene) -> DateTime<Utc> {
     scene.clock.now()
@@ -31,7 +20,7 @@ fn notice(scene: &Scene, event_id: &str, news: News) -> Notice {
 }
 
 fn signed_by(signature: &str, scene: &Scene, notice: Notice) -> Result<Effect, NoticeError> {
-    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believes(notice)), scene.gateway.clone());
+    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believed(notice)), scene.gateway.clone());
     block_on(notices.take_in(signature, b"{}")).map(|noticed| noticed.effect)
 }
 
@@ -365,7 +354,7 @@ fn an_answer_of_the_gateway_that_cannot_be_read_holds_nothing_and_the_chargeback
     statement.expect_movement().times(1).returning(move |_, _| Err(says.clone()));
     let claim = Claim { id: GatewayRef::from("dp_1".to_owned()), amount: None, reason: None };
     let told = notice(&scene, "evt_1", News::Chargeback { charge: scene.charge(), claim });
-    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believes(told)), Arc::new(statement));
+    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believed(told)), Arc::new(statement));
     assert_eq!(block_on(notices.take_in("signed", b"{}")), Err(NoticeError::Gateway(garbled)));
     assert_eq!(scene.status(), Status::Escrowed);
     assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));
