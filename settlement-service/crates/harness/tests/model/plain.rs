@@ -1,5 +1,7 @@
 //! The model: what a newcomer would say that a settlement does, without knowing how it does it.
 
+mod chargebacks;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::world::{Command, Heard, Said};
@@ -298,17 +300,6 @@ impl Plain {
         self.follow(why, now);
     }
 
-    fn is_charged_back(&self) -> bool {
-        !self.chargebacks.is_empty()
-    }
-
-    /// The bank keeps the money.
-    fn lose(&mut self, why: Why, now: DateTime<Utc>) {
-        self.charged_back += self.price;
-        self.stage = Stage::Refunded;
-        self.follow(why, now);
-    }
-
     fn follow(&mut self, why: Why, now: DateTime<Utc>) {
         match why {
             Why::NoPayment if !self.offer => self.strikes.0 += 1,
@@ -361,21 +352,6 @@ impl Plain {
             relistings: self.relistings,
             ..Self::sold(said.offered_at, self.commission_bps, true, said.now)
         };
-    }
-
-    /// The bank takes back what was paid: before it is paid on, that stops the sale.
-    fn charged_back(&mut self, chargeback: u64) {
-        if self.chargebacks.contains(&chargeback) {
-            return;
-        }
-        self.chargebacks.push(chargeback);
-        match self.stage {
-            _ if self.stuck => {}
-            Stage::Escrowed => self.stuck = true,
-            Stage::Shipped => self.stage = Stage::Disputed,
-            Stage::Awaiting | Stage::Authorizing | Stage::Authorized | Stage::PartRefunding => self.to_be_held = true,
-            _ => {}
-        }
     }
 
     fn off_from_outside(&mut self, now: DateTime<Utc>) {
@@ -467,11 +443,6 @@ impl Plain {
             }
             _ => panic!("nothing was to be done"),
         }
-    }
-
-    /// Whether a chargeback that came before stops the sale here.
-    fn hold_begins(&mut self) -> bool {
-        std::mem::take(&mut self.to_be_held)
     }
 
     fn refused(&mut self, now: DateTime<Utc>) {
