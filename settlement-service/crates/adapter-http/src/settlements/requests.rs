@@ -108,7 +108,7 @@ pub struct OperatorDecision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionName {
-    /// The gateway is asked once more, or a sale that was held goes on.
+    /// The gateway is asked once more, or a sale that was stopped goes on.
     Retry,
     /// The buyer gets everything back.
     Refund,

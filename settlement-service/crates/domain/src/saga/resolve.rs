@@ -40,7 +40,7 @@ impl Run {
         }
         let (settlement_id, status) = (settlement.id(), settlement.status());
         self.change.resolutions.push(Resolution { settlement_id, by, verdict, note, status, at });
-        self.change.settlement.hold_no_more();
+        self.change.settlement.stop_no_more();
         // Back to where it got stuck, which is no news.
         self.change.settlement = if disputed { self.change.settlement } else { self.change.settlement.unstuck()? };
         let (run, reason) = (self, if disputed { DisputeRefunded } else { CalledOff });
@@ -77,7 +77,7 @@ impl Run {
         run.posted(entry)?.over(reason)
     }
 
-    /// One more attempt at what the gateway refused; what was held goes on.
+    /// One more attempt at what the gateway refused; what was stopped goes on.
     fn again(self) -> Result<Self, SagaError> {
         let now = self.now;
         match position(&self.change.settlement) {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::chargeback::HELD;
+use super::chargeback::STOPPED;
 use crate::ids::UserId;
 
 /// The longest statement, characters.
@@ -96,7 +96,7 @@ pub struct Dispute {
 impl Dispute {
     /// The buyer's bank opened it by taking the money back.
     pub(super) fn of_the_bank(opened_at: DateTime<Utc>) -> Self {
-        Self { reason: Statement(HELD.to_owned()), operator: None, opened_at, evidence: Vec::new() }
+        Self { reason: Statement(STOPPED.to_owned()), operator: None, opened_at, evidence: Vec::new() }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ids::{SettlementId, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Verdict {
-    /// The gateway is asked once more, or a sale that was held goes on.
+    /// The gateway is asked once more, or a sale that was stopped goes on.
     Retry,
     /// The buyer gets everything back.
     Refund,

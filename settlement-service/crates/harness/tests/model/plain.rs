@@ -50,7 +50,7 @@ pub struct Plain {
     why: Why,
     called_off: bool,
     /// The bank took the money back while the gateway was awaited: the sale stops before anybody is paid.
-    to_be_held: bool,
+    to_be_stopped: bool,
     chargebacks: Vec<u64>,
     wish: Option<&'static str>,
     evidence: u32,
@@ -90,7 +90,7 @@ impl Plain {
             lot: if second_chance { Lot::NextContender } else { Lot::Relist },
             why: Why::Otherwise,
             called_off: false,
-            to_be_held: false,
+            to_be_stopped: false,
             chargebacks: Vec::new(),
             wish: None,
             evidence: 0,
@@ -261,7 +261,7 @@ impl Plain {
             }
             _ => return false,
         }
-        (self.stuck, self.to_be_held) = (false, false);
+        (self.stuck, self.to_be_stopped) = (false, false);
         true
     }
 
@@ -423,7 +423,7 @@ impl Plain {
                 if self.called_off {
                     self.refund(Why::Otherwise);
                 } else {
-                    self.stuck = self.hold_begins();
+                    self.stuck = self.stops_here();
                 }
             }
             Stage::Voiding => self.fail(self.why, now),
@@ -435,7 +435,7 @@ impl Plain {
             Stage::PartRefunding => {
                 self.refunded += self.part;
                 self.receive(self.part);
-                self.stuck = self.stage == Stage::Received && self.hold_begins();
+                self.stuck = self.stage == Stage::Received && self.stops_here();
             }
             Stage::Received => {
                 self.paid_out += self.payout;

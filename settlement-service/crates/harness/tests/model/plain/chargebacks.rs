@@ -19,14 +19,16 @@ impl Plain {
             _ if self.stuck => {}
             Stage::Escrowed => self.stuck = true,
             Stage::Shipped => self.stage = Stage::Disputed,
-            Stage::Awaiting | Stage::Authorizing | Stage::Authorized | Stage::PartRefunding => self.to_be_held = true,
+            Stage::Awaiting | Stage::Authorizing | Stage::Authorized | Stage::PartRefunding => {
+                self.to_be_stopped = true;
+            }
             _ => {}
         }
     }
 
     /// Whether a chargeback that came before stops the sale here.
-    pub(super) fn hold_begins(&mut self) -> bool {
-        std::mem::take(&mut self.to_be_held)
+    pub(super) fn stops_here(&mut self) -> bool {
+        std::mem::take(&mut self.to_be_stopped)
     }
 
     /// The bank keeps the money.
