@@ -44,7 +44,7 @@ pub struct SettlementView {
     status: &'static str,
     /// Until when the buyer has to pay.
     payment_due_at: DateTime<Utc>,
-    /// Why the last payment method was refused; shown to the buyer only.
+    /// Why the last payment method was refused; shown to the buyer and to admins.
     last_decline: Option<Decline>,
     /// Until when the seller has to ship; null before the money is in escrow.
     ship_due_at: Option<DateTime<Utc>>,
@@ -54,11 +54,11 @@ pub struct SettlementView {
     /// The lot counts as received then.
     inspection_ends_at: Option<DateTime<Utc>>,
     received_at: Option<DateTime<Utc>>,
-    /// The seller's share; shown to the seller only.
+    /// The seller's share; shown to the seller and to admins.
     payout: Option<i64>,
-    /// With which payout the share is or was paid; shown to the seller only.
+    /// With which payout the share is or was paid; shown to the seller and to admins.
     payout_id: Option<Uuid>,
-    /// The platform's share; shown to the seller only.
+    /// The platform's share; shown to the seller and to admins.
     commission: Option<i64>,
     /// What the buyer got back.
     refunded: Option<i64>,
@@ -203,7 +203,7 @@ pub enum SettlementStatus {
     Escrowed,
     /// On its way to the buyer.
     Shipped,
-    /// Somebody complained; the operator decides.
+    /// The buyer, the buyer's bank or an operator complained; the operator decides.
     Disputed,
     /// The buyer has it; the seller is being paid.
     Received,
