@@ -105,8 +105,10 @@ pub struct DisputeView {
 #[schema(rename_all = "snake_case")]
 #[allow(dead_code)] // only its schema is used
 pub enum DisputeOpener {
-    /// Who bought, or that person's bank.
+    /// Who bought.
     Buyer,
+    /// That person's bank, by taking the money back.
+    Bank,
     /// Who runs the marketplace.
     Operator,
 }
@@ -256,9 +258,10 @@ pub struct SettlementPage {
 impl From<Dispute> for DisputeView {
     fn from(dispute: Dispute) -> Self {
         let evidence = |one: Evidence| EvidenceView { by: one.by.name(), at: one.at, text: one.text.into() };
+        let opened_by = dispute.opened_by();
         Self {
             reason: dispute.reason.into(),
-            opened_by: if dispute.operator.is_some() { "operator" } else { "buyer" },
+            opened_by,
             opened_at: dispute.opened_at,
             evidence: dispute.evidence.into_iter().map(evidence).collect(),
         }

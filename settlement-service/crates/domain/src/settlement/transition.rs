@@ -138,7 +138,7 @@ impl Settlement {
         let operator = Some(who).filter(|who| *who != self.buyer_id);
         match self.state {
             State::Shipped { charge, delivery } => {
-                self.dispute = Some(Dispute { reason, operator, opened_at: now, evidence: Vec::new() });
+                self.dispute = Some(Dispute { reason, operator, bank: false, opened_at: now, evidence: Vec::new() });
                 self.state = State::Disputed { charge, delivery };
                 Ok(self)
             }

@@ -136,7 +136,7 @@ fn what_is_shipped_is_disputed_by_the_bank_and_both_parties_are_heard() {
     let evidence = Act::Evidence("seller".parse().unwrap(), say("It was delivered."));
     let story = story.act(evidence);
     let dispute = story.settlement.dispute().unwrap();
-    assert_eq!((dispute.operator.as_ref(), dispute.evidence.len()), (None, 1));
+    assert_eq!((dispute.opened_by(), dispute.operator.as_ref(), dispute.evidence.len()), ("bank", None, 1));
     assert!(dispute.reason.as_str().contains("bank"), "{:?}", dispute.reason);
     assert_eq!(story.decides(Verdict::Release).agrees().status(), Status::Completed);
 }
@@ -287,7 +287,10 @@ fn an_operator_who_decides_about_a_part_that_is_stuck_has_decided_about_the_rest
 fn a_settlement_without_chargebacks_is_stored_as_it_was_before_there_were_any() {
     let stored = serde_json::to_value(&Story::escrowed().settlement).unwrap();
     assert!(stored.get("chargebacks").is_none() && stored.get("to_be_held").is_none(), "{stored}");
-    for story in [Story::escrowed().charged_back("dp_1"), Story::new().pays().charged_back("dp_1")] {
+    let stored = serde_json::to_value(Story::disputed().settlement.dispute()).unwrap();
+    assert!(stored.get("reason").is_some() && stored.get("bank").is_none(), "{stored}");
+    for story in [Story::escrowed(), Story::escrowed().ships(), Story::new().pays()] {
+        let story = story.charged_back("dp_1");
         let stored = serde_json::to_value(&story.settlement).unwrap();
         assert_eq!(serde_json::from_value::<Settlement>(stored).unwrap(), story.settlement);
     }
