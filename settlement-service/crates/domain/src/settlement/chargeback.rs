@@ -77,7 +77,7 @@ impl Settlement {
         self.to_be_stopped = true;
     }
 
-    /// The operator has decided, and knew of the chargebacks so far.
+    /// The operator has decided: the chargebacks so far stop nothing any more.
     pub(crate) fn stop_no_more(&mut self) {
         self.to_be_stopped = false;
     }
