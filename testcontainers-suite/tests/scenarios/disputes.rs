@@ -158,7 +158,9 @@ async fn a_chargeback_holds_the_sale_until_the_operator_lets_it_go_on(world: Arc
     let ledger = operator.trial_balance().await?;
     ensure!(balance_of(&ledger, "escrow", "GEL").abs() == 10_000, "nobody is paid: {ledger}");
 
-    let goes_on = json!({"decision": "retry", "note": "The bank has given it back."});
+    let unseen = json!({"decision": "retry", "note": "It goes on.", "chargebacks": 0});
+    operator.acts(&sale, "resolve", &unseen).await?.is_problem(409, "chargeback-unseen")?;
+    let goes_on = json!({"decision": "retry", "note": "The bank has given it back.", "chargebacks": 1});
     operator.acts(&sale, "resolve", &goes_on).await?.success()?;
     anna.ships(&sale).await?;
     bert.receives(&sale).await?;

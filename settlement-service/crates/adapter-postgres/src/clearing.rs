@@ -79,17 +79,13 @@ impl ClearingReads for PgSettlements {
         .await
         .map_err(store_error)?;
         let calls = self.calls_of(&lines).await?;
-        let call = |line: &Line| {
-            let kind = MovementKind::of_entry(line.kind.parse().ok()?)?;
-            calls.get(&(subject(&line.reference)?, kind.operation())).cloned()
+        let booked = |line: Line| {
+            let kind = line.kind.parse::<EntryKind>().ok().and_then(MovementKind::of_entry);
+            let moved = subject(&line.reference).zip(kind.map(MovementKind::operation));
+            let call = moved.and_then(|moved| calls.get(&moved)).cloned();
+            line.booked(call)
         };
-        lines
-            .into_iter()
-            .map(|line| {
-                let call = call(&line);
-                line.booked(call)
-            })
-            .collect()
+        lines.into_iter().map(booked).collect()
     }
 }
 

@@ -306,8 +306,8 @@ mod tests {
         disputed.bank_takes_it_back("evt_1", "dp_1").unwrap();
         assert!(disputed.status() == Status::Disputed && is_sold(&disputed.settlement()));
 
-        let held = escrowed();
-        held.bank_takes_it_back("evt_1", "dp_1").unwrap();
-        assert!(held.status() == Status::NeedsOperator && !is_sold(&held.settlement()), "it was not shipped");
+        let stopped = escrowed();
+        stopped.bank_takes_it_back("evt_1", "dp_1").unwrap();
+        assert!(stopped.status() == Status::NeedsOperator && !is_sold(&stopped.settlement()), "it was not shipped");
     }
 }

@@ -57,7 +57,7 @@ pub enum Effect {
     ChargedBack {
         /// For which.
         settlement: SettlementId,
-        /// Where it stands now: held, unless it was too late for that.
+        /// Where it stands now: stopped, unless it was too late for that.
         status: Status,
         /// What the gateway calls the charge.
         charge: GatewayRef,
@@ -118,7 +118,7 @@ impl Notices {
     }
 
     /// The call that made the charge which a notice is about, if it is about one. It is asked for outside any unit of work,
-    /// and not for a recording. While there is no answer that can be read, nothing is held: it has to be told again.
+    /// and not for a recording. While there is no answer that can be read, nothing is stopped: it has to be told again.
     async fn charged_by(&self, notice: &Notice) -> Result<Option<CallKey>, NoticeError> {
         let News::Chargeback { charge, .. } = &notice.news else { return Ok(None) };
         drop(self.begin(notice).await?);

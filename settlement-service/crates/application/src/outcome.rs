@@ -54,6 +54,13 @@ pub enum Outcome {
     },
     /// A decision outside a dispute says why.
     NoNote,
+    /// A chargeback has come since the operator looked.
+    ChargebackUnseen {
+        /// How many the operator saw.
+        seen: usize,
+        /// How many are noted.
+        noted: usize,
+    },
 }
 
 /// An outcome, and whether it is the first answer again.
@@ -153,6 +160,7 @@ impl Outcome {
             }),
             SagaError::NoPart { most, unit } => Ok(Self::NoPart { most: *most, unit: *unit }),
             SagaError::NoNote => Ok(Self::NoNote),
+            SagaError::ChargebackUnseen { seen, noted } => Ok(Self::ChargebackUnseen { seen: *seen, noted: *noted }),
             SagaError::Ledger(_) | SagaError::InDoubt(_) => Err(UseError::Defect(error.to_string())),
         }
     }

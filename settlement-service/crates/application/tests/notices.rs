@@ -4,20 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::executor::block_on;
-use settlement_application::{Effect, NoticeError, Notices};
-use settlement_domain::settlement::{Claim, Verdict};
+use settlement_application::{Answered, Effect, NoticeError, Notices, Outcome};
+use settlement_domain::saga::Act;
+use settlement_domain::settlement::{Claim, Decision, Verdict};
 use settlement_domain::{Answer, CallKey, Decline, GatewayRef, Movement, Operation, Status};
-use settlement_harness::{Scene, When};
-use settlement_ports::{Incident, MockGatewayStatement, News, Notice, NoticeVerifier, StatementError, Unsigned};
-
-/// Believes one notice, by whatever body, if the signature says `signed`.
-struct Believes(Notice);
-
-impl NoticeVerifier for Believes {
-    fn read(&self, signature: &str, _: &[u8]) -> Result<Notice, Unsigned> {
-        if signature == "signed" { Ok(self.0.clone()) } else { Err(Unsigned::Signature) }
-    }
-}
+use settlement_harness::{Believed, Scene, When};
+use settlement_ports::{Incident, MockGatewayStatement, News, Notice, SettlementStore, StatementError, Unsigned};
 
 fn now(scene: &Scene) -> DateTime<Utc> {
     scene.clock.now()
@@ -28,7 +20,7 @@ fn notice(scene: &Scene, event_id: &str, news: News) -> Notice {
 }
 
 fn signed_by(signature: &str, scene: &Scene, notice: Notice) -> Result<Effect, NoticeError> {
-    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believes(notice)), scene.gateway.clone());
+    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believed(notice)), scene.gateway.clone());
     block_on(notices.take_in(signature, b"{}")).map(|noticed| noticed.effect)
 }
 
@@ -296,6 +288,31 @@ fn a_chargeback_is_shown_to_the_operator_and_to_nobody_else() {
 }
 
 #[test]
+fn a_chargeback_that_comes_after_the_operator_looked_is_looked_at_before_anything_is_decided() {
+    let mut scene = escrowed();
+    scene.seller_ships();
+    scene.buyer_disputes();
+    let looks = |scene: &Scene| scene.seen_by("root").chargebacks.len();
+    let release = |seen| {
+        let (by, verdict) = ("root".parse().unwrap(), Verdict::Release);
+        Act::Resolve(Decision { by, verdict, note: None, chargebacks_seen: Some(seen) })
+    };
+    let decided = |scene: &Scene| block_on(scene.store.resolutions(scene.id())).unwrap().len();
+    let (decision, key) = (release(looks(&scene)), scene.next_key("root"));
+    assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::Disputed)));
+    let (settlement, told) = (scene.settlement(), scene.told());
+    for replayed in [false, true] {
+        let outcome = Outcome::ChargebackUnseen { seen: 0, noted: 1 };
+        assert_eq!(block_on(scene.request(&key, &decision)), Ok(Answered { outcome, replayed }));
+    }
+    assert_eq!((scene.settlement(), scene.told(), decided(&scene)), (settlement, told, 0));
+    let decision = release(looks(&scene));
+    scene.act("root", &decision);
+    scene.worker_works();
+    assert_eq!((scene.status(), decided(&scene)), (Status::Completed, 1));
+}
+
+#[test]
 fn a_chargeback_of_a_charge_that_is_not_found_moves_nothing_and_is_told_to_the_operator_each_time() {
     let scene = escrowed();
     let settlement = scene.settlement();
@@ -337,7 +354,7 @@ fn an_answer_of_the_gateway_that_cannot_be_read_holds_nothing_and_the_chargeback
     statement.expect_movement().times(1).returning(move |_, _| Err(says.clone()));
     let claim = Claim { id: GatewayRef::from("dp_1".to_owned()), amount: None, reason: None };
     let told = notice(&scene, "evt_1", News::Chargeback { charge: scene.charge(), claim });
-    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believes(told)), Arc::new(statement));
+    let notices = Notices::new(Arc::new(scene.store.clone()), Arc::new(Believed(told)), Arc::new(statement));
     assert_eq!(block_on(notices.take_in("signed", b"{}")), Err(NoticeError::Gateway(garbled)));
     assert_eq!(scene.status(), Status::Escrowed);
     assert_eq!(scene.bank_takes_it_back("evt_1", "dp_1"), Ok(charged_back(&scene, Status::NeedsOperator)));

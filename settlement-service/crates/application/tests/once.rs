@@ -73,7 +73,7 @@ fn say(text: &str) -> Statement {
 }
 
 fn decide(verdict: Verdict) -> Act {
-    Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: Some(say("so it is")) })
+    Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: Some(say("so it is")), chargebacks_seen: None })
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn say(text: &str) -> Statement {
 }
 
 fn decide(by: &str, verdict: Verdict) -> Act {
-    Act::Resolve(Decision { by: by.parse().unwrap(), verdict, note: Some(say("so it is")) })
+    Act::Resolve(Decision { by: by.parse().unwrap(), verdict, note: Some(say("so it is")), chargebacks_seen: None })
 }
 
 /// A disputed sale.

@@ -21,7 +21,7 @@ fn say(text: &str) -> Statement {
 }
 
 fn decide(verdict: Verdict) -> Act {
-    Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: Some(say("so it is")) })
+    Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: Some(say("so it is")), chargebacks_seen: None })
 }
 
 /// One request; whether it is refused or fails is part of the walk.

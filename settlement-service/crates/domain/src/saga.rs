@@ -226,6 +226,14 @@ pub enum SagaError {
     /// A decision outside a dispute says why.
     #[error("the decision needs a note")]
     NoNote,
+    /// A chargeback has come since the operator looked.
+    #[error("{noted} chargebacks are noted, and the operator saw {seen}")]
+    ChargebackUnseen {
+        /// How many the operator saw.
+        seen: usize,
+        /// How many are noted.
+        noted: usize,
+    },
     /// A defect: the postings do not balance.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

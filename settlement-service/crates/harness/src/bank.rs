@@ -148,8 +148,9 @@ impl Bank {
                 let complaint = Statement::try_from("a scratch".to_owned()).unwrap();
                 self.does(id, &buyer, Act::Dispute(buyer.parse().unwrap(), complaint)).await;
                 let verdict = Verdict::PartRefund { amount: 100 };
-                self.does(id, "root", Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: None }))
-                    .await;
+                let by = "root".parse().unwrap();
+                let decision = Decision { by, verdict, note: None, chargebacks_seen: None };
+                self.does(id, "root", Act::Resolve(decision)).await;
             } else if n % 5 != 2 {
                 self.does(id, &buyer, Act::Receive).await;
             }

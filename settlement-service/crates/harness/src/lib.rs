@@ -22,4 +22,5 @@ pub use clock::HandClock;
 pub use faults::{Faults, When};
 pub use gateway::{GatewayTotals, MemoryGateway};
 pub use memory::MemoryStore;
+pub use notices::Believed;
 pub use scene::{Scene, fees, terms};

@@ -10,12 +10,12 @@ use settlement_ports::{News, Notice, NoticeVerifier, Unsigned};
 
 use crate::Scene;
 
-/// Believes one notice, whoever signed it.
-struct Believed(Notice);
+/// Believes one notice, by whatever body, if the signature says `signed`.
+pub struct Believed(pub Notice);
 
 impl NoticeVerifier for Believed {
-    fn read(&self, _: &str, _: &[u8]) -> Result<Notice, Unsigned> {
-        Ok(self.0.clone())
+    fn read(&self, signature: &str, _: &[u8]) -> Result<Notice, Unsigned> {
+        if signature == "signed" { Ok(self.0.clone()) } else { Err(Unsigned::Signature) }
     }
 }
 
@@ -54,6 +54,6 @@ impl Scene {
     pub fn gateway_tells(&self, notice: Notice) -> Result<Effect, NoticeError> {
         let notice = Notice { signed_at: self.clock.now(), ..notice };
         let notices = Notices::new(Arc::new(self.store.clone()), Arc::new(Believed(notice)), self.gateway.clone());
-        block_on(notices.take_in("", b"")).map(|noticed| noticed.effect)
+        block_on(notices.take_in("signed", b"")).map(|noticed| noticed.effect)
     }
 }

@@ -186,7 +186,7 @@ impl Scene {
     /// The operator decides.
     pub fn operator_decides(&mut self, verdict: Verdict) -> Outcome {
         let note = Some(statement("So it is decided."));
-        self.act("root", &Act::Resolve(Decision { by: user("root"), verdict, note }))
+        self.act("root", &Act::Resolve(Decision { by: user("root"), verdict, note, chargebacks_seen: None }))
     }
 
     /// A key nobody used yet.

@@ -125,7 +125,7 @@ async fn cancel(
 }
 
 /// Decides a dispute, or what the service could not; for the role `admin`, and not in a matter of the own. What may be
-/// decided is listed in `operator_actions`.
+/// decided is listed in `operator_actions`. If more `chargebacks` are noted than were seen: 409 `chargeback-unseen`.
 #[utoipa::path(post, path = "/v1/settlements/{id}/resolve", operation_id = "resolveSettlement", tag = "settlements",
     params(("id" = uuid::Uuid, Path, description = "The settlement"), IdempotencyKey),
     request_body = OperatorDecision,

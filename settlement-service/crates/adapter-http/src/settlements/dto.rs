@@ -44,7 +44,7 @@ pub struct SettlementView {
     status: &'static str,
     /// Until when the buyer has to pay.
     payment_due_at: DateTime<Utc>,
-    /// Why the last payment method was refused; shown to the buyer only.
+    /// Why the last payment method was refused; shown to the buyer and to admins.
     last_decline: Option<Decline>,
     /// Until when the seller has to ship; null before the money is in escrow.
     ship_due_at: Option<DateTime<Utc>>,
@@ -54,11 +54,11 @@ pub struct SettlementView {
     /// The lot counts as received then.
     inspection_ends_at: Option<DateTime<Utc>>,
     received_at: Option<DateTime<Utc>>,
-    /// The seller's share; shown to the seller only.
+    /// The seller's share; shown to the seller and to admins.
     payout: Option<i64>,
-    /// With which payout the share is or was paid; shown to the seller only.
+    /// With which payout the share is or was paid; shown to the seller and to admins.
     payout_id: Option<Uuid>,
-    /// The platform's share; shown to the seller only.
+    /// The platform's share; shown to the seller and to admins.
     commission: Option<i64>,
     /// What the buyer got back.
     refunded: Option<i64>,
@@ -77,7 +77,7 @@ pub struct SettlementView {
     operator_actions: Vec<String>,
     /// What operators decided; shown to the operator only, where one settlement is read.
     decisions: Vec<DecisionView>,
-    /// What the buyer's bank took back; shown to the operator only.
+    /// What the buyer's bank took back; shown to the operator only, who says by a decision how many were seen.
     chargebacks: Vec<ChargebackView>,
     /// When time alone moves it on; null while something else is awaited.
     due_at: Option<DateTime<Utc>>,
@@ -105,8 +105,10 @@ pub struct DisputeView {
 #[schema(rename_all = "snake_case")]
 #[allow(dead_code)] // only its schema is used
 pub enum DisputeOpener {
-    /// Who bought, or that person's bank.
+    /// Who bought.
     Buyer,
+    /// That person's bank, by taking the money back.
+    Bank,
     /// Who runs the marketplace.
     Operator,
 }
@@ -203,7 +205,7 @@ pub enum SettlementStatus {
     Escrowed,
     /// On its way to the buyer.
     Shipped,
-    /// Somebody complained; the operator decides.
+    /// The buyer, the buyer's bank or an operator complained; the operator decides.
     Disputed,
     /// The buyer has it; the seller is being paid.
     Received,
@@ -256,9 +258,10 @@ pub struct SettlementPage {
 impl From<Dispute> for DisputeView {
     fn from(dispute: Dispute) -> Self {
         let evidence = |one: Evidence| EvidenceView { by: one.by.name(), at: one.at, text: one.text.into() };
+        let opened_by = dispute.opened_by();
         Self {
             reason: dispute.reason.into(),
-            opened_by: if dispute.operator.is_some() { "operator" } else { "buyer" },
+            opened_by,
             opened_at: dispute.opened_at,
             evidence: dispute.evidence.into_iter().map(evidence).collect(),
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use settlement_domain::{
     Parcel, PaymentMethod, Statement, UserId,
-    settlement::{Decision, InvalidParcel, Verdict},
+    settlement::{Decision, InvalidParcel, MAX_CHARGEBACKS, Verdict},
 };
 use utoipa::ToSchema;
 
@@ -97,13 +97,18 @@ pub struct OperatorDecision {
         pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
     )]
     note: Option<String>,
+    /// How many `chargebacks` you saw on the settlement. If more are noted by now, nothing is decided: look again.
+    // A request without it has the fingerprint that it had before there was this member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 20)]
+    chargebacks: Option<u32>,
 }
 
 /// What an operator may decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionName {
-    /// The gateway is asked once more, or a sale that was held goes on.
+    /// The gateway is asked once more, or a sale that was stopped goes on.
     Retry,
     /// The buyer gets everything back.
     Refund,
@@ -166,7 +171,11 @@ impl OperatorDecision {
             (DecisionName::Close, None) => Verdict::Close,
         };
         let note = self.note.map(|note| statement("/note", note)).transpose()?;
-        Ok(Decision { by, verdict, note })
+        let chargebacks_seen = self.chargebacks.map(|seen| seen as usize);
+        if chargebacks_seen.is_some_and(|seen| seen > MAX_CHARGEBACKS) {
+            return Err(ApiError::invalid("/chargebacks", format!("is from 0 to {MAX_CHARGEBACKS}")));
+        }
+        Ok(Decision { by, verdict, note, chargebacks_seen })
     }
 }
 
@@ -189,6 +198,26 @@ mod tests {
         assert!(decided(json!({"decision": "refund", "amount": 5})).is_err());
         assert_eq!(decided(json!({"decision": "close", "note": "done"})).ok(), Some(Verdict::Close));
         assert!(decided(json!({"decision": "refund", "note": ""})).is_err());
+    }
+
+    #[test]
+    fn as_many_chargebacks_may_have_been_seen_as_a_settlement_notes() {
+        let seen = |seen: Value| decided(json!({"decision": "retry", "note": "done", "chargebacks": seen}));
+        for some in [json!(0), json!(MAX_CHARGEBACKS), Value::Null] {
+            assert_eq!(seen(some.clone()).ok(), Some(Verdict::Retry), "{some}");
+        }
+        assert!(seen(json!(MAX_CHARGEBACKS + 1)).is_err());
+        for bad in [json!(-1), json!(1.5), json!("1")] {
+            let body = json!({"decision": "retry", "chargebacks": bad});
+            assert!(serde_json::from_value::<OperatorDecision>(body).is_err());
+        }
+    }
+
+    #[test]
+    fn a_decision_that_names_no_chargebacks_has_the_fingerprint_that_it_always_had() {
+        let decision: OperatorDecision = serde_json::from_value(json!({"decision": "refund"})).expect("of the shape");
+        let text = serde_json::to_string(&decision).expect("JSON");
+        assert_eq!(text, r#"{"decision":"refund","amount":null,"note":null}"#);
     }
 
     #[test]

@@ -107,6 +107,12 @@ pub(super) fn answer(answered: Answered<Outcome>, done: StatusCode) -> Response 
             ApiError::invalid("/amount", format!("is from {unit} to the seller's share, {most}{steps}")).into_response()
         }
         Outcome::NoNote => ApiError::invalid("/note", "is needed outside a dispute").into_response(),
+        Outcome::ChargebackUnseen { seen, noted } => {
+            let detail = format!("the settlement has {noted} chargebacks, and you saw {seen}; look again, then decide");
+            ApiError::new(StatusCode::CONFLICT, "chargeback-unseen", "A chargeback has come since", detail)
+                .with("chargebacks", json!(noted))
+                .into_response()
+        }
     };
     if answered.replayed {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));

@@ -165,6 +165,32 @@ async fn a_chargeback_is_shown_to_the_operator_who_decides_about_it() {
 }
 
 #[tokio::test]
+async fn a_dispute_of_the_buyers_bank_is_told_from_the_buyers() {
+    let desk = shipped();
+    desk.scene.bank_takes_it_back("evt_1", "dp_1").expect("it is heard");
+    for who in ["buyer", "seller", "root"] {
+        let (_, read) = desk.get(who, &format!("/v1/settlements/{}", desk.scene.id())).await;
+        assert_eq!((&read["status"], &read["dispute"]["opened_by"]), (&json!("disputed"), &json!("bank")), "{who}");
+    }
+}
+
+#[tokio::test]
+async fn who_decides_without_having_seen_a_chargeback_is_told_to_look_again() {
+    let mut desk = shipped();
+    desk.act("buyer", "dispute", json!({"reason": "It is broken."})).await;
+    desk.scene.bank_takes_it_back("evt_1", "dp_1").expect("it is heard");
+    let answer = desk.act("root", "resolve", json!({"decision": "release", "chargebacks": 0})).await;
+    assert_eq!((problem(&answer), &answer.1["chargebacks"]), ((409, "chargeback-unseen"), &json!(1)));
+    let (_, read) = desk.get("root", &format!("/v1/settlements/{}", desk.scene.id())).await;
+    assert_eq!((&read["status"], &read["decisions"]), (&json!("disputed"), &json!([])));
+    let answer = desk.act("root", "resolve", json!({"decision": "release", "chargebacks": 21})).await;
+    assert_eq!((problem(&answer), &answer.1["errors"][0]["pointer"]), ((422, "validation"), &json!("/chargebacks")));
+    let seen = read["chargebacks"].as_array().map(Vec::len);
+    let (status, _) = desk.act("root", "resolve", json!({"decision": "release", "chargebacks": seen})).await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn what_needs_an_operator_is_listed_and_is_resolved_with_a_note() {
     let mut desk = shipped();
     desk.scene.award_is_declined();

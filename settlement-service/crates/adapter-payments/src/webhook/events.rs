@@ -39,7 +39,7 @@ struct Object {
     metadata: Option<HashMap<String, String>>,
     payment_intent: Option<String>,
     last_payment_error: Option<StripeError>,
-    /// Of disputes, like what follows: what cannot be read keeps no sale from being held.
+    /// Of disputes, like what follows: what cannot be read keeps no sale from being stopped.
     amount: Option<Value>,
     currency: Option<Value>,
     reason: Option<Value>,

@@ -42,7 +42,7 @@ impl Run {
     }
 
     /// Somebody outside calls the sale off: at once, or as soon as it is known what became of the call under way, or as soon
-    /// as the operator lets what was held in escrow go on.
+    /// as the operator lets what was stopped in escrow go on.
     fn call_off_from_outside(mut self, reason: FailureReason) -> Change {
         let settlement = self.change.settlement.clone();
         let now = self.now;
@@ -69,8 +69,8 @@ impl Run {
     }
 }
 
-/// The buyer gave the award up. What the operator has to decide, is undone or is over stays as it is; what is held in escrow
-/// can only be given back any more.
+/// The buyer gave the award up. What the operator has to decide, is undone or is over stays as it is; what is stopped
+/// in escrow can only be given back any more.
 #[must_use]
 pub fn award_declined(settlement: Settlement, now: DateTime<Utc>) -> Change {
     Run::of(settlement, now).call_off_from_outside(AwardDeclined)

@@ -1,14 +1,15 @@
-//! The buyer's bank takes the money back. What is not paid out yet is held until the operator decides; what is, is only noted.
+//! The buyer's bank takes the money back. What is not paid out yet is stopped until the operator decides; what is, is
+//! only noted.
 //!
 //! | where the settlement stands | a chargeback is noted, and |
 //! |---|---|
-//! | the money is not known to be in escrow yet | it is held as soon as it is |
+//! | the money is not known to be in escrow yet | it is stopped as soon as it is |
 //! | escrowed | needs the operator |
 //! | shipped | disputed |
-//! | a part is being given back | it is held before the rest is paid |
+//! | a part is being given back | it is stopped before the rest is paid |
 //! | received, waiting for the seller's next payout | needs the operator |
 //! | part of a payout, completed | nothing else |
-//! | disputed, or needs the operator | nothing else: it is held already |
+//! | disputed, or needs the operator | nothing else: it is stopped already |
 //! | being undone, refunded, failed | nothing else: the seller gets nothing |
 
 use chrono::{DateTime, Utc};
@@ -20,15 +21,15 @@ use crate::settlement::{Claim, Settlement};
 
 impl Run {
     /// The sale rests until the operator decides.
-    pub(super) fn held(self) -> Result<Self, SagaError> {
+    pub(super) fn stopped(self) -> Result<Self, SagaError> {
         let now = self.now;
-        self.moved(|settlement| settlement.held(now))
+        self.moved(|settlement| settlement.stopped(now))
     }
 
     /// Whether a chargeback that came while the gateway was awaited stops the sale before this step: the money is in escrow
     /// by now.
-    pub(super) fn has_to_be_held(&self, step: Step) -> bool {
-        matches!(step, Ship | PayOut) && self.change.settlement.is_to_be_held()
+    pub(super) fn has_to_be_stopped(&self, step: Step) -> bool {
+        matches!(step, Ship | PayOut) && self.change.settlement.is_to_be_stopped()
     }
 }
 
@@ -40,10 +41,10 @@ pub fn charged_back(mut settlement: Settlement, claim: Claim, now: DateTime<Utc>
     }
     let mut run = Run::of(settlement.clone(), now);
     let run = match position(&settlement) {
-        Position::Waiting(Ship | Receive) | Position::Owed => run.held(),
+        Position::Waiting(Ship | Receive) | Position::Owed => run.stopped(),
         // It matters only if there is a step left that pays somebody.
         Position::Waiting(_) | Position::Calling(_) | Position::Undoing(_) => {
-            run.change.settlement.hold_later();
+            run.change.settlement.stop_later();
             Ok(run)
         }
         Position::Within | Position::Asking(_) | Position::Resting => Ok(run),

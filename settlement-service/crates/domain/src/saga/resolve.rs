@@ -22,10 +22,15 @@ impl Run {
         self.moved(|settlement| settlement.testified(role, text, now))
     }
 
-    /// The operator decides one of [`crate::settlement::Settlement::actions`].
+    /// The operator decides one of [`crate::settlement::Settlement::actions`]. Which those are depends on the chargebacks, so
+    /// whether all of them were seen comes first.
     pub(super) fn resolve(mut self, decision: Decision) -> Result<Self, SagaError> {
-        let Decision { by, verdict, note } = decision;
+        let Decision { by, verdict, note, chargebacks_seen } = decision;
         let (settlement, at) = (&self.change.settlement, self.now);
+        let noted = settlement.chargebacks().len();
+        if let Some(seen) = chargebacks_seen.filter(|seen| *seen < noted) {
+            return Err(SagaError::ChargebackUnseen { seen, noted });
+        }
         let (allowed, disputed) = (settlement.actions(), matches!(settlement.state(), State::Disputed { .. }));
         if !allowed.contains(&verdict.name()) {
             return Err(SagaError::NotAllowed { verdict: verdict.name(), allowed });
@@ -35,7 +40,7 @@ impl Run {
         }
         let (settlement_id, status) = (settlement.id(), settlement.status());
         self.change.resolutions.push(Resolution { settlement_id, by, verdict, note, status, at });
-        self.change.settlement.hold_no_more();
+        self.change.settlement.stop_no_more();
         // Back to where it got stuck, which is no news.
         self.change.settlement = if disputed { self.change.settlement } else { self.change.settlement.unstuck()? };
         let (run, reason) = (self, if disputed { DisputeRefunded } else { CalledOff });
@@ -72,7 +77,7 @@ impl Run {
         run.posted(entry)?.over(reason)
     }
 
-    /// One more attempt at what the gateway refused; what was held goes on.
+    /// One more attempt at what the gateway refused; what was stopped goes on.
     fn again(self) -> Result<Self, SagaError> {
         let now = self.now;
         match position(&self.change.settlement) {

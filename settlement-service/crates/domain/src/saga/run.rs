@@ -136,7 +136,7 @@ impl Run {
         if left { self.posted(entry) } else { Ok(self) }
     }
 
-    /// A step is entered: off, too late or held already, begun at once by the saga, or whenever its party does.
+    /// A step is entered: off, too late or to be stopped, begun at once by the saga, or whenever its party does.
     pub(super) fn enter(self, step: Step) -> Result<Self, SagaError> {
         let settlement = &self.change.settlement;
         if settlement.called_off().is_some() || step.missed(settlement, self.now).is_some() {
@@ -144,7 +144,7 @@ impl Run {
         }
         match step.row().begun_by {
             Saga if self.change.settlement.owes_nothing() => self.done(step, Proof::Word),
-            _ if self.has_to_be_held(step) => self.held(),
+            _ if self.has_to_be_stopped(step) => self.stopped(),
             Saga => self.ask(step),
             _ => Ok(self),
         }

@@ -10,8 +10,8 @@ use crate::money::Money;
 /// Most chargebacks that a settlement notes; a charge has one as a rule.
 pub const MAX_CHARGEBACKS: usize = 20;
 
-/// Why a sale is held, in words that both parties may read.
-pub(super) const HELD: &str = "The buyer's bank took the payment back (chargeback).";
+/// Why a sale is stopped, in words that both parties may read.
+pub(super) const STOPPED: &str = "The buyer's bank took the payment back (chargeback).";
 
 /// What the gateway tells of a chargeback.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,17 +68,17 @@ impl Settlement {
         }
     }
 
-    /// Whether it is held as soon as the gateway has done what it is awaited for.
-    pub(crate) const fn is_to_be_held(&self) -> bool {
-        self.to_be_held
+    /// Whether it is stopped as soon as the gateway has done what it is awaited for.
+    pub(crate) const fn is_to_be_stopped(&self) -> bool {
+        self.to_be_stopped
     }
 
-    pub(crate) fn hold_later(&mut self) {
-        self.to_be_held = true;
+    pub(crate) fn stop_later(&mut self) {
+        self.to_be_stopped = true;
     }
 
-    /// The operator has decided, and knew of the chargebacks so far.
-    pub(crate) fn hold_no_more(&mut self) {
-        self.to_be_held = false;
+    /// The operator has decided: the chargebacks so far stop nothing any more.
+    pub(crate) fn stop_no_more(&mut self) {
+        self.to_be_stopped = false;
     }
 }

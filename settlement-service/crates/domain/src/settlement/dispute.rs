@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::chargeback::HELD;
+use super::chargeback::STOPPED;
 use crate::ids::UserId;
 
 /// The longest statement, characters.
@@ -87,6 +87,9 @@ pub struct Dispute {
     /// Which operator opened it; none if the buyer did, or the buyer's bank.
     #[serde(default)]
     pub operator: Option<UserId>,
+    /// Whether the buyer's bank opened it, by taking the money back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bank: bool,
     /// Since when.
     pub opened_at: DateTime<Utc>,
     /// What the parties added, in order.
@@ -96,7 +99,17 @@ pub struct Dispute {
 impl Dispute {
     /// The buyer's bank opened it by taking the money back.
     pub(super) fn of_the_bank(opened_at: DateTime<Utc>) -> Self {
-        Self { reason: Statement(HELD.to_owned()), operator: None, opened_at, evidence: Vec::new() }
+        Self { reason: Statement(STOPPED.to_owned()), operator: None, bank: true, opened_at, evidence: Vec::new() }
+    }
+
+    /// Who opened it, by the name in the API.
+    #[must_use]
+    pub const fn opened_by(&self) -> &'static str {
+        match self.operator {
+            _ if self.bank => "bank",
+            Some(_) => "operator",
+            None => "buyer",
+        }
     }
 }
 

@@ -114,8 +114,8 @@ pub struct Settlement {
     dispute: Option<Dispute>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     chargebacks: Vec<Chargeback>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    to_be_held: bool,
+    #[serde(default, rename = "to_be_held", skip_serializing_if = "std::ops::Not::not")]
+    to_be_stopped: bool,
     state: State,
 }
 
@@ -145,7 +145,7 @@ impl Settlement {
             called_off: None,
             dispute: None,
             chargebacks: Vec::new(),
-            to_be_held: false,
+            to_be_stopped: false,
             state: State::AwaitingPayment { declined: None, cancel: None },
         }
         .checked()?;
@@ -179,7 +179,7 @@ impl Settlement {
             called_off: None,
             dispute: None,
             chargebacks: Vec::new(),
-            to_be_held: false,
+            to_be_stopped: false,
             state: State::AwaitingPayment { declined: None, cancel: None },
         }
         .checked()?;

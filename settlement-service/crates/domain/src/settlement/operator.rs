@@ -10,7 +10,7 @@ use crate::ids::{SettlementId, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Verdict {
-    /// The gateway is asked once more, or a sale that was held goes on.
+    /// The gateway is asked once more, or a sale that was stopped goes on.
     Retry,
     /// The buyer gets everything back.
     Refund,
@@ -57,6 +57,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Why; may be left out in a dispute, whose evidence says it.
     pub note: Option<Statement>,
+    /// How many chargebacks the operator saw on the settlement; none if that was not said.
+    pub chargebacks_seen: Option<usize>,
 }
 
 /// A decision that was carried out, for the audit trail.

@@ -19,7 +19,7 @@ pub enum Status {
     Escrowed,
     /// The lot is on its way.
     Shipped,
-    /// Somebody complained; the operator decides.
+    /// The buyer, the buyer's bank or an operator complained; the operator decides.
     Disputed,
     /// The buyer has it.
     Received,

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::chargeback::HELD;
+use super::chargeback::STOPPED;
 use super::{
     Delivery, Dispute, Evidence, FailureReason, Owed, Parcel, Role, Settlement, Split, State, Statement, Status, Undo,
 };
@@ -138,7 +138,7 @@ impl Settlement {
         let operator = Some(who).filter(|who| *who != self.buyer_id);
         match self.state {
             State::Shipped { charge, delivery } => {
-                self.dispute = Some(Dispute { reason, operator, opened_at: now, evidence: Vec::new() });
+                self.dispute = Some(Dispute { reason, operator, bank: false, opened_at: now, evidence: Vec::new() });
                 self.state = State::Disputed { charge, delivery };
                 Ok(self)
             }
@@ -147,8 +147,8 @@ impl Settlement {
     }
 
     /// The buyer's bank took the money back before anybody was paid.
-    pub(crate) fn held(mut self, now: DateTime<Utc>) -> Moved {
-        self.to_be_held = false;
+    pub(crate) fn stopped(mut self, now: DateTime<Utc>) -> Moved {
+        self.to_be_stopped = false;
         match self.state {
             State::Shipped { charge, delivery } => {
                 self.dispute = Some(Dispute::of_the_bank(now));
@@ -156,7 +156,7 @@ impl Settlement {
                 Ok(self)
             }
             State::Escrowed { .. } | State::Received { owed: Owed::Waiting { .. }, .. } => {
-                self.needs_operator(HELD.to_owned(), now)
+                self.needs_operator(STOPPED.to_owned(), now)
             }
             _ => Err(self.refuse("chargeback")),
         }
@@ -285,7 +285,7 @@ impl Settlement {
         }
     }
 
-    /// The sale was held and goes on: the seller has the whole time to ship anew.
+    /// The sale was stopped and goes on: the seller has the whole time to ship anew.
     pub(crate) fn shipping_anew(mut self, now: DateTime<Utc>) -> Moved {
         let anew = now + TimeDelta::seconds(self.terms.ship_due_s.into());
         match &mut self.state {

@@ -152,7 +152,8 @@ pub async fn a_settlement_off_the_good_path_is_read_as_it_was(store: &dyn Settle
     let disputed = act(shipped, Act::Dispute(somebody("root"), say("It is broken.\nSee the picture.")));
     let testified = act(disputed.clone(), Act::Evidence(disputed.seller_id().clone(), say("It was whole.")));
     let verdict = Verdict::PartRefund { amount: 5 };
-    let decided = act(testified.clone(), Act::Resolve(Decision { by: somebody("root"), verdict, note: None }));
+    let decision = Decision { by: somebody("root"), verdict, note: None, chargebacks_seen: None };
+    let decided = act(testified.clone(), Act::Resolve(decision));
     for settlement in [asker, wished, charged_back, testified, decided] {
         let mut tx = store.begin().await.unwrap();
         tx.lock(settlement.id()).await.unwrap().unwrap();

@@ -1,5 +1,7 @@
 //! The model: what a newcomer would say that a settlement does, without knowing how it does it.
 
+mod chargebacks;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::world::{Command, Heard, Said};
@@ -48,7 +50,7 @@ pub struct Plain {
     why: Why,
     called_off: bool,
     /// The bank took the money back while the gateway was awaited: the sale stops before anybody is paid.
-    to_be_held: bool,
+    to_be_stopped: bool,
     chargebacks: Vec<u64>,
     wish: Option<&'static str>,
     evidence: u32,
@@ -88,7 +90,7 @@ impl Plain {
             lot: if second_chance { Lot::NextContender } else { Lot::Relist },
             why: Why::Otherwise,
             called_off: false,
-            to_be_held: false,
+            to_be_stopped: false,
             chargebacks: Vec::new(),
             wish: None,
             evidence: 0,
@@ -223,6 +225,9 @@ impl Plain {
     fn decide(&mut self, command: Command, said: &Said) -> bool {
         use Command as C;
         let now = said.now;
+        if said.seen.is_some_and(|seen| seen < self.chargebacks.len()) {
+            return false;
+        }
         match (command, self.stuck, self.stage) {
             (C::Refund, false, Stage::Disputed) | (C::Refund, true, Stage::Shipped | Stage::Escrowed) => {
                 self.refund(Why::Otherwise);
@@ -256,7 +261,7 @@ impl Plain {
             }
             _ => return false,
         }
-        (self.stuck, self.to_be_held) = (false, false);
+        (self.stuck, self.to_be_stopped) = (false, false);
         true
     }
 
@@ -292,17 +297,6 @@ impl Plain {
 
     fn fail(&mut self, why: Why, now: DateTime<Utc>) {
         self.stage = Stage::Failed;
-        self.follow(why, now);
-    }
-
-    fn is_charged_back(&self) -> bool {
-        !self.chargebacks.is_empty()
-    }
-
-    /// The bank keeps the money.
-    fn lose(&mut self, why: Why, now: DateTime<Utc>) {
-        self.charged_back += self.price;
-        self.stage = Stage::Refunded;
         self.follow(why, now);
     }
 
@@ -358,21 +352,6 @@ impl Plain {
             relistings: self.relistings,
             ..Self::sold(said.offered_at, self.commission_bps, true, said.now)
         };
-    }
-
-    /// The bank takes back what was paid: before it is paid on, that stops the sale.
-    fn charged_back(&mut self, chargeback: u64) {
-        if self.chargebacks.contains(&chargeback) {
-            return;
-        }
-        self.chargebacks.push(chargeback);
-        match self.stage {
-            _ if self.stuck => {}
-            Stage::Escrowed => self.stuck = true,
-            Stage::Shipped => self.stage = Stage::Disputed,
-            Stage::Awaiting | Stage::Authorizing | Stage::Authorized | Stage::PartRefunding => self.to_be_held = true,
-            _ => {}
-        }
     }
 
     fn off_from_outside(&mut self, now: DateTime<Utc>) {
@@ -444,7 +423,7 @@ impl Plain {
                 if self.called_off {
                     self.refund(Why::Otherwise);
                 } else {
-                    self.stuck = self.hold_begins();
+                    self.stuck = self.stops_here();
                 }
             }
             Stage::Voiding => self.fail(self.why, now),
@@ -456,7 +435,7 @@ impl Plain {
             Stage::PartRefunding => {
                 self.refunded += self.part;
                 self.receive(self.part);
-                self.stuck = self.stage == Stage::Received && self.hold_begins();
+                self.stuck = self.stage == Stage::Received && self.stops_here();
             }
             Stage::Received => {
                 self.paid_out += self.payout;
@@ -464,11 +443,6 @@ impl Plain {
             }
             _ => panic!("nothing was to be done"),
         }
-    }
-
-    /// Whether a chargeback that came before stops the sale here.
-    fn hold_begins(&mut self) -> bool {
-        std::mem::take(&mut self.to_be_held)
     }
 
     fn refused(&mut self, now: DateTime<Utc>) {

@@ -81,6 +81,8 @@ pub struct Said {
     pub offered_at: i64,
     /// Which chargeback the bank made.
     pub chargeback: u64,
+    /// How many chargebacks the operator saw, if that was said.
+    pub seen: Option<usize>,
 }
 
 pub struct World {
@@ -176,7 +178,7 @@ impl World {
     pub fn hears(&mut self, command: Command, dice: &mut Dice) -> Said {
         self.history.push(command);
         let heard = Heard::NotContacted;
-        let mut said = Said { accepted: true, now: self.now, heard, part: 0, offered_at: 0, chargeback: 0 };
+        let mut said = Said { accepted: true, now: self.now, heard, part: 0, offered_at: 0, chargeback: 0, seen: None };
         match command {
             C::TimePasses | C::TimePassesUnnoticed => {
                 self.now += TimeDelta::hours(dice.pick(&[1, 20, 24, 70, 96, 170, 800]));
@@ -209,7 +211,8 @@ impl World {
             people => {
                 let share = self.settlement.price().amount();
                 said.part = dice.pick(&[0, 1, 1, share / 2, share / 2, share, share + 1]);
-                let act = self.act(people, said.part);
+                said.seen = dice.pick(&[None, None, None, Some(0), Some(1), Some(2)]);
+                let act = self.act(people, &said);
                 match saga::begin(self.settlement.clone(), act, self.now) {
                     Ok(change) => self.take(change),
                     Err(_) => said.accepted = false,
@@ -221,10 +224,13 @@ impl World {
         said
     }
 
-    fn act(&self, command: Command, amount: i64) -> Act {
+    fn act(&self, command: Command, said: &Said) -> Act {
         let buyer = self.settlement.buyer_id().clone();
-        let decision =
-            |verdict| Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: Some(say("so it is")) });
+        let (amount, chargebacks_seen) = (said.part, said.seen);
+        let decision = |verdict| {
+            let note = Some(say("so it is"));
+            Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note, chargebacks_seen })
+        };
         match command {
             C::Pay => Act::Pay("pm_card_visa".parse().unwrap()),
             C::Ship => Act::Ship(Parcel::new("UPS", "1Z999").unwrap()),

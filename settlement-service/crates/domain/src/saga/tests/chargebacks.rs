@@ -27,7 +27,7 @@ fn known(story: &Story) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_in_escrow_is_held_until_the_operator_decides() {
+fn what_is_in_escrow_is_stopped_until_the_operator_decides() {
     let story = Story::escrowed().charged_back("dp_1");
     let State::NeedsOperator { stuck, reason, .. } = story.settlement.state() else { panic!("{:?}", story.status()) };
     assert_eq!(stuck.status(), Status::Escrowed);
@@ -41,7 +41,7 @@ fn what_is_in_escrow_is_held_until_the_operator_decides() {
 }
 
 #[test]
-fn what_was_held_in_escrow_goes_on_with_the_whole_time_to_ship() {
+fn what_was_stopped_in_escrow_goes_on_with_the_whole_time_to_ship() {
     let story = Story::escrowed().charged_back("dp_1").days_pass(30).decides(Verdict::Retry);
     assert_eq!((story.status(), story.strikes.len()), (Status::Escrowed, 0));
     assert_eq!(due_at(&story.settlement), Some(story.now + TimeDelta::days(7)));
@@ -49,7 +49,7 @@ fn what_was_held_in_escrow_goes_on_with_the_whole_time_to_ship() {
 }
 
 #[test]
-fn what_was_held_in_escrow_may_be_given_back() {
+fn what_was_stopped_in_escrow_may_be_given_back() {
     let story = Story::escrowed().charged_back("dp_1").decides(Verdict::Refund).agrees();
     assert_eq!((story.status(), story.reason()), (Status::Refunded, Some(CalledOff)));
     assert_eq!((story.balance(AccountKind::GatewayClearing), story.balance(AccountKind::Escrow)), (0, 0));
@@ -136,7 +136,7 @@ fn what_is_shipped_is_disputed_by_the_bank_and_both_parties_are_heard() {
     let evidence = Act::Evidence("seller".parse().unwrap(), say("It was delivered."));
     let story = story.act(evidence);
     let dispute = story.settlement.dispute().unwrap();
-    assert_eq!((dispute.operator.as_ref(), dispute.evidence.len()), (None, 1));
+    assert_eq!((dispute.opened_by(), dispute.operator.as_ref(), dispute.evidence.len()), ("bank", None, 1));
     assert!(dispute.reason.as_str().contains("bank"), "{:?}", dispute.reason);
     assert_eq!(story.decides(Verdict::Release).agrees().status(), Status::Completed);
 }
@@ -184,11 +184,33 @@ fn the_same_chargeback_again_changes_nothing() {
 }
 
 #[test]
-fn another_chargeback_holds_what_went_on() {
+fn another_chargeback_stops_what_went_on() {
     let story = Story::escrowed().charged_back("dp_1").decides(Verdict::Retry).charged_back("dp_2");
     assert_eq!((story.status(), known(&story)), (Status::NeedsOperator, vec!["dp_1", "dp_2"]));
     let story = story.charged_back("dp_3");
     assert_eq!((story.status(), known(&story).len()), (Status::NeedsOperator, 3));
+}
+
+#[test]
+fn whoever_has_not_seen_the_last_chargeback_decides_nothing() {
+    let charged_back = || Story::escrowed().charged_back("dp_1").charged_back("dp_2");
+    for seen in [0, 1] {
+        let refused = charged_back().refuses(resolve_seeing(Some(seen), Verdict::Retry));
+        assert_eq!(refused, SagaError::ChargebackUnseen { seen, noted: 2 });
+    }
+    for seen in [None, Some(2), Some(3)] {
+        let story = charged_back().act(resolve_seeing(seen, Verdict::Retry));
+        assert_eq!(story.status(), Status::Escrowed, "{seen:?}");
+    }
+    assert_eq!(Story::disputed().act(resolve_seeing(Some(0), Verdict::Release)).status(), Status::Received);
+}
+
+#[test]
+fn that_a_chargeback_was_not_seen_is_told_before_what_may_be_decided_since() {
+    let close = || resolve_seeing(Some(0), Verdict::Close);
+    assert!(matches!(Story::disputed().refuses(close()), SagaError::NotAllowed { .. }));
+    let refused = owed().charged_back("dp_1").refuses(close());
+    assert_eq!(refused, SagaError::ChargebackUnseen { seen: 0, noted: 1 });
 }
 
 #[test]
@@ -200,7 +222,7 @@ fn so_many_chargebacks_are_noted_and_no_more() {
 }
 
 #[test]
-fn a_chargeback_that_is_told_before_the_capture_holds_the_sale_once_that_is_known() {
+fn a_chargeback_that_is_told_before_the_capture_stops_the_sale_once_that_is_known() {
     for story in [Story::new().pays().agrees().charged_back("dp_1"), Story::new().charged_back("dp_1").pays().agrees()]
     {
         assert_eq!((story.status(), known(&story)), (Status::Authorized, vec!["dp_1"]));
@@ -208,13 +230,13 @@ fn a_chargeback_that_is_told_before_the_capture_holds_the_sale_once_that_is_know
         assert_eq!((story.status(), story.balance(AccountKind::Escrow)), (Status::NeedsOperator, -12_050));
         assert_eq!(story.told(), ["started", "escrowed"]);
         let story = story.decides(Verdict::Retry).ships();
-        assert_eq!(story.status(), Status::Shipped, "it is held once");
+        assert_eq!(story.status(), Status::Shipped, "it is stopped once");
         assert_eq!(story.act(Act::Receive).agrees().status(), Status::Completed);
     }
 }
 
 #[test]
-fn what_is_called_off_anyway_is_given_back_and_not_held() {
+fn what_is_called_off_anyway_is_given_back_and_not_stopped() {
     let story = Story::new().pays().agrees().gateway(Report::Unknown).charged_back("dp_1");
     let change = award_declined(story.settlement.clone(), story.now);
     let story = story.take(change).agrees();
@@ -224,7 +246,7 @@ fn what_is_called_off_anyway_is_given_back_and_not_held() {
 }
 
 #[test]
-fn what_is_called_off_while_it_is_held_in_escrow_is_given_back_whatever_the_operator_decides() {
+fn what_is_called_off_while_it_is_stopped_in_escrow_is_given_back_whatever_the_operator_decides() {
     for (verdict, reason) in [(Verdict::Retry, AwardDeclined), (Verdict::Refund, CalledOff)] {
         let story = Story::escrowed().charged_back("dp_1");
         let change = award_declined(story.settlement.clone(), story.now);
@@ -240,7 +262,7 @@ fn what_is_called_off_while_it_is_held_in_escrow_is_given_back_whatever_the_oper
 }
 
 #[test]
-fn while_a_part_is_given_back_a_chargeback_holds_the_rest() {
+fn while_a_part_is_given_back_a_chargeback_stops_the_rest() {
     let story = part_refunding(2_000).charged_back("dp_1");
     assert_eq!(story.status(), Status::Refunding);
     let story = story.agrees();
@@ -250,7 +272,7 @@ fn while_a_part_is_given_back_a_chargeback_holds_the_rest() {
 }
 
 #[test]
-fn where_nothing_is_left_to_pay_there_is_nothing_to_hold() {
+fn where_nothing_is_left_to_pay_there_is_nothing_to_stop() {
     assert_eq!(part_refunding(10_845).charged_back("dp_1").agrees().status(), Status::Completed);
 }
 
@@ -265,8 +287,13 @@ fn an_operator_who_decides_about_a_part_that_is_stuck_has_decided_about_the_rest
 fn a_settlement_without_chargebacks_is_stored_as_it_was_before_there_were_any() {
     let stored = serde_json::to_value(&Story::escrowed().settlement).unwrap();
     assert!(stored.get("chargebacks").is_none() && stored.get("to_be_held").is_none(), "{stored}");
-    for story in [Story::escrowed().charged_back("dp_1"), Story::new().pays().charged_back("dp_1")] {
+    let stored = serde_json::to_value(Story::disputed().settlement.dispute()).unwrap();
+    assert!(stored.get("reason").is_some() && stored.get("bank").is_none(), "{stored}");
+    for story in [Story::escrowed(), Story::escrowed().ships(), Story::new().pays()] {
+        let story = story.charged_back("dp_1");
         let stored = serde_json::to_value(&story.settlement).unwrap();
         assert_eq!(serde_json::from_value::<Settlement>(stored).unwrap(), story.settlement);
     }
+    let stored = serde_json::to_value(&Story::new().pays().charged_back("dp_1").settlement).unwrap();
+    assert_eq!(stored["to_be_held"], true, "its name in the database stays: {stored}");
 }

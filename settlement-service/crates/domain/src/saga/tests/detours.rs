@@ -218,7 +218,8 @@ fn a_part_that_cannot_be_given_back_may_be_released_instead() {
 
 #[test]
 fn a_decision_without_a_note_is_taken_in_a_dispute_only() {
-    let without = |verdict| Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: None });
+    let without =
+        |verdict| Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: None, chargebacks_seen: None });
     assert_eq!(Story::disputed().act(without(Verdict::Release)).status(), Status::Received);
     let stuck = refused_until_stuck(Story::escrowed().days_pass(7));
     assert_eq!(stuck.refuses(without(Verdict::Retry)), SagaError::NoNote);

@@ -18,9 +18,9 @@ shipped             -           -       received -       disputed -        -    
 offer_shipped       -           -       received -       disputed -        -                -         -           -        -          -
 disputed            -           -       -        -       -        disputed -                refunding refunding   received x          x
 charged_back        -           -       -        -       -        disputed -                refunding refunding   received x          refunded
-held_escrowed       -           -       -        -       -        -        -                refunding x           x        escrowed   refunded
+stopped_escrowed    -           -       -        -       -        -        -                refunding x           x        escrowed   refunded
 owed                -           -       -        -       -        -        -                -         -           -        -          -
-held_owed           -           -       -        -       -        -        -                x         x           x        received   x
+stopped_owed        -           -       -        -       -        -        -                x         x           x        received   x
 received            -           -       -        -       -        -        -                -         -           -        -          -
 completed           -           -       -        -       -        -        -                -         -           -        -          -
 voiding             -           -       -        -       -        -        -                -         -           -        -          -
@@ -56,9 +56,9 @@ shipped             received     =            =                needs_operator = 
 offer_shipped       received     =            =                needs_operator needs_operator disputed
 disputed            =            =            =                =              =              =
 charged_back        =            =            =                =              =              =
-held_escrowed       =            =            =                =              =              =
+stopped_escrowed    =            =            =                =              =              =
 owed                =            =            =                =              =              needs_operator
-held_owed           =            =            =                =              =              =
+stopped_owed        =            =            =                =              =              =
 received            =            completed    =                =              =              =
 completed           =            =            =                =              =              =
 voiding             =            failed       =                =              =              =
@@ -109,9 +109,9 @@ fn story(state: &str) -> Story {
         "shipped" => Story::escrowed().ships(),
         "disputed" => Story::disputed(),
         "charged_back" => Story::escrowed().ships().charged_back("dp_1"),
-        "held_escrowed" => Story::escrowed().charged_back("dp_1"),
+        "stopped_escrowed" => Story::escrowed().charged_back("dp_1"),
         "owed" => Story::escrowed().ships().act(Act::Receive),
-        "held_owed" => story("owed").charged_back("dp_1"),
+        "stopped_owed" => story("owed").charged_back("dp_1"),
         "received" => Story::escrowed().ships().act(Act::Receive).paid_out(),
         "completed" => Story::escrowed().ships().act(Act::Receive).agrees(),
         "voiding" => Story::new().pays().agrees().declines(),

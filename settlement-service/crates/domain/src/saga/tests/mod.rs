@@ -250,5 +250,11 @@ fn cancel(who: &str) -> Act {
 }
 
 fn resolve(verdict: Verdict) -> Act {
-    Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note: Some(say("So it is decided.")) })
+    resolve_seeing(None, verdict)
+}
+
+/// The operator decides, and says how many chargebacks were seen.
+fn resolve_seeing(chargebacks_seen: Option<usize>, verdict: Verdict) -> Act {
+    let note = Some(say("So it is decided."));
+    Act::Resolve(Decision { by: "root".parse().unwrap(), verdict, note, chargebacks_seen })
 }
