@@ -5,7 +5,8 @@
 //! [`terms`] of every format, with what happens on the [`floor`] besides plain bids; [`sse`] reads live streams,
 //! [`receipt`] checks signed results, [`broker`] reads the published events and [`feed`] puts some there, [`chance`] repeats
 //! itself, [`logs`] and [`secrets`] know what a log has to hold and must not, [`proxy`] makes bad weather between services and servers, [`history`]
-//! decides whether what clients saw can have happened, [`harness`] runs the tests.
+//! decides whether what clients saw can have happened, [`served`] whether a fault of one service was felt by users of another,
+//! [`harness`] runs the tests.
 //!
 //! Beside all of them two things look on: [`answers`] compares every answer with the services' documents ([`openapi`]), and
 //! [`watch`] every event with the contracts; [`whole`] asks them when all is over.
@@ -23,6 +24,7 @@ pub mod openapi;
 pub mod proxy;
 pub mod receipt;
 pub mod secrets;
+pub mod served;
 pub mod sse;
 pub mod story;
 pub mod target;

@@ -12,8 +12,11 @@ const CONVERGES_WITHIN: Duration = Duration::from_secs(5);
 /// What has to hold of a round.
 #[derive(Debug, Clone, Copy)]
 pub struct Contract {
-    /// Whose users are served all the while, see [`crate::load::record::Seen::served`].
+    /// Whose users are served, some of them at least: see [`crate::load::record::Seen::served`].
     pub serves: &'static [Service],
+    /// Whose users feel nothing, none of them: see [`testcontainers_suite::served::outages`]. Of these services a row shows
+    /// neither a request to come again nor one that is lost or not answered; whatever it has of them is of the others.
+    pub unhurt: &'static [Service],
     /// All agree so soon after the cause is gone.
     pub agrees_within: Duration,
     /// So many messages become dead letters.
@@ -29,7 +32,8 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// All users are served.
+    /// All users are served, and feel nothing: the broker is away, which users do not wait for, or nothing is wrong that
+    /// they could see.
     pub const ALL_SERVE: Self = Self::serving(&Service::ALL);
     /// Every service is hurt: its users may be told to come again, all of them.
     pub const NONE_SERVES: Self = Self::serving(&[]);
@@ -37,6 +41,7 @@ impl Contract {
     const fn serving(serves: &'static [Service]) -> Self {
         Self {
             serves,
+            unhurt: serves,
             agrees_within: CONVERGES_WITHIN,
             letters: 0,
             smooth: false,
@@ -46,13 +51,20 @@ impl Contract {
         }
     }
 
-    /// One service is hurt; users of the others are served.
+    /// One service is hurt; users of the others are served, and feel nothing. No service asks another to answer a request,
+    /// so there is nothing that one of them could lack.
     pub const fn all_serve_but(hurt: Service) -> Self {
-        Self::serving(match hurt {
-            Service::Listing => &[Service::Bidding, Service::Settlement],
-            Service::Bidding => &[Service::Listing, Service::Settlement],
-            Service::Settlement => &[Service::Listing, Service::Bidding],
-        })
+        Self::serving(others(hurt))
+    }
+
+    /// All are hurt, and go on: some of their users may be told to come again, or lose a connection.
+    pub const fn felt_by_all(self) -> Self {
+        Self { unhurt: &[], ..self }
+    }
+
+    /// The same of one service only.
+    pub const fn felt_by_users_of(self, hurt: Service) -> Self {
+        Self { unhurt: others(hurt), ..self }
     }
 
     /// It takes so long to notice what has happened: all agree later by that.
@@ -82,6 +94,14 @@ impl Contract {
     /// only the gateway knows, of what nobody does again.
     pub const fn doing_again(self, unbooked: u64) -> Self {
         Self { again: true, unbooked, ..self }
+    }
+}
+
+const fn others(service: Service) -> &'static [Service] {
+    match service {
+        Service::Listing => &[Service::Bidding, Service::Settlement],
+        Service::Bidding => &[Service::Listing, Service::Settlement],
+        Service::Settlement => &[Service::Listing, Service::Bidding],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
-use testcontainers_suite::{proxy::Proxy, world::Service};
+use testcontainers_suite::{history::Interval, proxy::Proxy, world::Service};
 use tokio::time::Instant;
 
 use crate::{
@@ -76,6 +76,7 @@ impl<'a> Round<'a> {
         let reads = Reads::between(&ended.reads, from, to);
         let converged = converged.ok();
         self.judge(&seen, converged, record);
+        self.judge_the_unhurt(Interval { began: from, ended: to }, lasts, record);
         if all_ended {
             self.judge_the_books(&Reads::all(&ended.reads), &reads, record);
         }
@@ -130,7 +131,19 @@ impl<'a> Round<'a> {
             record.finding(format!("{} requests failed", seen.lost));
         }
         for service in serves.iter().filter(|service| !seen.served.contains_key(*service)) {
-            record.finding(format!("{service} served nobody all the while, and nothing was wrong with it"));
+            record.finding(format!("{service} served nobody all the while, and had to"));
+        }
+    }
+
+    /// Whether users of services that are not hurt felt anything. Nobody is given time to get used to the fault: what it does
+    /// not touch has nothing to notice. Visitors ask listing and settlement to the end of it and longer; bidding is asked
+    /// until the hot lots are over, which end so long after the record has begun, or a little later.
+    fn judge_the_unhurt(&self, fault: Interval, lots_last: Duration, record: &Record) {
+        for service in self.contract.unhurt {
+            let asked_until = if *service == Service::Bidding { lots_last } else { fault.ended };
+            for outage in record.outages(*service, fault, asked_until) {
+                record.finding(format!("nothing was wrong with {service}: {outage}"));
+            }
         }
     }
 

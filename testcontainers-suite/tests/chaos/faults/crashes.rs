@@ -117,13 +117,14 @@ enum Ready {
     ToBePaid(Vec<Sale>),
 }
 
-/// The broker is cut off, people go on, the service commits what it has to tell, and dies.
+/// The broker is cut off, people go on, the service commits what it has to tell, and dies. Some of its users lose their
+/// connections with it.
 fn publishes(service: Service) -> Trial {
     trial(format!("crashes::{service}_dies_before_the_broker_has_what_it_has_committed"), async move |stage| {
         let what = format!("{service} is killed while the broker has not got what it tells");
         let (world, mut lots, mut sales) = (Arc::clone(&stage.world), Vec::new(), Vec::new());
         let people = People::of(&world);
-        let contract = Contract::ALL_SERVE.noticed_within(DEATH_IS_NOTICED_AFTER);
+        let contract = Contract::ALL_SERVE.felt_by_users_of(service).noticed_within(DEATH_IS_NOTICED_AFTER);
         Round::of(&what, UNPUBLISHED_FOR + DEATH_IS_NOTICED_AFTER, contract)
             .run(stage, async |stage| {
                 let ready = ready(&people, service).await?;

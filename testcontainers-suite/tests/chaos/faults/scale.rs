@@ -49,10 +49,11 @@ async fn doubled(stage: &mut Stage) -> Result<()> {
     stage.are_ready().await
 }
 
-/// Each instance is replaced, one after the other.
+/// Each instance is replaced, one after the other. No connection is lost, and somebody may be told to come again.
 async fn rolling(stage: &mut Stage) -> Result<()> {
     let what = "every instance of every service is replaced, one after the other";
-    Round::of(what, Duration::from_secs(12), Contract::ALL_SERVE.smoothly().noticed_within(STARTS_WITHIN))
+    let contract = Contract::ALL_SERVE.felt_by_all().smoothly().noticed_within(STARTS_WITHIN);
+    Round::of(what, Duration::from_secs(12), contract)
         .run(stage, async |stage| {
             let (since, mut gone) = (Instant::now(), Instant::now());
             for service in Service::ALL {

@@ -37,7 +37,8 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
     for (how, signal) in ENDS {
         trials.push(trial(format!("servers::the_broker_{}", how.replace(' ', "_")), async move |stage| {
             let what = format!("the broker {how}");
-            Round::of(&what, AWAY, Contract::ALL_SERVE)
+            // All follow it and have to find it anew, on a machine that starts it meanwhile.
+            Round::of(&what, AWAY, Contract::ALL_SERVE.felt_by_all())
                 .run(stage, async |stage| {
                     let since = Instant::now();
                     let proof = ended_and_started(stage, "kafka", signal).await?;

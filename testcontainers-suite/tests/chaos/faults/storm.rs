@@ -27,7 +27,8 @@ pub fn trials(extent: Extent) -> Vec<Trial> {
         return Vec::new();
     }
     vec![trial("storm::consumers_are_rebalanced_all_the_time", async move |stage| {
-        let contract = Contract::ALL_SERVE.noticed_within(DEATH_IS_NOTICED_AFTER);
+        // Whoever is at an instance that is killed loses a connection.
+        let contract = Contract::ALL_SERVE.felt_by_all().noticed_within(DEATH_IS_NOTICED_AFTER);
         Round::of("second and third instances of every service come and go", LASTS + DEATH_IS_NOTICED_AFTER, contract)
             .run(stage, async |stage| {
                 let (since, mut count) = (Instant::now(), 0);

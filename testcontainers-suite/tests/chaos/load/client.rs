@@ -10,15 +10,13 @@ use testcontainers_suite::{
     chance::Chance,
     client::{Answer, fresh_key},
     history::Interval,
+    served::{Attempt, End},
     story::text,
     world::{Service, World},
 };
 use tokio::time::Instant;
 
-use super::{
-    Gate,
-    record::{Attempt, End, Record},
-};
+use super::{Gate, record::Record};
 
 /// Nobody waits longer for an answer. Services answer everything within ten seconds.
 const PATIENCE: Duration = Duration::from_secs(12);

@@ -11,37 +11,10 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use testcontainers_suite::{
     history::{Call, Interval, Look},
+    served::{self, Attempt, End, Outage},
     world::Service,
 };
 use tokio::time::Instant;
-
-/// How one attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Done.
-    Ok,
-    /// Refused by the rules.
-    Refused,
-    /// To come again: 503, 429, or the first request with the key is still running.
-    Busy,
-    /// The connection could not be made, or broke.
-    Lost,
-    /// Nothing came within a user's patience.
-    Unanswered,
-}
-
-/// A request that was sent once.
-#[derive(Debug, Clone, Copy)]
-pub struct Attempt {
-    /// To whom.
-    pub service: Service,
-    /// Whether it was to change something.
-    pub writes: bool,
-    /// When.
-    pub interval: Interval,
-    /// How it ended.
-    pub end: End,
-}
 
 /// A lot whose end somebody waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +42,7 @@ pub struct Seen {
     pub p95: Duration,
     /// The slowest answer.
     pub slowest: Duration,
-    /// Of what was done, what shows that a service does its work: writes of listing and bidding, which nothing but the
-    /// service and its database have a part in, and reads of settlement, where every write needs a sale.
+    /// Of what was done, what shows that a service does its work, see [`Attempt::shows_service`].
     pub served: BTreeMap<Service, usize>,
 }
 
@@ -218,7 +190,7 @@ impl Record {
             match attempt.end {
                 End::Ok => {
                     seen.ok += 1;
-                    if attempt.writes != (attempt.service == Service::Settlement) {
+                    if attempt.shows_service() {
                         *seen.served.entry(attempt.service).or_default() += 1;
                     }
                 }
@@ -235,5 +207,10 @@ impl Record {
         seen.p95 = times.get(times.len() * 95 / 100).copied().unwrap_or_default();
         seen.slowest = times.last().copied().unwrap_or_default();
         seen
+    }
+
+    /// How a service failed its users while a fault lasted that does not touch it; somebody asked until then at least.
+    pub fn outages(&self, service: Service, fault: Interval, asked_until: Duration) -> Vec<Outage> {
+        served::outages(service, &locked(&self.attempts), fault, asked_until)
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::client::{Ask, Client, Crowd};
 
+/// Many of these are in [`SILENT_FOR`](testcontainers_suite::served::SILENT_FOR).
 const EVERY: Duration = Duration::from_millis(150);
 /// A draft is never published; it would be for so long.
 const LASTS: Duration = Duration::from_secs(3600);
