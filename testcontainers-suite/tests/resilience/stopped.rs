@@ -10,8 +10,8 @@ use nix::{
     unistd::Pid,
 };
 use testcontainers_suite::{
-    client::{Answer, fresh_key},
-    story::Terms,
+    client::{Answer, Person, fresh_key},
+    story::{Lot, Sale, Terms},
     wait::within,
     world::{Service, World},
 };
@@ -24,6 +24,8 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(30);
 const RECOVERS_WITHIN: Duration = Duration::from_secs(60);
 /// The services' own bound is 10 s; the rest is for a machine that is busy.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+/// No lot ends meanwhile.
+const LONG: Duration = Duration::from_secs(600);
 
 pub fn trials() -> Vec<Trial> {
     let databases = Service::ALL.map(|service| {
@@ -115,10 +117,43 @@ async fn is_ready(world: &World, service: Service) -> Result<()> {
     .await
 }
 
+/// What somebody can do at each service, whatever has become of the others.
+struct Ready<'w> {
+    anna: Person<'w>,
+    bert: Person<'w>,
+    /// It can be bid on.
+    open: Lot,
+    /// It can be paid.
+    sold: Sale,
+}
+
+impl<'w> Ready<'w> {
+    async fn of(world: &'w World) -> Result<Self> {
+        let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
+        let open = anna.opens(&Terms::from(100).lasting(LONG)).await?;
+        let bought = anna.opens(&Terms::from(100).with_buy_now(500).lasting(LONG)).await?;
+        bert.buys_now(&bought).await?;
+        let sold = bert.awaits_sale(&bought).await?;
+        Ok(Self { anna, bert, open, sold })
+    }
+
+    async fn does_it_at(&self, service: Service) -> Result<()> {
+        let done = async {
+            match service {
+                Service::Listing => self.anna.drafts(&Terms::from(100).lasting(LONG)).await.map(|_| ()),
+                Service::Bidding => self.bert.bids(&self.open, 500).await.map(|_| ()),
+                Service::Settlement => self.bert.pays(&self.sold, "pm_card_visa").await.map(|_| ()),
+            }
+        };
+        tokio::time::timeout(ANSWERED_WITHIN, done).await.context("a request hangs")?
+    }
+}
+
 async fn database_stands_still(world: &World, service: Service) -> Result<()> {
     for service in Service::ALL {
         is_ready(world, service).await?;
     }
+    let people = Ready::of(world).await?;
     let person = world.person("reader", &["seller", "bidder"]);
     let (path, body) = match service {
         Service::Listing => ("/v1/listings".to_owned(), Terms::from(100).body()),
@@ -138,6 +173,7 @@ async fn database_stands_still(world: &World, service: Service) -> Result<()> {
         for other in Service::ALL.into_iter().filter(|other| *other != service) {
             let ready = probe(world, other, "/healthz/ready").await?;
             ensure!(ready.status == 200, "{other} is not ready for {service}'s database: {}", ready.text);
+            people.does_it_at(other).await.with_context(|| format!("{other} does not go on"))?;
         }
     }
     is_ready(world, service).await?;
@@ -148,7 +184,7 @@ async fn database_stands_still(world: &World, service: Service) -> Result<()> {
 
 async fn broker_stands_still(world: &World) -> Result<()> {
     let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
-    let lot = anna.opens(&Terms::from(100).lasting(Duration::from_secs(600))).await?;
+    let lot = anna.opens(&Terms::from(100).lasting(LONG)).await?;
     {
         let _stopped = Stopped::all_of(world.pid("kafka")?)?;
         for service in Service::ALL {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
+use futures::future::try_join_all;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use testcontainers_suite::{
@@ -22,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         units_are_told_as_awards_and_declined_ones_too,
         a_retraction_is_told_with_what_follows_from_it,
         what_the_operator_does_is_told_with_reasons,
+        a_reserve_is_in_no_event_but_the_publication,
     )
 }
 
@@ -175,5 +177,34 @@ async fn what_the_operator_does_is_told_with_reasons(world: Arc<World>) -> Resul
     ensure!(pause["paused_at"] == paused["paused_at"], "{pause} of {paused}");
     ensure!(resume["ends_at"] == resumed["ends_at"] && resume["paused_for_ms"].is_u64(), "{resume} of {resumed}");
     ensure!(cancel["cancelled_by"] == "operator" && cancel["reason"] == "it is another watch", "{cancel}");
+    Ok(())
+}
+
+/// The publication is for the services alone: bidding has to know the reserve.
+async fn a_reserve_is_in_no_event_but_the_publication(world: Arc<World>) -> Result<()> {
+    // A number that comes up nowhere else.
+    const RESERVE: i64 = 7_658_723;
+    let formats = [Terms::from(100), Terms::sealed_first_price(100), Terms::vickrey(100)];
+    let lots = formats.into_iter().map(|terms| {
+        let world = &world;
+        async move {
+            let (anna, bert, carla) = (world.seller("anna"), world.bidder("bert"), world.bidder("carla"));
+            let lot = anna.opens(&terms.with_reserve(RESERVE)).await?;
+            bert.bids(&lot, 500).await?;
+            carla.bids(&lot, 900).await?;
+            anna.awaits_auction(&lot, "closed").await?;
+            anna.awaits_listing(&lot, "unsold").await?;
+            let mut told = Vec::new();
+            for event in events_of(world, &[&lot.id]).await? {
+                let has_it = event.data.to_string().contains(&RESERVE.to_string());
+                let may = event.envelope.event_type == "outcry.listing.published.v1";
+                ensure!(has_it == may, "{} is {}", event.envelope.event_type, event.data);
+                told.push(event.envelope.event_type);
+            }
+            ensure!(told.iter().any(|told| told == "outcry.bidding.auction.closed.v1"), "{told:?}");
+            Ok(())
+        }
+    });
+    try_join_all(lots).await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use testcontainers_suite::{
     feed::{Event, Feeder, Golden, golden, opening, versions},
-    story::{Lot, Terms},
+    story::{Lot, Terms, time},
     trials,
     wait::eventually,
     world::{Service, World},
@@ -23,7 +23,8 @@ pub fn trials() -> Vec<Trial> {
         members_and_headers_of_a_later_minor_version_are_passed_over,
         types_that_nobody_knows_yet_are_passed_over,
         values_that_later_versions_add_to_open_sets_are_taken_in,
-        what_an_event_of_the_first_version_says_is_shown,
+        what_an_event_of_any_version_says_is_done,
+        what_an_event_of_a_later_minor_version_says_is_done,
         a_lot_of_before_in_amounts_that_nobody_can_pay_is_taken_in,
     )
 }
@@ -73,22 +74,26 @@ async fn all_are_taken_in(world: &World, examples: Vec<Golden>) -> Result<()> {
     }
 }
 
-async fn every_published_example_of_every_version_is_taken_in(world: Arc<World>) -> Result<()> {
+fn of_every_version() -> Result<Vec<Golden>> {
     let mut examples = Vec::new();
     for version in versions()? {
         examples.extend(golden(&version)?);
     }
     ensure!(examples.len() >= 90, "these are too few: {}", examples.len());
-    all_are_taken_in(&world, examples).await
+    Ok(examples)
 }
 
 fn newest() -> Result<Vec<Golden>> {
     golden(&versions()?.pop().context("nothing was released")?)
 }
 
+async fn every_published_example_of_every_version_is_taken_in(world: Arc<World>) -> Result<()> {
+    all_are_taken_in(&world, of_every_version()?).await
+}
+
 async fn members_and_headers_of_a_later_minor_version_are_passed_over(world: Arc<World>) -> Result<()> {
     let later = |Golden { name, event }| Golden { name, event: event.of_a_later_minor_version() };
-    all_are_taken_in(&world, newest()?.into_iter().map(later).collect()).await
+    all_are_taken_in(&world, of_every_version()?.into_iter().map(later).collect()).await
 }
 
 async fn types_that_nobody_knows_yet_are_passed_over(world: Arc<World>) -> Result<()> {
@@ -132,33 +137,80 @@ async fn values_that_later_versions_add_to_open_sets_are_taken_in(world: Arc<Wor
     all_are_taken_in(&world, later).await
 }
 
-async fn what_an_event_of_the_first_version_says_is_shown(world: Arc<World>) -> Result<()> {
-    let first = versions()?.first().context("nothing was released")?.clone();
-    let example = |event: &str| {
-        let found = golden(&first)?.into_iter().find(|golden| golden.name.ends_with(&format!("outcry.{event}.v1")));
-        Ok::<Event, anyhow::Error>(found.with_context(|| format!("no example of {event}"))?.event)
-    };
-    let mut feeder = Feeder::new(&world)?;
-    let lot = scheduled(&world).await?;
-    for (event, sequence) in [("bidding.auction.opened", 1), ("bidding.bid.placed", 2)] {
-        feeder.feed(event, &example(event)?.about(lot, sequence)?).await?;
+async fn what_an_event_of_any_version_says_is_done(world: Arc<World>) -> Result<()> {
+    all_have_their_effect(&world, |event| event).await
+}
+
+async fn what_an_event_of_a_later_minor_version_says_is_done(world: Arc<World>) -> Result<()> {
+    all_have_their_effect(&world, Event::of_a_later_minor_version).await
+}
+
+/// Whoever passes an event over has taken it in as well: what it says has to be so afterwards. Each example is fed as `told`.
+async fn all_have_their_effect(world: &World, told: impl Fn(Event) -> Event) -> Result<()> {
+    let mut feeder = Feeder::new(world)?;
+    for version in versions()? {
+        let examples = golden(&version)?;
+        let example = |event: &str| {
+            let found = examples.iter().find(|golden| golden.name.ends_with(&format!("outcry.{event}.v1")));
+            anyhow::Ok(told(found.with_context(|| format!("no example of {event}"))?.event.clone()))
+        };
+        bidding_has_what_is_published(world, &mut feeder, example("listing.published")?)
+            .await
+            .context(version.clone())?;
+        what_is_told_of_an_auction_is_shown(world, &mut feeder, example).await.context(version)?;
     }
-    let sold = example("settlement.shipped")?.about(lot, 1)?;
-    feeder.feed("settlement.shipped", &sold).await?;
-    let published = example("listing.published")?.about(Uuid::now_v7(), 1)?;
+    feeder.is_taken_in().await
+}
+
+async fn bidding_has_what_is_published(world: &World, feeder: &mut Feeder<'_>, example: Event) -> Result<()> {
+    let published = example.about(Uuid::now_v7(), 1)?;
     feeder.feed("listing.published", &published).await?;
-    let bid = example("bidding.bid.placed")?.data;
-    let (lot, told) = (Lot { id: lot.to_string() }, Lot { id: published.envelope.subject.clone() });
-    let reader = world.bidder("reader");
-    eventually("listing shows what it was told", || async {
-        let listing = reader.listing(&lot).await?;
-        ensure!(listing["status"] == "live" && listing["price"] == bid["price"], "{listing} of {bid}");
-        ensure!(listing["sale_status"] == "shipped", "{listing}");
+    let (lot, terms) = (Lot { id: published.envelope.subject }, published.data);
+    let auction = world.bidder("reader").awaits_auction(&lot, "scheduled").await?;
+    for (member, value) in [
+        ("currency", &terms["currency"]),
+        ("format", &terms["format"]["kind"]),
+        ("next_minimum", &terms["format"]["start_price"]),
+    ] {
+        ensure!(auction[member] == *value, "{member} should be {value}: {auction}");
+    }
+    for moment in ["starts_at", "ends_at"] {
+        ensure!(time(&auction, moment)? == time(&terms, moment)?, "{moment} should be {}: {auction}", terms[moment]);
+    }
+    ensure!(auction["reserve"] == "not_met", "{auction} of {terms}");
+    Ok(())
+}
+
+/// Listing shows where the auction stands, and settlement has a sale.
+async fn what_is_told_of_an_auction_is_shown(
+    world: &World,
+    feeder: &mut Feeder<'_>,
+    example: impl Fn(&str) -> Result<Event>,
+) -> Result<()> {
+    let (id, reader, operator) = (scheduled(world).await?, world.bidder("reader"), world.operator());
+    let lot = Lot { id: id.to_string() };
+    let bid = example("bidding.bid.placed")?.about(id, 2)?;
+    feeder.feed("bidding.auction.opened", &example("bidding.auction.opened")?.about(id, 1)?).await?;
+    feeder.feed("bidding.bid.placed", &bid).await?;
+    feeder.feed("settlement.shipped", &example("settlement.shipped")?.about(id, 1)?).await?;
+    let shows = |listing: &Value, status: &str, told: &Value| {
+        listing["status"] == status && ["price", "bid_count"].iter().all(|member| listing[member] == told[member])
+    };
+    let is_live = |listing: &Value| shows(listing, "live", &bid.data) && listing["sale_status"] == "shipped";
+    reader.awaits_listing_that(&lot, "shows the bid", is_live).await?;
+
+    let closed = example("bidding.auction.closed")?.about(id, 3)?;
+    feeder.feed("bidding.auction.closed", &closed).await?;
+    let is_sold = |listing: &Value| shows(listing, "sold", &closed.data);
+    reader.awaits_listing_that(&lot, "shows the close", is_sold).await?;
+    eventually("settlement has the sale", || async {
+        let sales = operator.sales_of(&lot).await?;
+        let sale = sales.first().context("there is none")?;
+        let same = sale["hammer_price"] == closed.data["price"] && sale["buyer"] == closed.data["winner_id"];
+        ensure!(same, "{sale} of {}", closed.data);
         Ok(())
     })
-    .await?;
-    reader.awaits_auction(&told, "scheduled").await?;
-    feeder.is_taken_in().await
+    .await
 }
 
 /// Listing refuses them now; what it told before still stands, and the least bid on it is one that can be paid.

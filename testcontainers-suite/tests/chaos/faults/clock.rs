@@ -1,15 +1,19 @@
 //! The clock of a service is ten minutes off, by a library that is loaded before its own (`clock.c`). Nothing may depend on
-//! it: time that matters is the database's.
+//! it: time that matters is the database's. Of settlement's deadlines one passes meanwhile, when it has to.
 
 use std::{env, ffi::OsString, fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use libtest_mimic::Trial;
-use testcontainers_suite::world::Service;
+use testcontainers_suite::{
+    story::Terms,
+    wait::within,
+    world::{Service, World},
+};
 use tokio::{
     process::Command,
-    time::{Instant, sleep},
+    time::{Instant, sleep_until},
 };
 
 use crate::{
@@ -29,6 +33,12 @@ const LASTS: Duration = Duration::from_secs(20);
 const OFF: [(&str, i64); 2] = [("ahead", 600), ("behind", -600)];
 /// A header tells seconds, and its answer was on the way.
 const ABOUT: TimeDelta = TimeDelta::seconds(3);
+/// When a lot that was shipped counts as received: later than buyers of the load confirm, though all rest before they do.
+const INSPECTION: Duration = Duration::from_secs(10);
+/// Deadlines are looked for five times a second; the rest is for a machine that does other things as well.
+const NOTICED_WITHIN: Duration = Duration::from_secs(3);
+/// A call to the gateway may have to be made again.
+const STEP_WITHIN: Duration = Duration::from_secs(30);
 
 pub fn trials(extent: Extent) -> Vec<Trial> {
     if extent == Extent::Short {
@@ -54,19 +64,48 @@ async fn off(stage: &mut Stage, service: Service, way: &str, by: TimeDelta) -> R
     }
     let library = library(stage).await?;
     let clock = [("LD_PRELOAD", library.display().to_string()), ("CLOCK_OFF_S", by.num_seconds().to_string())];
-    let clock: Extra = clock.map(|(name, value)| (name.to_owned(), value)).into();
+    let mut clock: Extra = clock.map(|(name, value)| (name.to_owned(), value)).into();
+    if service == Service::Settlement {
+        clock.push(("OUTCRY_INSPECTION_S".to_owned(), INSPECTION.as_secs().to_string()));
+    }
     Round::of(&what, LASTS, Contract::ALL_SERVE.selling())
         .run(stage, async |stage| {
             again(stage, service, &clock).await?;
             let since = Instant::now();
             is_off(stage, service, by).await?;
-            sleep(LASTS).await;
+            if service == Service::Settlement {
+                silence_is_consent_in_time(&stage.world).await?;
+            }
+            sleep_until(since + LASTS).await;
             let proof = is_off(stage, service, by).await?;
             Ok(Mended::now(since, proof))
         })
         .await?;
     again(stage, service, &Extra::new()).await?;
     is_off(stage, service, TimeDelta::zero()).await?;
+    Ok(())
+}
+
+/// A lot that was shipped and not confirmed counts as received at the end of its inspection by the time here: not before, and
+/// no later than it takes to notice. Then the seller is paid.
+async fn silence_is_consent_in_time(world: &World) -> Result<()> {
+    let (anna, bert) = (world.seller("anna"), world.bidder("bert"));
+    let lot = anna.opens(&Terms::from(1_000).with_buy_now(2_000).lasting(Duration::from_secs(600))).await?;
+    bert.buys_now(&lot).await?;
+    let sale = bert.awaits_sale(&lot).await?;
+    bert.pays(&sale, "pm_card_visa").await?;
+    bert.awaits_sale_status(&sale, "escrowed", STEP_WITHIN).await?;
+    let shipped = Instant::now();
+    anna.ships(&sale).await?;
+    let received = within(INSPECTION + NOTICED_WITHIN, "the lot counts as received", || async {
+        let settlement = bert.sale(&sale).await?;
+        ensure!(settlement["status"] != "shipped", "it is {settlement}");
+        Ok(settlement)
+    })
+    .await?;
+    let passed = shipped.elapsed();
+    ensure!(passed >= INSPECTION, "after {passed:?} it is {received}");
+    anna.awaits_sale_status(&sale, "completed", STEP_WITHIN).await?;
     Ok(())
 }
 
