@@ -1,9 +1,12 @@
 #!/bin/sh
-# Makes sure of the tools that building and running need: a C and C++ compiler, make, perl, cargo, Java 17 or newer.
-# What is missing is installed by apt-get or brew, after saying so; where that cannot be, one sentence names the command.
+# Makes sure of the tools that building and running need: a Rust that is new enough, a C and C++ compiler, make, perl, Java
+# 17 or newer. What is missing, but for Rust, is installed by apt-get or brew, after saying so; where that cannot be, one sentence
+# names the command.
 set -eu
 
 java_min=17
+# As all workspaces say.
+rust_min=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$(dirname "$0")/../event-contracts/Cargo.toml")
 
 java_works() {
     for java in "${JAVA_HOME:+$JAVA_HOME/bin/java}" java /opt/homebrew/opt/openjdk@$java_min/bin/java \
@@ -13,6 +16,16 @@ java_works() {
         [ "${version:-0}" -ge "$java_min" ] && return 0
     done
     return 1
+}
+
+# Of 1.97.0-nightly and 1.97.0-beta.2 the first two numbers count, as they do for cargo.
+rust_works() {
+    version=$(printf '%s\n' "$rust_said" | sed -n 's/^rustc \([0-9][0-9]*\.[0-9][0-9]*\)\..*/\1/p')
+    [ -n "$version" ] || return 1
+    min_minor=${rust_min#*.}
+    min_minor=${min_minor%%.*}
+    [ "${version%.*}" -gt "${rust_min%%.*}" ] ||
+        { [ "${version%.*}" -eq "${rust_min%%.*}" ] && [ "${version#*.}" -ge "$min_minor" ]; }
 }
 
 as_root() {
@@ -63,8 +76,13 @@ find_missing() {
 }
 
 command -v cargo >/dev/null 2>&1 || {
-    missing=Rust
+    missing="Rust $rust_min or newer"
     give_up "install it as https://rustup.rs says, and open a new shell"
+}
+rust_said=$("${RUSTC:-rustc}" --version 2>&1) || true
+rust_works || {
+    missing="Rust $rust_min or newer"
+    give_up "rustc --version says \"$rust_said\"; run rustup update, or install Rust as https://rustup.rs says"
 }
 find_missing
 [ -n "$missing" ] || exit 0

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use crate::{SERVICES, first_difference, in_common, text};
 
 /// How a service reads settings without which it does not start.
-const NEEDED: [&str; 6] = ["required(", "file(", "jwks(", "secret(", "alias_secret(", "receipt_key("];
+const NEEDED: [&str; 7] = ["required(", "file(", "jwks(", "secret(", "database_url(", "alias_secret(", "receipt_key("];
 /// Those of them that may be in a file instead, and are here.
-const SECRET: [&str; 3] = ["secret(", "alias_secret(", "receipt_key("];
+const SECRET: [&str; 4] = ["secret(", "database_url(", "alias_secret(", "receipt_key("];
 /// What the payment gateway's part reads by names from a list, or for a gateway that production does not take.
 const WEBHOOKS: [&str; 2] = ["OUTCRY_WEBHOOK_SECRET", "OUTCRY_WEBHOOK_SECRET_PREVIOUS"];
 const GATEWAY: &str = "OUTCRY_GATEWAY";

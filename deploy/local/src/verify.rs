@@ -90,6 +90,7 @@ async fn played_again(auction: &str, data_dir: &DataDir) -> Result<Result<Value,
     let url = endpoints.postgres.get(Service::Bidding.context()).context("bidding's database is not known")?;
     let output = tokio::process::Command::new(preflight::service_binary(&Service::Bidding.name())?)
         .args(["verify", auction])
+        .env("OUTCRY_ENV", "development")
         .env_remove("OUTCRY_DATABASE_URL_FILE")
         .env_remove("OUTCRY_ALIAS_SECRET")
         .env("OUTCRY_DATABASE_URL", url)

@@ -21,6 +21,8 @@ pub struct Told<'a> {
 const PAGES: [&str; 2] = ["/openapi.json", "/docs"];
 /// Told before any route is known, by whoever reads the head of the request (RFC 6585 §5): no operation documents it.
 const HEAD_TOO_LARGE: u16 = 431;
+/// In every answer of an operation that is to go: since when it is, and until when it is there (RFC 9745, RFC 8594).
+const FAREWELLS: [&str; 2] = ["Deprecation", "Sunset"];
 /// Problems may have members of their own (RFC 9457 §3.2); any other object has what the document says.
 const PROBLEM: &str = "application/problem+json";
 
@@ -52,6 +54,7 @@ impl Document {
             Err(fault) => return vec![format!("{fault:#}")],
         };
         let mut faults = missing_headers(response, told.headers);
+        faults.extend(missing_farewells(operation, told.headers));
         let content = response["content"].as_object().filter(|content| !content.is_empty());
         match (content, told.media_type) {
             _ if method == "HEAD" => {}
@@ -110,6 +113,12 @@ fn missing_headers(response: &Value, headers: &[String]) -> Vec<String> {
         !optional && !headers.contains(&name.to_lowercase())
     });
     missing.map(|(name, _)| format!("the documented header {name} is missing")).collect()
+}
+
+fn missing_farewells(operation: &Operation, headers: &[String]) -> Vec<String> {
+    let is_to_go = operation.value["deprecated"] == true;
+    let missing = FAREWELLS.into_iter().filter(|name| is_to_go && !headers.contains(&name.to_lowercase()));
+    missing.map(|name| format!("{} is to go, and the header {name} is missing", operation.id)).collect()
 }
 
 #[cfg(test)]
@@ -178,5 +187,24 @@ mod tests {
     fn a_documented_header_must_be_there_unless_it_is_marked_optional() {
         let told = Told { status: 200, media_type: Some("application/json"), text: LOT, headers: &[] };
         assert_eq!(document().faults("GET", "/lots/7", told), ["the documented header ETag is missing"]);
+    }
+
+    #[test]
+    fn every_answer_of_an_operation_that_is_to_go_must_say_so() {
+        let mut root = document().root;
+        root["paths"]["/lots/{id}"]["get"]["deprecated"] = json!(true);
+        let document = Document::new(root).expect("a document");
+        let faults = |status: u16, media_type: &str, text: &str, headers: &[&str]| {
+            let headers: Vec<String> = headers.iter().map(|name| (*name).to_owned()).collect();
+            document.faults("GET", "/lots/7", Told { status, media_type: Some(media_type), text, headers: &headers })
+        };
+        let json = "application/json";
+        assert_eq!(faults(200, json, LOT, &["etag", "deprecation", "sunset"]), [""; 0]);
+        for (headers, missing) in [(["etag", "deprecation"], "Sunset"), (["etag", "sunset"], "Deprecation")] {
+            let told = format!("getLot is to go, and the header {missing} is missing");
+            assert_eq!(faults(200, json, LOT, &headers), [told]);
+        }
+        let refusal = faults(404, PROBLEM, r#"{"title": "no"}"#, &[]);
+        assert_eq!(refusal.len(), 2, "refusals say so, too: {refusal:?}");
     }
 }

@@ -36,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
         a_database_that_is_not_there_is_asked_again_until_a_signal_ends_it,
         a_database_that_refuses_ends_the_start_at_once,
         a_production_service_takes_no_development_key,
+        a_production_service_goes_to_no_database_that_it_cannot_verify,
     )
 }
 
@@ -72,6 +73,20 @@ fn sound(world: &World, service: Service) -> Result<Settings> {
             settings.insert("OUTCRY_GATEWAY", "simulated".to_owned());
             settings.insert("OUTCRY_SIMULATED_GATEWAY_FILE", path(data_dir.join("gateway-of-nobody.jsonl")));
         }
+    }
+    Ok(settings)
+}
+
+/// The same for a service in production, whose gateway moves money.
+fn sound_in_production(world: &World, service: Service) -> Result<Settings> {
+    let mut settings = sound(world, service)?;
+    settings.insert("OUTCRY_ENV", "production".to_owned());
+    if service == Service::Settlement {
+        settings.insert("OUTCRY_GATEWAY", "stripe".to_owned());
+        settings.insert("OUTCRY_STRIPE_KEY", format!("sk_live_{}", "0".repeat(24)));
+        settings.insert("OUTCRY_WEBHOOK_SECRET", format!("whsec_{}", "0".repeat(24)));
+        // Any file that can be read will do: it is looked into when a seller is paid.
+        settings.insert("OUTCRY_STRIPE_ACCOUNTS_FILE", settings["OUTCRY_JWKS"].clone());
     }
     Ok(settings)
 }
@@ -229,18 +244,46 @@ async fn a_database_that_refuses_ends_the_start_at_once(world: Arc<World>, servi
 }
 
 async fn a_production_service_takes_no_development_key(world: Arc<World>, service: Service) -> Result<()> {
-    let mut settings = sound(&world, service)?;
-    settings.insert("OUTCRY_ENV", "production".to_owned());
+    let mut settings = sound_in_production(&world, service)?;
     if service == Service::Settlement {
+        let gateway = settings.insert("OUTCRY_GATEWAY", "simulated".to_owned()).context("no gateway")?;
         let (well, said) = run(service, "check-config", &settings).await?;
         ensure!(!well && said.contains("OUTCRY_GATEWAY is simulated"), "{said}");
-        settings.insert("OUTCRY_GATEWAY", "stripe".to_owned());
-        settings.insert("OUTCRY_STRIPE_KEY", format!("sk_live_{}", "0".repeat(24)));
-        settings.insert("OUTCRY_WEBHOOK_SECRET", format!("whsec_{}", "0".repeat(24)));
-        // Any file that can be read will do: it is looked into when a seller is paid.
-        settings.insert("OUTCRY_STRIPE_ACCOUNTS_FILE", settings["OUTCRY_JWKS"].clone());
+        settings.insert("OUTCRY_GATEWAY", gateway);
     }
     let (well, said) = run(service, "serve", &settings).await?;
     ensure!(!well && said.contains("OUTCRY_JWKS holds a development key"), "{said}");
+    Ok(())
+}
+
+async fn a_production_service_goes_to_no_database_that_it_cannot_verify(
+    world: Arc<World>,
+    service: Service,
+) -> Result<()> {
+    let production = sound_in_production(&world, service)?;
+    let database = |url: &str| {
+        let mut settings = production.clone();
+        settings.insert("OUTCRY_DATABASE_URL", url.to_owned());
+        settings
+    };
+    let elsewhere = format!("postgres://anybody:{SECRET}@db.invalid/any");
+    for (mode, query) in [("prefer", ""), ("require", "?sslmode=require"), ("verify-ca", "?sslmode=verify-ca")] {
+        let settings = database(&format!("{elsewhere}{query}"));
+        for command in ["check-config", "migrate", "serve"] {
+            let (well, said) = run(service, command, &settings).await?;
+            let told =
+                said.contains("1 fault(s)") && said.contains(&format!("OUTCRY_DATABASE_URL has sslmode={mode} "));
+            ensure!(!well && told, "{command} with sslmode={mode}: {said}");
+            ensure!(!said.contains(SECRET), "{command} tells the password: {said}");
+        }
+    }
+    let verified = database(&format!("{elsewhere}?sslmode=verify-full"));
+    let on_this_machine = database(&format!("postgres://anybody:{SECRET}@127.0.0.1/any"));
+    let mut development = database(&elsewhere);
+    development.insert("OUTCRY_ENV", "development".to_owned());
+    for settings in [verified, on_this_machine, development] {
+        let (well, said) = run(service, "check-config", &settings).await?;
+        ensure!(well && said.contains("the configuration is sound"), "{said}");
+    }
     Ok(())
 }

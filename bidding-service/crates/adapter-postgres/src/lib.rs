@@ -2,9 +2,10 @@
 //!
 //! [`store`] opens units of work ([`tx`], with the statements of a [`batch`] of bids) and answers queries;
 //! [`house`] concerns all auctions at once; [`outbox`] is the relay's side of what the logs tell; [`database`] connects, migrates and checks,
-//! [`start`] waits for it.
+//! [`start`] waits for it, [`address`] is what its URL has to be like.
 //! All of it goes over sessions that answer or are given up ([`session`]).
 
+pub mod address;
 mod batch;
 pub mod database;
 mod error;

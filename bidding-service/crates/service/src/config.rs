@@ -10,6 +10,7 @@ use std::{
 
 use bidding_adapter_http::{auctions::receipt::Signer, jwks, limits::Rate};
 use bidding_adapter_kafka::client::KafkaConfig;
+use bidding_adapter_postgres::address;
 use bidding_domain::alias::{Aliases, MIN_SECRET_BYTES, SecretTooShort};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
@@ -49,13 +50,14 @@ impl Config {
     /// Every fault, a line each.
     pub fn from_env() -> anyhow::Result<Self> {
         let mut env = Env::default();
+        let production = env.production();
         let config = Self {
-            production: env.one_of("OUTCRY_ENV", "production", &["production", "development"]) == "production",
+            production,
             http_addr: env.parsed("OUTCRY_HTTP_ADDR", (Ipv4Addr::UNSPECIFIED, 8443).into()),
             admin_addr: env.parsed("OUTCRY_ADMIN_ADDR", (Ipv4Addr::UNSPECIFIED, 9443).into()),
             tls_cert_file: env.file("OUTCRY_TLS_CERT_FILE"),
             tls_key_file: env.file("OUTCRY_TLS_KEY_FILE"),
-            database_url: env.secret("OUTCRY_DATABASE_URL"),
+            database_url: env.database_url("OUTCRY_DATABASE_URL", production),
             database_max_connections: env.within("OUTCRY_DATABASE_MAX_CONNECTIONS", 20, 2, 100),
             kafka: KafkaConfig {
                 brokers: env.required("OUTCRY_KAFKA_BROKERS"),
@@ -107,7 +109,9 @@ impl Config {
     /// Every fault, a line each.
     pub fn database_and_aliases() -> anyhow::Result<(SecretString, Aliases)> {
         let mut env = Env::default();
-        let (url, secret) = (env.secret("OUTCRY_DATABASE_URL"), env.alias_secret("OUTCRY_ALIAS_SECRET"));
+        let production = env.production();
+        let url = env.database_url("OUTCRY_DATABASE_URL", production);
+        let secret = env.alias_secret("OUTCRY_ALIAS_SECRET");
         env.finish()?;
         Ok((url, Aliases::new(secret.expose_secret().as_bytes())?))
     }
@@ -134,6 +138,10 @@ impl Env {
         let faults = self.faults;
         anyhow::ensure!(faults.is_empty(), "the configuration has {} fault(s):\n{}", faults.len(), faults.join("\n"));
         Ok(())
+    }
+
+    fn production(&mut self) -> bool {
+        self.one_of("OUTCRY_ENV", "production", &["production", "development"]) == "production"
     }
 
     fn fault(&mut self, name: &str, what: impl Display) {
@@ -265,6 +273,18 @@ impl Env {
             self.fault(name, "is no Ed25519 key in PEM; make one by: openssl genpkey -algorithm ed25519");
         }
         key
+    }
+
+    /// Where the database is. In production nobody on the way may pass for it.
+    fn database_url(&mut self, name: &str, production: bool) -> SecretString {
+        let url = self.secret(name);
+        if production
+            && !url.expose_secret().is_empty()
+            && let Err(fault) = address::verified(url.expose_secret())
+        {
+            self.fault(name, fault);
+        }
+        url
     }
 
     fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Vec<T> {

@@ -3,7 +3,7 @@
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method},
     middleware::Next,
     response::Response,
 };
@@ -48,7 +48,9 @@ pub(crate) fn mark(document: &mut Document, retiring: &[Retiring]) {
 /// Says so in the answers.
 pub(crate) async fn announce(State(retiring): State<&'static [Retiring]>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let found = retiring.iter().find(|known| Some(known.path) == path && request.method() == known.method);
+    // HEAD is a GET without a body (RFC 9110 §9.3.2).
+    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+    let found = retiring.iter().find(|known| Some(known.path) == path && method.as_str() == known.method);
     let mut response = next.run(request).await;
     if let Some((since, sunset)) = found.and_then(|found| Some((day(found.since)?, day(found.sunset)?))) {
         let told = [
@@ -70,7 +72,7 @@ fn day(text: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body::Body, http::Method, middleware};
+    use axum::{Router, body::Body, middleware};
     use tower::ServiceExt;
     use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -101,6 +103,7 @@ mod tests {
         let [deprecation, sunset] = told(Method::GET).await;
         assert_eq!(deprecation.as_deref(), Some("@1798761600"));
         assert_eq!(sunset.as_deref(), Some("Wed, 30 Jun 2027 00:00:00 GMT"));
+        assert_eq!(told(Method::HEAD).await, told(Method::GET).await);
         assert_eq!(told(Method::DELETE).await, [None, None], "another operation of the same path stays");
     }
 

@@ -2,9 +2,10 @@
 //!
 //! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`]); [`outbox`] is the
 //! relay's side of the events that [`tx`] records; [`database`] connects, migrates and checks,
-//! [`start`] waits for it.
+//! [`start`] waits for it, [`address`] is what its URL has to be like.
 //! All of it goes over sessions that answer or are given up ([`session`]).
 
+pub mod address;
 mod browse;
 pub mod database;
 mod error;

@@ -3,8 +3,10 @@
 //! [`store`] opens units of work ([`tx`]) and answers queries ([`browse`], [`books`]); [`settlements`], [`payouts`],
 //! [`calls`] and [`ledger`] are parts of a unit of work, [`aside`] keeps what cannot be read out of the way; [`watch`] has
 //! the signs of life; [`outbox`] is the relay's side of the events that [`tx`] records; [`database`] connects, migrates and
-//! checks, [`start`] waits for it. All of it goes over sessions that answer or are given up ([`session`]).
+//! checks, [`start`] waits for it, [`address`] is what its URL has to be like. All of it goes over sessions that answer or
+//! are given up ([`session`]).
 
+pub mod address;
 mod aside;
 mod auctions;
 mod audit;

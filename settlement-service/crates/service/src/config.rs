@@ -13,9 +13,10 @@ use std::{
 };
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use settlement_adapter_http::{jwks, limits::Rate};
 use settlement_adapter_kafka::client::KafkaConfig;
+use settlement_adapter_postgres::address;
 use settlement_domain::{BasisPoints, Currency, PayoutRules, Schedules, money::MAX_AMOUNT, settlement::Terms};
 use tracing_subscriber::EnvFilter;
 
@@ -79,7 +80,7 @@ impl Config {
             admin_addr: env.parsed("OUTCRY_ADMIN_ADDR", (Ipv4Addr::UNSPECIFIED, 9443).into()),
             tls_cert_file: env.file("OUTCRY_TLS_CERT_FILE"),
             tls_key_file: env.file("OUTCRY_TLS_KEY_FILE"),
-            database_url: env.secret("OUTCRY_DATABASE_URL"),
+            database_url: env.database_url("OUTCRY_DATABASE_URL", production),
             database_max_connections: env.within("OUTCRY_DATABASE_MAX_CONNECTIONS", 20, 2, 100),
             database_service_role: env.optional("OUTCRY_DATABASE_SERVICE_ROLE"),
             kafka: KafkaConfig {
@@ -303,6 +304,18 @@ impl Env {
             }
         }
         amounts
+    }
+
+    /// Where the database is. In production nobody on the way may pass for it.
+    fn database_url(&mut self, name: &str, production: bool) -> SecretString {
+        let url = self.secret(name);
+        if production
+            && !url.expose_secret().is_empty()
+            && let Err(fault) = address::verified(url.expose_secret())
+        {
+            self.fault(name, fault);
+        }
+        url
     }
 
     fn list<T: FromStr<Err: Display>>(&mut self, name: &str) -> Vec<T> {

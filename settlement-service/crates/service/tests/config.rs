@@ -13,7 +13,8 @@ fn check(folder: &Path, gateway: &[(&str, &str)]) -> (bool, String) {
         command.env(format!("OUTCRY_{name}_FILE"), &file);
     }
     command.env("OUTCRY_JWKS", &file).env("OUTCRY_STRIPE_ACCOUNTS_FILE", &file);
-    for name in ["DATABASE_URL", "KAFKA_BROKERS", "JWT_ISSUER", "JWT_AUDIENCE"] {
+    command.env("OUTCRY_DATABASE_URL", "postgres://any@db.invalid/any?sslmode=verify-full");
+    for name in ["KAFKA_BROKERS", "JWT_ISSUER", "JWT_AUDIENCE"] {
         command.env(format!("OUTCRY_{name}"), "any");
     }
     let output = command.envs(gateway.iter().copied()).output().unwrap();

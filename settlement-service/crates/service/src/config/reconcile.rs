@@ -19,7 +19,7 @@ impl ReconcileConfig {
     pub fn from_env() -> anyhow::Result<Self> {
         let mut env = Env::default();
         let production = env.production();
-        let database_url = env.secret("OUTCRY_DATABASE_URL");
+        let database_url = env.database_url("OUTCRY_DATABASE_URL", production);
         let gateway = gateway::read(&mut env, production);
         env.finish().map(|()| Self { database_url, gateway })
     }
