@@ -3,6 +3,8 @@
 
 use std::{
     collections::HashMap,
+    error::Error,
+    iter,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -112,7 +114,6 @@ impl KeySet {
 }
 
 async fn fetch(source: &Source) -> Result<HashMap<String, Key>, JwksError> {
-    let unreadable = |error: &dyn std::fmt::Display| JwksError::Unreadable(error.to_string());
     let document = match source {
         Source::File(path) => tokio::fs::read(path).await.map_err(|error| unreadable(&error))?,
         Source::Url { url, ca } => {
@@ -138,6 +139,12 @@ async fn fetch(source: &Source) -> Result<HashMap<String, Key>, JwksError> {
         return Err(JwksError::Unusable(format!("it has more than {MAX_DOCUMENT_BYTES} bytes")));
     }
     read(&document)
+}
+
+/// An error with what caused it: that a request failed says less than that a certificate is of an unknown authority.
+fn unreadable(error: &dyn Error) -> JwksError {
+    let causes = iter::successors(Some(error), |&error| error.source());
+    JwksError::Unreadable(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
 
 /// A set whose keys are read one by one: those of a kind that is not known here are passed over (RFC 7517 §5).

@@ -157,3 +157,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
         caller.map(Self).ok_or_else(|| ApiError::unauthenticated("send the header Authorization: Bearer <JWT>"))
     }
 }
+
+#[cfg(test)]
+mod tests;
