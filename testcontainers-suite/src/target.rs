@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    net::TcpListener,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -62,6 +62,10 @@ const STARTS_WITHIN: Duration = Duration::from_secs(300);
 const STOPS_WITHIN: Duration = Duration::from_secs(90);
 /// Ports that one marketplace takes above its base port.
 const PORTS: u16 = 33;
+/// One more above it, for whoever collects its traces.
+const COLLECTOR: u16 = PORTS + 1;
+
+type Settings = Vec<(&'static str, String)>;
 
 /// The file that [`TARGET`] names, if it names one. Containers are another program's.
 pub fn given() -> Result<Option<PathBuf>> {
@@ -83,29 +87,32 @@ pub struct Local {
     /// Removed with everything in it when the marketplace was stopped.
     dir: Option<TempDir>,
     base_port: u16,
-    settings: &'static [(&'static str, &'static str)],
+    settings: Settings,
     arguments: Vec<OsString>,
 }
 
 impl Local {
     /// Starts one on free ports, with a data directory of its own.
-    pub fn start(settings: &'static [(&'static str, &'static str)]) -> Result<Self> {
-        Self::start_in(data_directory()?, settings, Vec::new())
+    pub fn start(settings: &[(&'static str, &str)]) -> Result<Self> {
+        Self::start_in(data_directory()?, free_base_port()?, owned(settings), Vec::new())
+    }
+
+    /// The same, and its services send their traces to [`Self::collector`]. Nobody listens there but a test that does.
+    pub fn start_traced(settings: &[(&'static str, &str)]) -> Result<Self> {
+        let base_port = free_base_port()?;
+        let mut settings = owned(settings);
+        settings.push(("OUTCRY_OTLP_ENDPOINT", format!("http://{}/v1/traces", collector_of(base_port))));
+        Self::start_in(data_directory()?, base_port, settings, Vec::new())
     }
 
     /// Starts PostgreSQL and Kafka alone in a directory of [`data_directory`], with further `arguments` of `outcry up`.
     pub fn infrastructure(dir: TempDir, mut arguments: Vec<OsString>) -> Result<Self> {
         arguments.push("--infrastructure-only".into());
-        Self::start_in(dir, &[], arguments)
+        Self::start_in(dir, free_base_port()?, Settings::new(), arguments)
     }
 
-    fn start_in(
-        dir: TempDir,
-        settings: &'static [(&'static str, &'static str)],
-        arguments: Vec<OsString>,
-    ) -> Result<Self> {
-        let base_port = free_base_port()?;
-        let child = launch(dir.path(), base_port, settings, &arguments)?;
+    fn start_in(dir: TempDir, base_port: u16, settings: Settings, arguments: Vec<OsString>) -> Result<Self> {
+        let child = launch(dir.path(), base_port, &settings, &arguments)?;
         let mut local = Self { child, dir: Some(dir), base_port, settings, arguments };
         local.await_ready()?;
         Ok(local)
@@ -115,6 +122,12 @@ impl Local {
     #[must_use]
     pub fn base_port(&self) -> u16 {
         self.base_port
+    }
+
+    /// Where a marketplace that is traced sends its traces.
+    #[must_use]
+    pub fn collector(&self) -> SocketAddr {
+        collector_of(self.base_port)
     }
 
     /// What tests know of it.
@@ -143,7 +156,7 @@ impl Local {
     /// Starts it again on the same data and ports.
     pub fn start_again(&mut self) -> Result<()> {
         let _ = fs::remove_file(self.data_dir().join("endpoints.json"));
-        self.child = launch(self.root(), self.base_port, self.settings, &self.arguments)?;
+        self.child = launch(self.root(), self.base_port, &self.settings, &self.arguments)?;
         self.await_ready()
     }
 
@@ -210,7 +223,15 @@ pub fn data_directory() -> Result<TempDir> {
     Ok(dir)
 }
 
-fn launch(root: &Path, base_port: u16, settings: &[(&str, &str)], further: &[OsString]) -> Result<Child> {
+fn owned(settings: &[(&'static str, &str)]) -> Settings {
+    settings.iter().map(|&(name, value)| (name, value.to_owned())).collect()
+}
+
+fn collector_of(base_port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, base_port + COLLECTOR).into()
+}
+
+fn launch(root: &Path, base_port: u16, settings: &[(&str, String)], further: &[OsString]) -> Result<Child> {
     let program = program()?;
     let said = fs::OpenOptions::new().create(true).append(true).open(root.join("up.log"))?;
     let arguments: [OsString; 5] = [
@@ -223,7 +244,7 @@ fn launch(root: &Path, base_port: u16, settings: &[(&str, &str)], further: &[OsS
     Command::new(&program)
         .args(arguments)
         .args(further)
-        .envs(settings.iter().copied())
+        .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(said.try_clone()?)
         .stderr(said)
@@ -249,7 +270,7 @@ pub fn built(name: &str) -> Result<PathBuf> {
 fn free_base_port() -> Result<u16> {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let first = 12_000 + u16::try_from(std::process::id() % 300)? * 50;
-    let free = |base: u16| (1..=PORTS).all(|offset| TcpListener::bind(("127.0.0.1", base + offset)).is_ok());
+    let free = |base: u16| (1..=COLLECTOR).all(|offset| TcpListener::bind(("127.0.0.1", base + offset)).is_ok());
     let begin = first + TAKEN.fetch_add(1, Ordering::Relaxed) * 50;
     (begin..32_000).step_by(50).find(|&base| free(base)).context("no free ports")
 }

@@ -40,14 +40,14 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn terminate(world: &World, service: Service) -> Result<i32> {
+pub fn terminate(world: &World, service: Service) -> Result<i32> {
     let pid = world.pid(service.context())?;
     kill(Pid::from_raw(pid), Signal::SIGTERM)?;
     Ok(pid)
 }
 
 /// `outcry up` tells how a process has ended, and starts it again.
-async fn has_ended_well(local: &Local, world: &World, service: Service, pid: i32) -> Result<()> {
+pub async fn has_ended_well(local: &Local, world: &World, service: Service, pid: i32) -> Result<()> {
     within(ENDS_WITHIN, "the process has ended", || async {
         ensure!(kill(Pid::from_raw(pid), None).is_err(), "{pid} runs");
         Ok(())

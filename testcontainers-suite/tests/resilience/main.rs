@@ -1,10 +1,11 @@
 //! A marketplace of its own that is hurt: parts are killed in the midst of a sale, stand still, or are told to stop, all
-//! auctions rest, or what is stored is changed.
+//! auctions rest, or what is stored is changed. It sends its traces to a collector that is there in [`traced`] only.
 
 mod drained;
 mod killed;
 mod paused;
 mod stopped;
+mod traced;
 mod verified;
 
 use std::{
@@ -26,7 +27,14 @@ static MARKETPLACE: Mutex<Option<(Local, Watch)>> = Mutex::new(None);
 const OF_EVENTS: [Kind; 4] = [Kind::Schema, Kind::Unknown, Kind::Envelope, Kind::Sequence];
 
 fn main() -> ExitCode {
-    let groups = [paused::trials(), verified::trials(), stopped::trials(), killed::trials(), drained::trials()];
+    let groups = [
+        paused::trials(),
+        verified::trials(),
+        stopped::trials(),
+        killed::trials(),
+        drained::trials(),
+        traced::trials(),
+    ];
     let trials = groups.into_iter().flatten().collect();
     // One after the other: each needs the marketplace whole at its beginning.
     let code = run(trials, Some(1));
@@ -52,7 +60,7 @@ fn trial(name: String, test: impl AsyncFnOnce(&mut Local, &World) -> Result<()> 
 
 fn running(marketplace: &mut Option<(Local, Watch)>) -> Result<(&mut Local, World)> {
     if marketplace.is_none() {
-        let local = Local::start(PATIENT_SETTINGS)?;
+        let local = Local::start_traced(PATIENT_SETTINGS)?;
         let watch = Watch::start(&local.world()?.endpoints)?;
         *marketplace = Some((local, watch));
     }

@@ -22,13 +22,16 @@ use crate::config::Config;
 
 /// librdkafka says many times a second that a broker is away; one line in this time tells as much.
 const LIBRDKAFKA_SPEAKS_EVERY: Duration = Duration::from_secs(5);
+/// How long a collector that does not answer holds up the end of the process. The whole end has 30 seconds, and requests,
+/// events, sessions and the runtime may need 28 of them.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Flushes traces when it goes.
 pub struct Telemetry(SdkTracerProvider);
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Err(error) = self.0.shutdown() {
+        if let Err(error) = self.0.shutdown_with_timeout(FLUSH_WITHIN) {
             tracing::warn!(%error, "traces could not be flushed");
         }
     }
