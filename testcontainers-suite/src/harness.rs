@@ -105,8 +105,9 @@ pub fn its_logs_are_sound(local: &Local) -> Result<()> {
     secrets.are_not_in(&local.said()?)
 }
 
-/// Makes `world` the shared marketplace; to be called before the first test runs.
+/// Makes `world` the shared marketplace, and watches it; to be called before the first test runs.
 pub fn provide(world: World) -> Result<()> {
+    whole::begin(&world)?;
     WORLD.set(Ok(Arc::new(world))).map_err(|_| anyhow!("there is a marketplace already"))
 }
 

@@ -62,6 +62,8 @@ const STARTS_WITHIN: Duration = Duration::from_secs(300);
 const STOPS_WITHIN: Duration = Duration::from_secs(90);
 /// Ports that one marketplace takes above its base port.
 const PORTS: u16 = 33;
+/// Kafka's is this one.
+pub const KAFKA_ABOVE_BASE: u16 = 20;
 
 /// The file that [`TARGET`] names, if it names one. Containers are another program's.
 pub fn given() -> Result<Option<PathBuf>> {
@@ -246,7 +248,7 @@ pub fn built(name: &str) -> Result<PathBuf> {
 }
 
 /// A base port whose ports are all free, below those that the system hands out.
-fn free_base_port() -> Result<u16> {
+pub fn free_base_port() -> Result<u16> {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let first = 12_000 + u16::try_from(std::process::id() % 300)? * 50;
     let free = |base: u16| (1..=PORTS).all(|offset| TcpListener::bind(("127.0.0.1", base + offset)).is_ok());
