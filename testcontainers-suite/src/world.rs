@@ -116,7 +116,7 @@ pub struct World {
     pub signer: Signer,
     /// Trusts the marketplace's authority and nobody else.
     pub http: reqwest::Client,
-    /// Its data directory; a marketplace in containers has none.
+    /// Its data directory; of a marketplace in containers, what tests need of one.
     pub data_dir: Option<PathBuf>,
     /// Everything that its services answered.
     pub answers: Answers,

@@ -3,7 +3,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs, iter,
+    fs::{self, File},
+    io::Write,
+    iter,
     net::IpAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -17,7 +19,7 @@ use tempfile::TempDir;
 use testcontainers::{
     ContainerAsync, ContainerRequest, GenericImage, ImageExt,
     bollard::{Docker, models::PortBinding, query_parameters::RemoveVolumeOptions},
-    core::{AccessMode, Host, IntoContainerPort, Mount, WaitFor, wait::ExitWaitStrategy},
+    core::{AccessMode, Host, IntoContainerPort, Mount, WaitFor, logs::LogFrame, wait::ExitWaitStrategy},
     runners::AsyncRunner,
 };
 use testcontainers_suite::{
@@ -84,11 +86,13 @@ impl Fleet {
             let migration = self.service(service).with_cmd(["migrate"]);
             self.launch(&format!("migrate-{service}"), after_its_end(migration)).await?;
         }
+        fs::create_dir(self.file("logs"))?;
         for service in Service::ALL {
-            let request = self.service(service);
+            let log = File::create(self.file(&format!("logs/{}.log", service.name())))?;
+            let request = self.service(service).with_log_consumer(written_to(log));
             self.launch(&service.name(), request).await?;
         }
-        let world = World::new(self.endpoints().await?, signer, None)?;
+        let world = World::new(self.endpoints().await?, signer, Some(self.directory.path().to_owned()))?;
         try_join_all(Service::ALL.map(|service| ready(&world, service))).await?;
         Ok(world)
     }
@@ -112,6 +116,9 @@ impl Fleet {
         for volume in VOLUMES {
             let name = format!("{}-{volume}", self.run);
             self.docker.remove_volume(&name, None::<RemoveVolumeOptions>).await?;
+        }
+        if failed {
+            eprintln!("the services' logs are kept in {}", self.directory.keep().join("logs").display());
         }
         sound
     }
@@ -301,16 +308,21 @@ impl Fleet {
             admin: Service::ALL.map(|service| (service.context().to_owned(), url(service, ADMIN))).into(),
             pids: BTreeMap::new(),
             tls_dir: self.file("tls"),
-            logs_dir: PathBuf::new(),
+            logs_dir: self.file("logs"),
         })
     }
 }
 
 /// What tests need of all that bootstrap makes in `/state`, and where it is put.
-const TOLD: [(&str, &str); 9] = [
+const TOLD: [(&str, &str); 14] = [
     ("authority/ca.pem", "ca.pem"),
     ("authority/jwks.json", "jwks.json"),
     ("authority/signing-key.pem", "secrets/signing-key.pem"),
+    ("postgres-listing/password", "secrets/postgres-listing"),
+    ("postgres-bidding/password", "secrets/postgres-bidding"),
+    ("postgres-settlement/password", "secrets/postgres-settlement"),
+    ("bidding-service/alias-secret", "secrets/alias"),
+    ("bidding-service/receipt-key.pem", "secrets/receipt-key.pem"),
     ("listing-service/cert.pem", "tls/listing-service.pem"),
     ("listing-service/key.pem", "tls/listing-service-key.pem"),
     ("bidding-service/cert.pem", "tls/bidding-service.pem"),
@@ -361,6 +373,15 @@ fn bounded(
         config.publish_all_ports = Some(false);
         config.port_bindings = Some(bindings.clone());
     })
+}
+
+/// Puts into a file what a container says.
+fn written_to(log: File) -> impl Fn(&LogFrame) + Send + Sync + 'static {
+    move |said: &LogFrame| {
+        if let Err(fault) = (&log).write_all(said.bytes()) {
+            eprintln!("a log cannot be written: {fault}");
+        }
+    }
 }
 
 fn compose(file: &str) -> String {
