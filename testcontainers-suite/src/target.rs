@@ -22,7 +22,8 @@ use tempfile::TempDir;
 
 use crate::world::World;
 
-/// Names what to test: `local` (the default) starts a marketplace, a path to an `endpoints.json` uses the one there.
+/// Names what to test: `local` (the default) and `containers` start a marketplace, a path to an `endpoints.json` uses the one
+/// there.
 pub const TARGET: &str = "SUITE_TARGET";
 /// Names the `outcry` program; the default is the one next to the tests in the target directory.
 pub const PROGRAM: &str = "SUITE_OUTCRY";
@@ -65,18 +66,33 @@ const PORTS: u16 = 33;
 /// Kafka's is this one.
 pub const KAFKA_ABOVE_BASE: u16 = 20;
 
-/// The file that [`TARGET`] names, if it names one. Containers are another program's.
-pub fn given() -> Result<Option<PathBuf>> {
-    let target = env::var_os(TARGET).filter(|target| !target.is_empty() && target != "local").map(PathBuf::from);
-    if let Some(file) = &target {
-        ensure!(
-            file.is_file(),
-            "{TARGET} is `{}`, and has to be `local` or the endpoints.json of a marketplace that runs; what runs in containers \
-             is tested by `make test-docker`",
-            file.display()
-        );
+/// What to test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A marketplace that `outcry up` runs for this process.
+    Local,
+    /// A marketplace in containers of this process.
+    Containers,
+    /// A marketplace that runs already, by its `endpoints.json`.
+    Running(PathBuf),
+}
+
+/// What [`TARGET`] names.
+pub fn given() -> Result<Target> {
+    let named = env::var_os(TARGET).unwrap_or_default();
+    match named.to_str() {
+        Some("" | "local") => Ok(Target::Local),
+        Some("containers") => Ok(Target::Containers),
+        _ => {
+            let file = PathBuf::from(&named);
+            ensure!(
+                file.is_file(),
+                "{TARGET} is `{}`, and has to be `local`, `containers` or the endpoints.json of a marketplace that runs",
+                file.display()
+            );
+            Ok(Target::Running(file))
+        }
     }
-    Ok(target)
 }
 
 /// A marketplace that `outcry up` runs for this process.

@@ -22,7 +22,10 @@ use testcontainers::{
     core::{AccessMode, Host, IntoContainerPort, Mount, WaitFor, logs::LogFrame, wait::ExitWaitStrategy},
     runners::AsyncRunner,
 };
-use testcontainers_suite::{
+use uuid::Uuid;
+
+use super::images::{TAG, named};
+use crate::{
     logs,
     secrets::Secrets,
     target::{KAFKA_ABOVE_BASE, SETTINGS, free_base_port},
@@ -30,9 +33,6 @@ use testcontainers_suite::{
     wait::within,
     world::{Endpoints, Service, World},
 };
-use uuid::Uuid;
-
-use crate::images::{TAG, named};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(180);
 const API: u16 = 8443;
