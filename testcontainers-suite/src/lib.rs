@@ -5,7 +5,8 @@
 //! [`terms`] of every format, with what happens on the [`floor`] besides plain bids; [`sse`] reads live streams,
 //! [`receipt`] checks signed results, [`broker`] reads the published events and [`feed`] puts some there, [`chance`] repeats
 //! itself, [`logs`] and [`secrets`] know what a log has to hold and must not, [`proxy`] makes bad weather between services and servers, [`history`]
-//! decides whether what clients saw can have happened, [`harness`] runs the tests, [`containers`] on the services' images.
+//! decides whether what clients saw can have happened, [`harness`] runs the tests, [`containers`] on the services' images,
+//! and [`needs`] says which of them take more than the APIs.
 //!
 //! Beside all of them two things look on: [`answers`] compares every answer with the services' documents ([`openapi`]), and
 //! [`watch`] every event with the contracts; [`whole`] asks them when all is over.
@@ -20,6 +21,7 @@ pub mod floor;
 pub mod harness;
 pub mod history;
 pub mod logs;
+pub mod needs;
 pub mod openapi;
 pub mod proxy;
 pub mod receipt;

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use testcontainers_suite::{
-    containers, harness,
+    containers, harness, needs,
     target::{self, Target},
     whole::Spared,
+    world::Endpoints,
 };
 
 /// What these tests leave to others.
@@ -34,6 +35,10 @@ fn tested() -> Result<ExitCode> {
     let trials = groups.into_iter().flatten().collect();
     match target::given()? {
         Target::Containers => containers::run(trials, SPARED)?.context("no Docker daemon answers here"),
-        Target::Local | Target::Running(_) => Ok(harness::run_as_a_whole(trials, SPARED)),
+        Target::Running(file) => {
+            let trials = needs::met(trials, &Endpoints::read(&file)?);
+            Ok(harness::run_as_a_whole(trials, SPARED))
+        }
+        Target::Local => Ok(harness::run_as_a_whole(trials, SPARED)),
     }
 }

@@ -14,7 +14,6 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
-use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use tempfile::TempDir;
 use testcontainers::{
     ContainerAsync, ContainerRequest, GenericImage, ImageExt,
@@ -185,9 +184,7 @@ impl Fleet {
         for ((_, file), content) in TOLD.iter().zip(contents) {
             fs::write(self.file(file), format!("{content}\n"))?;
         }
-        let key = PrivateKeyDer::from_pem_file(self.file("secrets/signing-key.pem"));
-        let key = key.context("the signing key is no PEM")?;
-        Signer::new(key.secret_der(), &fs::read_to_string(self.file("jwks.json"))?)
+        Signer::of_files(&self.file(TOKEN_KEY), &self.file(JWKS))
     }
 
     /// A file or folder of the directory.
@@ -309,15 +306,19 @@ impl Fleet {
             pids: BTreeMap::new(),
             tls_dir: self.file("tls"),
             logs_dir: self.file("logs"),
+            token_key_file: Some(self.file(TOKEN_KEY)),
+            jwks_file: Some(self.file(JWKS)),
         })
     }
 }
 
+const JWKS: &str = "jwks.json";
+const TOKEN_KEY: &str = "secrets/signing-key.pem";
 /// What tests need of all that bootstrap makes in `/state`, and where it is put.
 const TOLD: [(&str, &str); 14] = [
     ("authority/ca.pem", "ca.pem"),
-    ("authority/jwks.json", "jwks.json"),
-    ("authority/signing-key.pem", "secrets/signing-key.pem"),
+    ("authority/jwks.json", JWKS),
+    ("authority/signing-key.pem", TOKEN_KEY),
     ("postgres-listing/password", "secrets/postgres-listing"),
     ("postgres-bidding/password", "secrets/postgres-bidding"),
     ("postgres-settlement/password", "secrets/postgres-settlement"),

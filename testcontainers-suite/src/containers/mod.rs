@@ -12,14 +12,10 @@ use tokio::runtime::Runtime;
 
 use self::fleet::Fleet;
 pub use self::images::trials;
-use crate::{harness, whole::Spared};
-
-/// Left out: they start the programs of this machine, and ask for a database that can be reached from it.
-const OF_THIS_MACHINE: &str = "conformance::startup::";
+use crate::{harness, needs, whole::Spared};
 
 /// Runs the trials on a marketplace that is started before them and removed after them. Without a Docker daemon there is none.
-pub fn run(mut trials: Vec<Trial>, spared: Spared) -> Result<Option<ExitCode>> {
-    trials.retain(|trial| !trial.name().contains(OF_THIS_MACHINE));
+pub fn run(trials: Vec<Trial>, spared: Spared) -> Result<Option<ExitCode>> {
     if Arguments::from_args().list {
         return Ok(Some(harness::run_as_a_whole(trials, spared)));
     }
@@ -27,9 +23,12 @@ pub fn run(mut trials: Vec<Trial>, spared: Spared) -> Result<Option<ExitCode>> {
     let Some(docker) = runtime.block_on(docker()) else { return Ok(None) };
     images::build().context("the images cannot be built")?;
     let (fleet, world) = runtime.block_on(Fleet::start(docker))?;
-    harness::provide(world)?;
-    let code = harness::run_as_a_whole(trials, spared);
-    runtime.block_on(fleet.stop(code != ExitCode::SUCCESS))?;
+    let trials = needs::met(trials, &world.endpoints);
+    let tested = harness::provide(world).map(|()| harness::run_as_a_whole(trials, spared));
+    let failed = tested.as_ref().ok() != Some(&ExitCode::SUCCESS);
+    let stopped = runtime.block_on(fleet.stop(failed));
+    let code = tested?;
+    stopped?;
     Ok(Some(code))
 }
 
