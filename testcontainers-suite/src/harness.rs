@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::{
     logs,
     secrets::Secrets,
-    target::{self, Local, SETTINGS},
+    target::{self, Local, SETTINGS, Target},
     whole::{self, Spared},
     world::World,
 };
@@ -105,8 +105,9 @@ pub fn its_logs_are_sound(local: &Local) -> Result<()> {
     secrets.are_not_in(&local.said()?)
 }
 
-/// Makes `world` the shared marketplace; to be called before the first test runs.
+/// Makes `world` the shared marketplace, and watches it; to be called before the first test runs.
 pub fn provide(world: World) -> Result<()> {
+    whole::begin(&world)?;
     WORLD.set(Ok(Arc::new(world))).map_err(|_| anyhow!("there is a marketplace already"))
 }
 
@@ -117,13 +118,15 @@ fn world() -> Result<Arc<World>> {
 }
 
 fn start() -> Result<World> {
-    let world = if let Some(file) = target::given()? {
-        World::of_file(&file)?
-    } else {
-        let local = Local::start(SETTINGS)?;
-        let world = local.world();
-        *LOCAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(local);
-        world?
+    let world = match target::given()? {
+        Target::Local => {
+            let local = Local::start(SETTINGS)?;
+            let world = local.world();
+            *LOCAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(local);
+            world?
+        }
+        Target::Running(file) => World::of_file(&file)?,
+        Target::Containers => bail!("one in containers is started before the tests"),
     };
     whole::begin(&world)?;
     Ok(world)

@@ -6,7 +6,8 @@
 //! [`receipt`] checks signed results, [`broker`] reads the published events and [`feed`] puts some there, [`collector`] takes
 //! the services' traces, [`chance`] repeats itself, [`logs`] and [`secrets`] know what a log has to hold and must not, [`proxy`]
 //! makes bad weather between services and servers, [`history`] decides whether what clients saw can have happened, [`served`]
-//! whether a fault of one service was felt by users of another, [`harness`] runs the tests.
+//! whether a fault of one service was felt by users of another, [`harness`] runs the tests, [`containers`] on the services'
+//! images, and [`needs`] says which of them take more than the APIs.
 //!
 //! Beside all of them two things look on: [`answers`] compares every answer with the services' documents ([`openapi`]), and
 //! [`watch`] every event with the contracts; [`whole`] asks them when all is over.
@@ -16,11 +17,13 @@ pub mod broker;
 pub mod chance;
 pub mod client;
 pub mod collector;
+pub mod containers;
 pub mod feed;
 pub mod floor;
 pub mod harness;
 pub mod history;
 pub mod logs;
+pub mod needs;
 pub mod openapi;
 pub mod proxy;
 pub mod receipt;

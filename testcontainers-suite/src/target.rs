@@ -22,7 +22,8 @@ use tempfile::TempDir;
 
 use crate::world::World;
 
-/// Names what to test: `local` (the default) starts a marketplace, a path to an `endpoints.json` uses the one there.
+/// Names what to test: `local` (the default) and `containers` start a marketplace, a path to an `endpoints.json` uses the one
+/// there.
 pub const TARGET: &str = "SUITE_TARGET";
 /// Names the `outcry` program; the default is the one next to the tests in the target directory.
 pub const PROGRAM: &str = "SUITE_OUTCRY";
@@ -62,23 +63,40 @@ const STARTS_WITHIN: Duration = Duration::from_secs(300);
 const STOPS_WITHIN: Duration = Duration::from_secs(90);
 /// Ports that one marketplace takes above its base port.
 const PORTS: u16 = 33;
+/// Kafka's is this one.
+pub const KAFKA_ABOVE_BASE: u16 = 20;
 /// One more above it, for whoever collects its traces.
 const COLLECTOR: u16 = PORTS + 1;
 
 type Settings = Vec<(&'static str, String)>;
 
-/// The file that [`TARGET`] names, if it names one. Containers are another program's.
-pub fn given() -> Result<Option<PathBuf>> {
-    let target = env::var_os(TARGET).filter(|target| !target.is_empty() && target != "local").map(PathBuf::from);
-    if let Some(file) = &target {
-        ensure!(
-            file.is_file(),
-            "{TARGET} is `{}`, and has to be `local` or the endpoints.json of a marketplace that runs; what runs in containers \
-             is tested by `make test-docker`",
-            file.display()
-        );
+/// What to test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A marketplace that `outcry up` runs for this process.
+    Local,
+    /// A marketplace in containers of this process.
+    Containers,
+    /// A marketplace that runs already, by its `endpoints.json`.
+    Running(PathBuf),
+}
+
+/// What [`TARGET`] names.
+pub fn given() -> Result<Target> {
+    let named = env::var_os(TARGET).unwrap_or_default();
+    match named.to_str() {
+        Some("" | "local") => Ok(Target::Local),
+        Some("containers") => Ok(Target::Containers),
+        _ => {
+            let file = PathBuf::from(&named);
+            ensure!(
+                file.is_file(),
+                "{TARGET} is `{}`, and has to be `local`, `containers` or the endpoints.json of a marketplace that runs",
+                file.display()
+            );
+            Ok(Target::Running(file))
+        }
     }
-    Ok(target)
 }
 
 /// A marketplace that `outcry up` runs for this process.
@@ -267,7 +285,7 @@ pub fn built(name: &str) -> Result<PathBuf> {
 }
 
 /// A base port whose ports are all free, below those that the system hands out.
-fn free_base_port() -> Result<u16> {
+pub fn free_base_port() -> Result<u16> {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let first = 12_000 + u16::try_from(std::process::id() % 300)? * 50;
     let free = |base: u16| (1..=COLLECTOR).all(|offset| TcpListener::bind(("127.0.0.1", base + offset)).is_ok());

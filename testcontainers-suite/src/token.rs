@@ -1,6 +1,7 @@
 //! Access tokens: good ones, signed by the development key, and whatever a forger would try.
 
 use std::{
+    fs,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -18,6 +19,11 @@ pub const ISSUER: &str = "https://outcry.local/development";
 /// `aud` of every token.
 pub const AUDIENCE: &str = "outcry";
 
+/// Where `outcry up` has the key in its data directory.
+pub(crate) const KEY: &str = "secrets/token-key";
+/// Where it has the key set.
+pub(crate) const JWKS: &str = "jwks.json";
+
 /// The development signing key.
 pub struct Signer {
     key: Ed25519KeyPair,
@@ -27,12 +33,16 @@ pub struct Signer {
 impl Signer {
     /// The key of a data directory that `outcry up` has made.
     pub fn of_data_dir(data_dir: &Path) -> Result<Self> {
-        let read = |name: &str| {
-            let path = data_dir.join(name);
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-        };
-        let der = STANDARD.decode(read("secrets/token-key")?.trim()).context("the signing key is damaged")?;
-        Self::new(&der, &read("jwks.json")?)
+        Self::of_files(&data_dir.join(KEY), &data_dir.join(JWKS))
+    }
+
+    /// A private key (PKCS#8, as PEM or in base 64 alone) and the key set whose first key is its other half.
+    pub fn of_files(key: &Path, jwks: &Path) -> Result<Self> {
+        let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+        let lines = read(key)?;
+        let lines: String = lines.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect();
+        let der = STANDARD.decode(lines).with_context(|| format!("{} is no key", key.display()))?;
+        Self::new(&der, &read(jwks)?)
     }
 
     /// A private key (PKCS#8) and the JSON Web Key Set that publishes its other half.

@@ -14,7 +14,11 @@ use reqwest::{Certificate, Url};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{answers::Answers, client::Person, token::Signer};
+use crate::{
+    answers::Answers,
+    client::Person,
+    token::{self, Signer},
+};
 
 /// The three services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +92,12 @@ pub struct Endpoints {
     /// Logs of the parties.
     #[serde(default)]
     pub logs_dir: PathBuf,
+    /// The key that signs tokens, as [`Signer::of_files`] reads it; otherwise the one that `outcry up` made beside `ca_file`.
+    #[serde(default)]
+    pub token_key_file: Option<PathBuf>,
+    /// The key set that publishes its other half; otherwise the one beside `ca_file`.
+    #[serde(default)]
+    pub jwks_file: Option<PathBuf>,
 }
 
 impl Endpoints {
@@ -116,7 +126,7 @@ pub struct World {
     pub signer: Signer,
     /// Trusts the marketplace's authority and nobody else.
     pub http: reqwest::Client,
-    /// Its data directory; a marketplace in containers has none.
+    /// Its data directory; of a marketplace in containers, what tests need of one.
     pub data_dir: Option<PathBuf>,
     /// Everything that its services answered.
     pub answers: Answers,
@@ -127,7 +137,9 @@ impl World {
     pub fn of_file(file: &Path) -> Result<Self> {
         let endpoints = Endpoints::read(file)?;
         let data_dir = endpoints.ca_file.parent().context("ca_file is in no directory")?.to_owned();
-        let signer = Signer::of_data_dir(&data_dir)?;
+        let key = endpoints.token_key_file.clone().unwrap_or_else(|| data_dir.join(token::KEY));
+        let jwks = endpoints.jwks_file.clone().unwrap_or_else(|| data_dir.join(token::JWKS));
+        let signer = Signer::of_files(&key, &jwks)?;
         Self::new(endpoints, signer, Some(data_dir))
     }
 

@@ -6,7 +6,13 @@ mod scenarios;
 
 use std::process::ExitCode;
 
-use testcontainers_suite::{harness, whole::Spared};
+use anyhow::{Context, Result};
+use testcontainers_suite::{
+    containers, harness, needs,
+    target::{self, Target},
+    whole::Spared,
+    world::Endpoints,
+};
 
 /// What these tests leave to others.
 const SPARED: Spared = Spared {
@@ -18,6 +24,21 @@ const SPARED: Spared = Spared {
 };
 
 fn main() -> ExitCode {
+    tested().unwrap_or_else(|fault| {
+        eprintln!("{fault:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn tested() -> Result<ExitCode> {
     let groups = [scenarios::trials(), conformance::trials(), bad_input::trials()];
-    harness::run_as_a_whole(groups.into_iter().flatten().collect(), SPARED)
+    let trials = groups.into_iter().flatten().collect();
+    match target::given()? {
+        Target::Containers => containers::run(trials, SPARED)?.context("no Docker daemon answers here"),
+        Target::Running(file) => {
+            let trials = needs::met(trials, &Endpoints::read(&file)?);
+            Ok(harness::run_as_a_whole(trials, SPARED))
+        }
+        Target::Local => Ok(harness::run_as_a_whole(trials, SPARED)),
+    }
 }

@@ -1,34 +1,15 @@
-//! The same scenarios and conformance against the services' images beside real Apache Kafka and PostgreSQL containers.
-//! Without a Docker daemon it says loudly that it was left out, and counts nothing as passed.
+//! The same scenarios and conformance against the services' images beside real Apache Kafka and PostgreSQL containers, and
+//! what may be in an image. Without a Docker daemon it says loudly that it was left out, and counts nothing as passed.
 
 #[path = "../conformance/mod.rs"]
 mod conformance;
-mod fleet;
-mod images;
 #[path = "../scenarios/mod.rs"]
 mod scenarios;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use libtest_mimic::{Arguments, Trial};
-use testcontainers::bollard::Docker;
-use testcontainers_suite::{harness, whole::Spared};
-use tokio::runtime::Runtime;
+use testcontainers_suite::{containers, harness, whole::Spared};
 
-use crate::fleet::Fleet;
-
-/// These look into files of the machine or speak with Kafka themselves: what runs in containers keeps both inside.
-const OF_THIS_MACHINE: [&str; 8] = [
-    "conformance::a_hundred_at_once_have_one_effect::what_takes_no_key",
-    "conformance::traces::a_",
-    "conformance::startup::",
-    "conformance::tls::kafka_",
-    "::logs_",
-    "scenarios::events::",
-    "scenarios::tolerance::",
-    "scenarios::privacy::a_maximum",
-];
 /// What these tests leave to others.
 const SPARED: Spared = Spared {
     operations: &[
@@ -39,37 +20,16 @@ const SPARED: Spared = Spared {
 };
 
 fn main() -> ExitCode {
-    let trials = [images::trials(), scenarios::trials(), conformance::trials()].into_iter().flatten();
-    let trials = trials.filter(|trial| !OF_THIS_MACHINE.iter().any(|part| trial.name().contains(part)));
-    match tested(trials.collect()) {
-        Ok(code) => code,
+    let groups = [containers::trials(), scenarios::trials(), conformance::trials()];
+    match containers::run(groups.into_iter().flatten().collect(), SPARED) {
+        Ok(Some(code)) => code,
+        Ok(None) => {
+            println!("LEFT OUT: no Docker daemon answers here, so nothing was tested in containers.");
+            harness::run(Vec::new(), None)
+        }
         Err(fault) => {
             eprintln!("{fault:#}");
             ExitCode::FAILURE
         }
     }
-}
-
-fn tested(trials: Vec<Trial>) -> Result<ExitCode> {
-    let arguments = Arguments::from_args();
-    if arguments.list {
-        return Ok(harness::run_as_a_whole(trials, SPARED));
-    }
-    let runtime = Runtime::new()?;
-    let Some(docker) = runtime.block_on(docker()) else {
-        println!("LEFT OUT: no Docker daemon answers here, so nothing was tested in containers.");
-        return Ok(harness::run(Vec::new(), None));
-    };
-    images::build().context("the images cannot be built")?;
-    let (fleet, world) = runtime.block_on(Fleet::start(docker))?;
-    harness::provide(world)?;
-    let code = harness::run_as_a_whole(trials, SPARED);
-    runtime.block_on(fleet.stop(code != ExitCode::SUCCESS))?;
-    Ok(code)
-}
-
-/// A daemon that answers.
-async fn docker() -> Option<Docker> {
-    let docker = Docker::connect_with_defaults().ok()?;
-    docker.ping().await.ok().map(|_| docker)
 }

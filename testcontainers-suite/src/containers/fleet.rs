@@ -3,36 +3,41 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fs::{self, File},
+    io::Write,
+    iter,
     net::IpAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
-use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use tempfile::TempDir;
 use testcontainers::{
     ContainerAsync, ContainerRequest, GenericImage, ImageExt,
     bollard::{Docker, models::PortBinding, query_parameters::RemoveVolumeOptions},
-    core::{AccessMode, Host, IntoContainerPort, Mount, WaitFor, wait::ExitWaitStrategy},
+    core::{AccessMode, Host, IntoContainerPort, Mount, WaitFor, logs::LogFrame, wait::ExitWaitStrategy},
     runners::AsyncRunner,
 };
-use testcontainers_suite::{
+use uuid::Uuid;
+
+use super::images::{TAG, named};
+use crate::{
     logs,
     secrets::Secrets,
-    target::SETTINGS,
+    target::{KAFKA_ABOVE_BASE, SETTINGS, free_base_port},
     token::{AUDIENCE, ISSUER, Signer},
     wait::within,
     world::{Endpoints, Service, World},
 };
-use uuid::Uuid;
-
-use crate::images::{TAG, named};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(180);
 const API: u16 = 8443;
 const ADMIN: u16 = 9443;
+/// Where the broker listens for this machine, beside the listener for the other containers.
+const BROKER: u16 = 9094;
 const MIB: i64 = 1024 * 1024;
 
 /// All containers of one marketplace.
@@ -41,6 +46,9 @@ pub struct Fleet {
     docker: Docker,
     containers: Vec<(String, ContainerAsync<GenericImage>)>,
     addresses: HashMap<String, IpAddr>,
+    /// The broker's port on this machine: chosen before it starts, because it tells its clients.
+    broker: u16,
+    /// Laid out as the data directory of `outcry up`.
     directory: TempDir,
 }
 
@@ -48,8 +56,10 @@ impl Fleet {
     /// Starts everything, in order.
     pub async fn start(docker: Docker) -> Result<(Self, World)> {
         let run = format!("outcry-suite-{}", &Uuid::now_v7().simple().to_string()[20..]);
-        let directory = tempfile::tempdir()?;
-        let mut fleet = Self { run, docker, containers: Vec::new(), addresses: HashMap::new(), directory };
+        // Keys are in it.
+        let directory = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir()?;
+        let broker = free_base_port()? + KAFKA_ABOVE_BASE;
+        let mut fleet = Self { run, docker, containers: Vec::new(), addresses: HashMap::new(), broker, directory };
         match fleet.assemble().await {
             Ok(world) => Ok((fleet, world)),
             Err(fault) => {
@@ -75,11 +85,13 @@ impl Fleet {
             let migration = self.service(service).with_cmd(["migrate"]);
             self.launch(&format!("migrate-{service}"), after_its_end(migration)).await?;
         }
+        fs::create_dir(self.file("logs"))?;
         for service in Service::ALL {
-            let request = self.service(service);
+            let log = File::create(self.file(&format!("logs/{}.log", service.name())))?;
+            let request = self.service(service).with_log_consumer(written_to(log));
             self.launch(&service.name(), request).await?;
         }
-        let world = World::new(self.endpoints().await?, signer, None)?;
+        let world = World::new(self.endpoints().await?, signer, Some(self.directory.path().to_owned()))?;
         try_join_all(Service::ALL.map(|service| ready(&world, service))).await?;
         Ok(world)
     }
@@ -103,6 +115,9 @@ impl Fleet {
         for volume in VOLUMES {
             let name = format!("{}-{volume}", self.run);
             self.docker.remove_volume(&name, None::<RemoveVolumeOptions>).await?;
+        }
+        if failed {
+            eprintln!("the services' logs are kept in {}", self.directory.keep().join("logs").display());
         }
         sound
     }
@@ -132,11 +147,11 @@ impl Fleet {
         self.volume(&format!("secrets-{party}"), "/run/outcry").with_access_mode(AccessMode::ReadOnly)
     }
 
-    /// Makes certificates, passwords and the signing key, and tells the two that clients need.
+    /// Makes certificates, passwords and the signing key, and tells those of [`TOLD`].
     async fn bootstrap(&mut self) -> Result<Signer> {
-        const TELLS: &str = "bootstrap.sh >&2 && cd /state/authority && for file in ca.pem signing-key.pem jwks.json; \
-                             do cat $file; echo @@@; done";
-        let mut request = after_its_end(image("bootstrap").with_cmd(["bash", "-c", TELLS]));
+        let files = TOLD.map(|(file, _)| file).join(" ");
+        let tells = format!("bootstrap.sh >&2; cd /state; for file in {files}; do cat $file; echo @@@; done");
+        let mut request = after_its_end(image("bootstrap").with_cmd(["bash", "-ec", tells.as_str()]));
         request = request.with_cap_drop("ALL");
         for capability in ["CHOWN", "DAC_OVERRIDE", "FOWNER"] {
             request = request.with_cap_add(capability);
@@ -161,16 +176,20 @@ impl Fleet {
         let told = bootstrap.stdout_to_vec().await?;
         bootstrap.rm().await?;
         let told = String::from_utf8(told)?;
-        let mut parts = told.split("@@@").map(str::trim);
-        let (ca, key, jwks) = (parts.next(), parts.next(), parts.next());
-        let (ca, key, jwks) = (ca.context("no authority")?, key.context("no key")?, jwks.context("no JWKS")?);
-        std::fs::write(self.ca_file(), ca)?;
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).context("the signing key is no PEM")?;
-        Signer::new(key.secret_der(), jwks)
+        let contents: Vec<&str> = told.split("@@@").map(str::trim).collect();
+        // What follows the last mark is nothing.
+        ensure!(contents.len() == TOLD.len() + 1, "told were {} files of {}", contents.len() - 1, TOLD.len());
+        fs::create_dir(self.file("tls"))?;
+        fs::create_dir(self.file("secrets"))?;
+        for ((_, file), content) in TOLD.iter().zip(contents) {
+            fs::write(self.file(file), format!("{content}\n"))?;
+        }
+        Signer::of_files(&self.file(TOKEN_KEY), &self.file(JWKS))
     }
 
-    fn ca_file(&self) -> PathBuf {
-        self.directory.path().join("ca.pem")
+    /// A file or folder of the directory.
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     fn postgres(&self, service: Service) -> ContainerRequest<GenericImage> {
@@ -199,17 +218,24 @@ impl Fleet {
         bounded(request, 768, &[])
     }
 
+    /// As compose has it, with a listener more: a client is told the address that belongs to the listener it came by.
     fn kafka(&self) -> ContainerRequest<GenericImage> {
-        let image = GenericImage::new(named("kafka"), TAG.to_owned());
+        let settings = [
+            format!("listeners=SSL://0.0.0.0:9092,HOST://0.0.0.0:{BROKER},CONTROLLER://127.0.0.1:9093"),
+            format!("advertised.listeners=SSL://kafka:9092,HOST://127.0.0.1:{}", self.broker),
+            "listener.security.protocol.map=SSL:SSL,HOST:SSL,CONTROLLER:SSL".to_owned(),
+        ];
+        let settings = settings.into_iter().flat_map(|setting| ["--override".to_owned(), setting]);
+        let image = GenericImage::new(named("kafka"), TAG.to_owned()).with_exposed_port(BROKER.tcp());
         let image = image.with_wait_for(WaitFor::message_on_stdout("Kafka Server started")).with_entrypoint("/bin/sh");
         let request = image
-            .with_cmd(["/etc/outcry/start.sh"])
+            .with_cmd(iter::once("/etc/outcry/start.sh".to_owned()).chain(settings))
             .with_user("1000:1000")
             .with_env_var("KAFKA_HEAP_OPTS", "-Xms384m -Xmx384m")
             .with_env_var("LOG_DIR", "/tmp")
             .with_mount(self.secrets("broker"))
             .with_mount(Mount::bind_mount(compose("kafka"), "/etc/outcry").with_access_mode(AccessMode::ReadOnly));
-        bounded(request, 1024, &[])
+        bounded(request, 1024, &[(BROKER, Some(self.broker))])
     }
 
     fn topics(&self) -> ContainerRequest<GenericImage> {
@@ -256,7 +282,7 @@ impl Fleet {
                 .with_env_var("OUTCRY_SIMULATED_GATEWAY_FILE", "/var/lib/outcry/gateway.jsonl")
                 .with_mount(self.volume("gateway", "/var/lib/outcry")),
         };
-        bounded(request.with_mount(Mount::tmpfs_mount("/tmp")), 512, &[API, ADMIN])
+        bounded(request.with_mount(Mount::tmpfs_mount("/tmp")), 512, &[(API, None), (ADMIN, None)])
     }
 
     async fn endpoints(&self) -> Result<Endpoints> {
@@ -273,16 +299,38 @@ impl Fleet {
             listing: url(Service::Listing, API),
             bidding: url(Service::Bidding, API),
             settlement: url(Service::Settlement, API),
-            ca_file: self.ca_file(),
-            kafka: String::new(),
+            ca_file: self.file("ca.pem"),
+            kafka: format!("127.0.0.1:{}", self.broker),
             postgres: BTreeMap::new(),
             admin: Service::ALL.map(|service| (service.context().to_owned(), url(service, ADMIN))).into(),
             pids: BTreeMap::new(),
-            tls_dir: PathBuf::new(),
-            logs_dir: PathBuf::new(),
+            tls_dir: self.file("tls"),
+            logs_dir: self.file("logs"),
+            token_key_file: Some(self.file(TOKEN_KEY)),
+            jwks_file: Some(self.file(JWKS)),
         })
     }
 }
+
+const JWKS: &str = "jwks.json";
+const TOKEN_KEY: &str = "secrets/signing-key.pem";
+/// What tests need of all that bootstrap makes in `/state`, and where it is put.
+const TOLD: [(&str, &str); 14] = [
+    ("authority/ca.pem", "ca.pem"),
+    ("authority/jwks.json", JWKS),
+    ("authority/signing-key.pem", TOKEN_KEY),
+    ("postgres-listing/password", "secrets/postgres-listing"),
+    ("postgres-bidding/password", "secrets/postgres-bidding"),
+    ("postgres-settlement/password", "secrets/postgres-settlement"),
+    ("bidding-service/alias-secret", "secrets/alias"),
+    ("bidding-service/receipt-key.pem", "secrets/receipt-key.pem"),
+    ("listing-service/cert.pem", "tls/listing-service.pem"),
+    ("listing-service/key.pem", "tls/listing-service-key.pem"),
+    ("bidding-service/cert.pem", "tls/bidding-service.pem"),
+    ("bidding-service/key.pem", "tls/bidding-service-key.pem"),
+    ("settlement-service/cert.pem", "tls/settlement-service.pem"),
+    ("settlement-service/key.pem", "tls/settlement-service-key.pem"),
+];
 
 const VOLUMES: [&str; 10] = [
     "authority",
@@ -306,17 +354,35 @@ fn after_its_end(request: ContainerRequest<GenericImage>) -> ContainerRequest<Ge
     request.with_ready_conditions(vec![WaitFor::Exit(ExitWaitStrategy::new().with_exit_code(0))])
 }
 
-/// No capabilities, so much memory, and these ports on this machine only.
-fn bounded(request: ContainerRequest<GenericImage>, mib: i64, ports: &'static [u16]) -> ContainerRequest<GenericImage> {
+/// No capabilities, so much memory, and these ports on this machine only: each at a port of its own choice or any.
+fn bounded(
+    request: ContainerRequest<GenericImage>,
+    mib: i64,
+    ports: &[(u16, Option<u16>)],
+) -> ContainerRequest<GenericImage> {
+    let bindings = ports.iter().map(|(port, here)| {
+        let here = here.map(|here| here.to_string());
+        let local = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: here };
+        (format!("{port}/tcp"), Some(vec![local]))
+    });
+    let bindings: HashMap<_, _> = bindings.collect();
     request.with_host_config_modifier(move |config| {
         config.cap_drop = Some(vec!["ALL".to_owned()]);
         config.security_opt = Some(vec!["no-new-privileges:true".to_owned()]);
         config.memory = Some(mib * MIB);
         config.pids_limit = Some(512);
         config.publish_all_ports = Some(false);
-        let local = || Some(vec![PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: None }]);
-        config.port_bindings = Some(ports.iter().map(|port| (format!("{port}/tcp"), local())).collect());
+        config.port_bindings = Some(bindings.clone());
     })
+}
+
+/// Puts into a file what a container says.
+fn written_to(log: File) -> impl Fn(&LogFrame) + Send + Sync + 'static {
+    move |said: &LogFrame| {
+        if let Err(fault) = (&log).write_all(said.bytes()) {
+            eprintln!("a log cannot be written: {fault}");
+        }
+    }
 }
 
 fn compose(file: &str) -> String {
