@@ -38,6 +38,7 @@ pub fn build() -> Result<()> {
 }
 
 /// What a service's image may hold, proved by the files that its container sees.
+#[must_use]
 pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<_> = SERVICES
         .into_iter()

@@ -204,10 +204,10 @@ async fn what_is_told_of_an_auction_is_shown(
     let is_sold = |listing: &Value| shows(listing, "sold", &closed.data);
     reader.awaits_listing_that(&lot, "shows the close", is_sold).await?;
     eventually("settlement has the sale", || async {
-        let sales = operator.sales_of(&lot).await?;
-        let sale = sales.first().context("there is none")?;
-        let same = sale["hammer_price"] == closed.data["price"] && sale["buyer"] == closed.data["winner_id"];
-        ensure!(same, "{sale} of {}", closed.data);
+        let found = operator.sales_of(&lot).await?;
+        let sale = found.first().context("there is none")?;
+        let is_its = sale["hammer_price"] == closed.data["price"] && sale["buyer"] == closed.data["winner_id"];
+        ensure!(is_its, "{sale} of {}", closed.data);
         Ok(())
     })
     .await
