@@ -28,6 +28,9 @@ use crate::{
 const UNCOMMITTED_FOR: Duration = Duration::from_secs(3);
 /// Longer than a relay rests between two looks at the outbox.
 const UNPUBLISHED_FOR: Duration = Duration::from_secs(1);
+/// What others tell waits at the broker so long, so that the consumer takes in many events at once: of a single one, the last
+/// about its subject, nobody might notice that it is missing.
+const PILES_UP_FOR: Duration = Duration::from_secs(1);
 /// What others tell begins so long before the cut.
 const BEFORE_THE_CUT: Duration = Duration::from_secs(1);
 /// Lots that are to be over in a moment last so long, so that there is time for a bid.
@@ -55,20 +58,26 @@ async fn dies_cut_off(stage: &mut Stage, service: Service, way: impl Fn(&Stage) 
     stage.start_instance(service, 0, &Extra::new())
 }
 
-/// The database is cut off, others go on telling, the consumer takes in what they tell, and dies.
+/// Others tell, and it piles up at the broker. The database is cut off, the consumer takes in the pile, and dies.
 fn consumes(service: Service) -> Trial {
     trial(format!("crashes::{service}_dies_before_it_commits_what_it_has_consumed"), async move |stage| {
         let what = format!("{service} is killed while it cannot commit what it consumes");
         let (world, mut lots) = (Arc::clone(&stage.world), Vec::new());
         let people = People::of(&world);
         let contract = Contract::all_serve_but(service).noticed_within(DEATH_IS_NOTICED_AFTER);
-        let lasts = BEFORE_THE_CUT + UNCOMMITTED_FOR + DEATH_IS_NOTICED_AFTER;
+        let lasts = BEFORE_THE_CUT + PILES_UP_FOR + UNCOMMITTED_FOR + DEATH_IS_NOTICED_AFTER;
         Round::of(&what, lasts, contract)
             .run(stage, async |stage| {
-                let link = &stage.links(service).database;
+                let (link, broker) = (&stage.links(service).database, &stage.links(service).broker);
                 let cuts = async {
                     sleep(BEFORE_THE_CUT).await;
-                    (Instant::now(), Cut::of(link, &Way::BOTH).await)
+                    let since = Instant::now();
+                    // It cannot ask for events; what it asks then is answered with all of them.
+                    broker.cut(Way::ToServer);
+                    sleep(PILES_UP_FOR).await;
+                    let cut = Cut::of(link, &Way::BOTH).await;
+                    broker.heal();
+                    (since, cut)
                 };
                 let (told, (since, cut)) = tokio::join!(others_tell(&people, service), cuts);
                 lots = told?;
@@ -83,7 +92,7 @@ fn consumes(service: Service) -> Trial {
 
 /// Others tell a service something from before the cut until it has lasted long enough: lots of which it has to know.
 async fn others_tell(people: &People<'_>, service: Service) -> Result<Vec<Lot>> {
-    let until_it_dies = BEFORE_THE_CUT + UNCOMMITTED_FOR;
+    let until_it_dies = BEFORE_THE_CUT + PILES_UP_FOR + UNCOMMITTED_FOR;
     match service {
         // The load bids all the time.
         Service::Listing => {
