@@ -64,7 +64,7 @@ pub async fn run(
     recorded: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), KafkaFault> {
-    let producer = config.producer("relay").create()?;
+    let producer = config.relay_producer().create()?;
     let measured = Arc::clone(&outbox);
     let mut relay = Relay { config, outbox, producer, holder: Uuid::now_v7(), lease: None };
     let ended = tokio::select! {
@@ -115,7 +115,7 @@ impl Relay {
                     RELAY_FAILURES.inc();
                     self.lease = None;
                     // A producer that lost a record would let later ones overtake it: begin with a new one.
-                    let lost = std::mem::replace(&mut self.producer, self.config.producer("relay").create()?);
+                    let lost = std::mem::replace(&mut self.producer, self.config.relay_producer().create()?);
                     discard(lost).await;
                     pause(REST, stop).await;
                     continue;

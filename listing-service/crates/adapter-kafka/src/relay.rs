@@ -59,7 +59,7 @@ pub async fn run(
     recorded: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), KafkaFault> {
-    let producer = config.producer("relay").create()?;
+    let producer = config.relay_producer().create()?;
     let measured = Arc::clone(&outbox);
     let mut relay = Relay { config, outbox, producer, holder: Uuid::now_v7() };
     let ended = tokio::select! {
@@ -105,7 +105,7 @@ impl Relay {
                     tracing::warn!(%error, "the relay pauses");
                     RELAY_FAILURES.inc();
                     // A producer that lost a record would let later ones overtake it: begin with a new one.
-                    let lost = std::mem::replace(&mut self.producer, self.config.producer("relay").create()?);
+                    let lost = std::mem::replace(&mut self.producer, self.config.relay_producer().create()?);
                     discard(lost).await;
                     pause(REST, stop).await;
                     continue;

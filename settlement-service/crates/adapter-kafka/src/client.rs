@@ -67,6 +67,18 @@ impl KafkaConfig {
             .set("queue.buffering.max.kbytes", "16384");
         config
     }
+
+    /// The relay's producer. Hours may pass between two events, and over a connection that the broker or a firewall has forgotten
+    /// meanwhile the next one would wait for as long as its answer may take. So a broker, any of them, is asked for metadata every
+    /// two seconds, and one that does not answer is given up before there is anything to tell.
+    pub(crate) fn relay_producer(&self) -> ClientConfig {
+        let mut config = self.producer("relay");
+        config
+            .set("topic.metadata.refresh.interval.ms", "2000")
+            // What is known of the topic stays known while nobody answers. Unless this is set, three pauses are enough to forget it.
+            .set("metadata.max.age.ms", "900000");
+        config
+    }
 }
 
 /// How long readiness waits for a broker, once and once more.
@@ -107,18 +119,35 @@ impl Probe {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_broker_says_that_its_replicas_are_slow_before_it_is_given_up() {
-        let config = KafkaConfig {
+    fn config() -> KafkaConfig {
+        KafkaConfig {
             brokers: "nowhere:1".to_owned(),
             ca_file: PathBuf::new(),
             cert_file: PathBuf::new(),
             key_file: PathBuf::new(),
             instance: None,
-        };
-        let producer = config.producer("test");
-        let ms = |setting| producer.get(setting).and_then(|value| value.parse::<u32>().ok());
-        let (broker, ours) = (ms("request.timeout.ms"), ms("socket.timeout.ms"));
+        }
+    }
+
+    fn ms(of: &ClientConfig, setting: &str) -> Option<u32> {
+        of.get(setting).and_then(|value| value.parse().ok())
+    }
+
+    #[test]
+    fn a_relay_that_has_nothing_to_tell_gives_a_forgotten_connection_up_within_13_seconds() {
+        let producer = config().relay_producer();
+        let (asks, answer) = (ms(&producer, "topic.metadata.refresh.interval.ms"), ms(&producer, "socket.timeout.ms"));
+        // Answers that do not come are looked for once a second.
+        let given_up = asks.zip(answer).map(|(asks, answer)| asks + answer + 1_000);
+        assert!(given_up.is_some_and(|ms| ms <= 13_000), "after {given_up:?} ms");
+        let known = ms(&producer, "metadata.max.age.ms");
+        assert!(known.is_some_and(|ms| ms >= 900_000), "what is known of the topic stays so for {known:?} ms");
+    }
+
+    #[test]
+    fn a_broker_says_that_its_replicas_are_slow_before_it_is_given_up() {
+        let producer = config().producer("test");
+        let (broker, ours) = (ms(&producer, "request.timeout.ms"), ms(&producer, "socket.timeout.ms"));
         assert!(
             broker.is_some() && broker < ours,
             "the broker answers after {broker:?} ms, and is given up after {ours:?}"
