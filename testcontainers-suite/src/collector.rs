@@ -114,16 +114,16 @@ struct Request {
     body: Vec<u8>,
 }
 
-/// The connection's next request, if there is one.
+/// The connection's next request, if there is a whole one.
 async fn next(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
     let mut line = String::new();
-    if stream.read_line(&mut line).await? == 0 {
-        return Ok(None);
-    }
+    stream.read_line(&mut line).await?;
     let mut length = 0_usize;
     loop {
         let mut header = String::new();
-        stream.read_line(&mut header).await?;
+        if stream.read_line(&mut header).await? == 0 {
+            return Ok(None);
+        }
         let Some((name, value)) = header.split_once(':') else { break };
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse::<usize>().map_err(io::Error::other)?;

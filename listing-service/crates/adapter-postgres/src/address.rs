@@ -12,8 +12,8 @@ pub enum AddressFault {
     Form,
     /// Somebody on the way could pass for the database.
     #[error(
-        "has sslmode={0} (without one: prefer), and must have sslmode=verify-full in production: verify-ca takes any \
-         server of the authority for the database, the others take anybody"
+        "has sslmode={0} (without one: PGSSLMODE, or prefer), and must have sslmode=verify-full in production: verify-ca \
+         takes any server of the authority for the database, the others take anybody"
     )]
     Unverified(&'static str),
 }
@@ -60,7 +60,7 @@ mod tests {
                 let found = verified(&format!("{url}?sslmode={mode}"));
                 assert_eq!(found, Err(AddressFault::Unverified(mode)), "{host}");
             }
-            assert_eq!(verified(&url), Err(AddressFault::Unverified("prefer")), "{host}");
+            assert!(matches!(verified(&url), Err(AddressFault::Unverified(_))), "{host}");
         }
     }
 

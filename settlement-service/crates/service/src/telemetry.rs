@@ -24,7 +24,7 @@ use crate::config::Config;
 const LIBRDKAFKA_SPEAKS_EVERY: Duration = Duration::from_secs(5);
 /// How long a collector that does not answer holds up the end of the process. The whole end has 30 seconds, and requests,
 /// events, sessions and the runtime may need 28 of them.
-const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// Flushes traces when it goes.
 pub struct Telemetry(SdkTracerProvider);

@@ -30,7 +30,7 @@ const UNCOMMITTED_FOR: Duration = Duration::from_secs(3);
 const UNPUBLISHED_FOR: Duration = Duration::from_secs(1);
 /// What others tell waits at the broker so long, so that the consumer takes in many events at once: of a single one, the last
 /// about its subject, nobody might notice that it is missing.
-const PILES_UP_FOR: Duration = Duration::from_secs(1);
+const PILES_UP_FOR: Duration = Duration::from_secs(3);
 /// What others tell begins so long before the cut.
 const BEFORE_THE_CUT: Duration = Duration::from_secs(1);
 /// Lots that are to be over in a moment last so long, so that there is time for a bid.
@@ -74,14 +74,18 @@ fn consumes(service: Service) -> Trial {
                     let since = Instant::now();
                     // It cannot ask for events; what it asks then is answered with all of them.
                     broker.cut(Way::ToServer);
+                    let before = stage.witness().published().await;
                     sleep(PILES_UP_FOR).await;
                     let cut = Cut::of(link, &Way::BOTH).await;
+                    let after = stage.witness().published().await;
                     broker.heal();
-                    (since, cut)
+                    anyhow::Ok((since, cut?, after? - before?))
                 };
-                let (told, (since, cut)) = tokio::join!(others_tell(&people, service), cuts);
+                let (told, cut) = tokio::join!(others_tell(&people, service), cuts);
                 lots = told?;
-                let proof = cut?.holds(link)?;
+                let (since, cut, piled_up) = cut?;
+                ensure!(piled_up > 1, "{piled_up} events piled up");
+                let proof = format!("{}, {piled_up} events piled up", cut.holds(link)?);
                 dies_cut_off(stage, service, |stage| &stage.links(service).database).await?;
                 Ok(Mended::now(since, proof))
             })
@@ -103,7 +107,7 @@ async fn others_tell(people: &People<'_>, service: Service) -> Result<Vec<Lot>> 
         Service::Settlement => {
             let lots = people.open_with_a_bid(ENDS_SOON).await?;
             people.await_the_hammer(&lots).await?;
-            sleep(UNCOMMITTED_FOR).await;
+            sleep(PILES_UP_FOR + UNCOMMITTED_FOR).await;
             Ok(lots)
         }
     }
