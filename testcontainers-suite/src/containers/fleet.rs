@@ -96,7 +96,8 @@ impl Fleet {
         Ok(world)
     }
 
-    /// Ends and removes everything; says what the services said last if something failed. What they logged has to be sound.
+    /// Ends and removes everything; what the services logged has to be sound. If something failed before, says what they said
+    /// last; if anything is wrong, their logs are kept.
     pub async fn stop(mut self, failed: bool) -> Result<()> {
         let mut sound = Ok(());
         while let Some((name, container)) = self.containers.pop() {
@@ -110,13 +111,15 @@ impl Fleet {
                 eprintln!("--- {name} said last:");
                 last.into_iter().rev().for_each(|line| eprintln!("{line}"));
             }
-            container.rm().await?;
+            let removed = container.rm().await.with_context(|| format!("the container {name} is not removed"));
+            sound = sound.and(removed);
         }
         for volume in VOLUMES {
             let name = format!("{}-{volume}", self.run);
-            self.docker.remove_volume(&name, None::<RemoveVolumeOptions>).await?;
+            let removed = self.docker.remove_volume(&name, None::<RemoveVolumeOptions>).await;
+            sound = sound.and(removed.with_context(|| format!("the volume {name} is not removed")));
         }
-        if failed {
+        if failed || sound.is_err() {
             eprintln!("the services' logs are kept in {}", self.directory.keep().join("logs").display());
         }
         sound
