@@ -28,7 +28,7 @@ use crate::{
     logs,
     secrets::Secrets,
     target::{KAFKA_ABOVE_BASE, SETTINGS, free_base_port},
-    token::{AUDIENCE, ISSUER, Signer},
+    token::{self, AUDIENCE, ISSUER, Signer},
     wait::within,
     world::{Endpoints, Service, World},
 };
@@ -187,7 +187,7 @@ impl Fleet {
         for ((_, file), content) in TOLD.iter().zip(contents) {
             fs::write(self.file(file), format!("{content}\n"))?;
         }
-        Signer::of_files(&self.file(TOKEN_KEY), &self.file(JWKS))
+        Signer::of_data_dir(self.directory.path())
     }
 
     /// A file or folder of the directory.
@@ -309,19 +309,17 @@ impl Fleet {
             pids: BTreeMap::new(),
             tls_dir: self.file("tls"),
             logs_dir: self.file("logs"),
-            token_key_file: Some(self.file(TOKEN_KEY)),
-            jwks_file: Some(self.file(JWKS)),
+            token_key_file: None,
+            jwks_file: None,
         })
     }
 }
 
-const JWKS: &str = "jwks.json";
-const TOKEN_KEY: &str = "secrets/signing-key.pem";
 /// What tests need of all that bootstrap makes in `/state`, and where it is put.
 const TOLD: [(&str, &str); 14] = [
     ("authority/ca.pem", "ca.pem"),
-    ("authority/jwks.json", JWKS),
-    ("authority/signing-key.pem", TOKEN_KEY),
+    ("authority/jwks.json", token::JWKS),
+    ("authority/signing-key.pem", token::KEY),
     ("postgres-listing/password", "secrets/postgres-listing"),
     ("postgres-bidding/password", "secrets/postgres-bidding"),
     ("postgres-settlement/password", "secrets/postgres-settlement"),
