@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 
 use crate::world::Endpoints;
 
-/// They read the broker or write into it. By a part of their names, as all of these.
+/// They read the broker, write into it, or start programs that need it. By a part of their names, as all of these.
 const OF_THE_BROKER: &[&str] = &[
     "conformance::a_hundred_at_once_have_one_effect::what_takes_no_key",
     "conformance::startup::",

@@ -31,7 +31,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The key of a data directory that `outcry up` has made.
+    /// The key of a data directory that `outcry up` has made, or of one that is laid out so.
     pub fn of_data_dir(data_dir: &Path) -> Result<Self> {
         Self::of_files(&data_dir.join(KEY), &data_dir.join(JWKS))
     }

@@ -195,3 +195,43 @@ pub(crate) fn fresh_address() -> Ipv4Addr {
     let [_, b, c, d] = number.to_be_bytes();
     Ipv4Addr::new(10, b, c, d)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use aws_lc_rs::{
+        rand::SystemRandom,
+        signature::{Ed25519KeyPair, KeyPair},
+    };
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde_json::json;
+
+    use super::World;
+
+    #[test]
+    fn the_key_of_the_tokens_and_its_set_are_where_the_endpoints_file_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str, content: &str| {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, content).unwrap();
+            path
+        };
+        let key = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(&key));
+        let endpoints = json!({
+            "listing": "", "bidding": "", "settlement": "", "admin": {},
+            // Nobody is asked, so nobody has to be trusted.
+            "ca_file": put("data/ca.pem", ""),
+            "token_key_file": put("keys/signing-key.pem", &pem),
+            "jwks_file": put("keys/published.json", r#"{"keys": [{"kid": "its-name"}]}"#),
+        });
+
+        let world = World::of_file(&put("endpoints.json", &endpoints.to_string())).unwrap();
+
+        let pair = Ed25519KeyPair::from_pkcs8(key.as_ref()).unwrap();
+        assert_eq!((world.signer.kid(), world.signer.public_key()), ("its-name", pair.public_key().as_ref()));
+        assert_eq!(world.data_dir, Some(directory.path().join("data")));
+    }
+}

@@ -28,7 +28,7 @@ use crate::{
     logs,
     secrets::Secrets,
     target::{KAFKA_ABOVE_BASE, SETTINGS, free_base_port},
-    token::{AUDIENCE, ISSUER, Signer},
+    token::{self, AUDIENCE, ISSUER, Signer},
     wait::within,
     world::{Endpoints, Service, World},
 };
@@ -96,7 +96,8 @@ impl Fleet {
         Ok(world)
     }
 
-    /// Ends and removes everything; says what the services said last if something failed. What they logged has to be sound.
+    /// Ends and removes everything; what the services logged has to be sound. If something failed before, says what they said
+    /// last; if anything is wrong, their logs are kept.
     pub async fn stop(mut self, failed: bool) -> Result<()> {
         let mut sound = Ok(());
         while let Some((name, container)) = self.containers.pop() {
@@ -110,13 +111,15 @@ impl Fleet {
                 eprintln!("--- {name} said last:");
                 last.into_iter().rev().for_each(|line| eprintln!("{line}"));
             }
-            container.rm().await?;
+            let removed = container.rm().await.with_context(|| format!("the container {name} is not removed"));
+            sound = sound.and(removed);
         }
         for volume in VOLUMES {
             let name = format!("{}-{volume}", self.run);
-            self.docker.remove_volume(&name, None::<RemoveVolumeOptions>).await?;
+            let removed = self.docker.remove_volume(&name, None::<RemoveVolumeOptions>).await;
+            sound = sound.and(removed.with_context(|| format!("the volume {name} is not removed")));
         }
-        if failed {
+        if failed || sound.is_err() {
             eprintln!("the services' logs are kept in {}", self.directory.keep().join("logs").display());
         }
         sound
@@ -184,7 +187,7 @@ impl Fleet {
         for ((_, file), content) in TOLD.iter().zip(contents) {
             fs::write(self.file(file), format!("{content}\n"))?;
         }
-        Signer::of_files(&self.file(TOKEN_KEY), &self.file(JWKS))
+        Signer::of_data_dir(self.directory.path())
     }
 
     /// A file or folder of the directory.
@@ -306,19 +309,17 @@ impl Fleet {
             pids: BTreeMap::new(),
             tls_dir: self.file("tls"),
             logs_dir: self.file("logs"),
-            token_key_file: Some(self.file(TOKEN_KEY)),
-            jwks_file: Some(self.file(JWKS)),
+            token_key_file: None,
+            jwks_file: None,
         })
     }
 }
 
-const JWKS: &str = "jwks.json";
-const TOKEN_KEY: &str = "secrets/signing-key.pem";
 /// What tests need of all that bootstrap makes in `/state`, and where it is put.
 const TOLD: [(&str, &str); 14] = [
     ("authority/ca.pem", "ca.pem"),
-    ("authority/jwks.json", JWKS),
-    ("authority/signing-key.pem", TOKEN_KEY),
+    ("authority/jwks.json", token::JWKS),
+    ("authority/signing-key.pem", token::KEY),
     ("postgres-listing/password", "secrets/postgres-listing"),
     ("postgres-bidding/password", "secrets/postgres-bidding"),
     ("postgres-settlement/password", "secrets/postgres-settlement"),

@@ -21,7 +21,7 @@ pub fn trials() -> Vec<Trial> {
         a_part_refund_divides_the_sellers_share,
         a_dispute_hears_both_sides_and_nobody_else,
         a_sale_that_both_parties_call_off_is_undone_without_a_strike,
-        a_chargeback_holds_the_sale_until_the_operator_lets_it_go_on,
+        a_chargeback_stops_the_sale_until_the_operator_lets_it_go_on,
         a_chargeback_that_the_bank_decides_for_the_buyer_is_closed,
     )
 }
@@ -139,18 +139,18 @@ async fn is_charged_back(seller: &Person<'_>, buyer: &Person<'_>, currency: &'st
     Ok(sale)
 }
 
-async fn a_chargeback_holds_the_sale_until_the_operator_lets_it_go_on(world: Arc<World>) -> Result<()> {
+async fn a_chargeback_stops_the_sale_until_the_operator_lets_it_go_on(world: Arc<World>) -> Result<()> {
     let (anna, bert, operator) = (world.seller("anna"), world.bidder("bert"), world.operator());
     let sale = is_charged_back(&anna, &bert, "GEL").await?;
 
     let parcel = json!({"carrier": "UPS", "tracking_number": "1Z999AA10123456784"});
     anna.acts(&sale, "ship", &parcel).await?.is_problem(409, "settlement-state")?;
-    let held = operator.sale(&sale).await?;
-    ensure!(held["operator_actions"] == json!(["retry", "refund", "close"]), "{held}");
-    ensure!(held["due_at"].is_null(), "no time runs: {held}");
-    let chargebacks = held["chargebacks"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let [taken] = chargebacks else { bail!("the gateway told of one, by two events: {held}") };
-    ensure!(taken["amount"] == 10_000 && taken["currency"] == "GEL" && taken["reason"] == "fraudulent", "{held}");
+    let stopped = operator.sale(&sale).await?;
+    ensure!(stopped["operator_actions"] == json!(["retry", "refund", "close"]), "{stopped}");
+    ensure!(stopped["due_at"].is_null(), "no time runs: {stopped}");
+    let chargebacks = stopped["chargebacks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let [taken] = chargebacks else { bail!("the gateway told of one, by two events: {stopped}") };
+    ensure!(taken["amount"] == 10_000 && taken["currency"] == "GEL" && taken["reason"] == "fraudulent", "{stopped}");
     for party in [&anna, &bert] {
         let seen = party.sale(&sale).await?;
         ensure!(seen["chargebacks"] == json!([]), "it is the operator's business: {seen}");

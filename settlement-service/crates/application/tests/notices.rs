@@ -261,7 +261,7 @@ fn a_chargeback_counts_once_by_whatever_event_it_is_told_and_the_same_event_is_t
 }
 
 #[test]
-fn a_chargeback_that_is_told_before_the_capture_is_known_holds_the_sale_as_soon_as_it_is() {
+fn a_chargeback_that_is_told_before_the_capture_is_known_stops_the_sale_as_soon_as_it_is() {
     let mut scene = Scene::sold();
     scene.buyer_pays("pm_card_visa");
     // The gateway captures, and its answer is lost.
@@ -346,7 +346,7 @@ fn while_the_gateway_does_not_say_whose_charge_it_was_the_chargeback_has_to_be_t
 }
 
 #[test]
-fn an_answer_of_the_gateway_that_cannot_be_read_holds_nothing_and_the_chargeback_has_to_be_told_again() {
+fn an_answer_of_the_gateway_that_cannot_be_read_stops_nothing_and_the_chargeback_has_to_be_told_again() {
     let scene = escrowed();
     let garbled = StatementError::Unreadable("a page of another site".to_owned());
     let mut statement = MockGatewayStatement::new();

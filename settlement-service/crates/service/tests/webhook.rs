@@ -123,7 +123,7 @@ async fn a_signed_dispute_holds_the_settlement_whose_charge_it_names_and_its_sec
 }
 
 #[tokio::test]
-async fn an_inquiry_holds_nothing_and_is_counted_as_one() {
+async fn an_inquiry_stops_nothing_and_is_counted_as_one() {
     let folder = tempfile::tempdir().unwrap();
     let (scene, _) = unheard().await;
     let face = face(&scene, folder.path()).await;
