@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use event_contracts::bidding::BiddingEvent;
 use rdkafka::{
     ClientConfig,
-    producer::{BaseProducer, Producer},
+    producer::{BaseProducer, FutureProducer, Producer},
 };
 
 /// The service's name: client id, consumer group, and the first part of its dead-letter topic.
@@ -69,8 +69,9 @@ impl KafkaConfig {
     }
 
     /// The relay's producer. Hours may pass between two events, and over a connection that the broker or a firewall has forgotten
-    /// meanwhile the next one would wait for as long as its answer may take. So a broker, any of them, is asked for metadata every
-    /// two seconds, and one that does not answer is given up before there is anything to tell.
+    /// meanwhile the next one would wait for as long as its answer may take. So a broker, any of them, is asked every two seconds
+    /// about the topics that the producer knows ([`introduce`]), and one that does not answer is given up before there is
+    /// anything to tell.
     pub(crate) fn relay_producer(&self) -> ClientConfig {
         let mut config = self.producer("relay");
         config
@@ -78,6 +79,16 @@ impl KafkaConfig {
             // What is known of the topic stays known while nobody answers. Unless this is set, three pauses are enough to forget it.
             .set("metadata.max.age.ms", "900000");
         config
+    }
+}
+
+/// Tells a producer of the service's own topic before there is an event for it. A broker that does not answer for a second is not
+/// waited for: the first event makes the topic known, too.
+pub(crate) async fn introduce(producer: &FutureProducer) {
+    let producer = producer.clone();
+    let asked = move || producer.client().fetch_metadata(Some(BiddingEvent::TOPIC), ANSWER_WITHIN).map(|_| ());
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(asked).await {
+        tracing::debug!(%error, "the topic is not known yet");
     }
 }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    client::{KafkaConfig, KafkaFault},
+    client::{KafkaConfig, KafkaFault, introduce},
     metrics::{OUTBOX_AGE, PUBLISHED, RELAY_FAILURES},
     record::{envelope_of, headers_of},
 };
@@ -59,6 +59,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), KafkaFault> {
     let producer = config.relay_producer().create()?;
+    introduce(&producer).await;
     let measured = Arc::clone(&outbox);
     let mut relay = Relay { config, outbox, producer, holder: Uuid::now_v7().to_string() };
     let ended = tokio::select! {
