@@ -34,6 +34,7 @@ pub async fn find(stage: &mut Stage, before: &Before, contract: &Contract, recor
     if !ended {
         return;
     }
+    record.holds("what was committed", stage.nothing_is_untold().await);
     for lot in record.lots() {
         record.holds(&format!("lot {}", lot.id), outcome::is_told_alike(stage, &lot).await);
     }

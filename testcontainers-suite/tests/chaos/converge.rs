@@ -43,6 +43,20 @@ const fn overdue(service: Service) -> Option<&'static str> {
     }
 }
 
+/// The key and the number of the last event of everything that a service tells of, as its own database has it.
+const fn last_events(service: Service) -> &'static str {
+    match service {
+        Service::Listing => "SELECT id::text, sequence FROM listing WHERE sequence > 0",
+        Service::Bidding => {
+            "SELECT auction_id::text, max(sequence) FROM decision WHERE sequence > 0 GROUP BY auction_id"
+        }
+        Service::Settlement => {
+            "SELECT id::text, sequence FROM settlement
+             UNION ALL SELECT user_id, sequence FROM standing WHERE sequence > 0"
+        }
+    }
+}
+
 /// Whose events a service consumes.
 pub const fn followed(service: Service) -> [Service; 2] {
     match service {
@@ -147,6 +161,11 @@ impl Witness {
     /// One number of a service's database.
     pub async fn count(&self, service: Service, query: &str) -> Result<i64> {
         Ok(sqlx::query_scalar(query).fetch_one(&self.database(service)).await?)
+    }
+
+    /// The key and the number of the last event of everything that a service tells of, as its own database has it.
+    pub async fn last_events(&self, service: Service) -> Result<Vec<(String, i64)>> {
+        Ok(sqlx::query_as(last_events(service)).fetch_all(&self.database(service)).await?)
     }
 
     /// Dead letters of all services, replayed or not.

@@ -1,9 +1,12 @@
 //! What is asked of a stage: after each round, and at its end.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use testcontainers_suite::{
     harness::its_logs_are_sound,
     target::Local,
+    wait::within,
     watch::{Checker, Kind},
     world::{Service, World},
 };
@@ -16,6 +19,9 @@ const OF_ALL: [Kind; 3] = [Kind::Schema, Kind::Unknown, Kind::Envelope];
 /// And of those of a service that has forgotten none: relays that are killed publish once more what they could not note, and
 /// no more.
 const OF_THE_MINDFUL: [Kind; 1] = [Kind::Sequence];
+
+/// What was committed is told so soon.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
 impl Stage {
     /// From now on nobody asks how a service's events are numbered: it is going to forget some that it has published, gives
@@ -30,6 +36,25 @@ impl Stage {
         let mut faults = self.watch.faults(&OF_ALL, &Service::ALL);
         faults.extend(self.watch.faults(&OF_THE_MINDFUL, &self.mindful));
         ensure!(faults.is_empty(), "{} faults of events, first {}", faults.len(), faults[0]);
+        Ok(())
+    }
+
+    /// Whatever a service has committed, the broker has every event of it. One that is missing in the midst leaves a gap in the
+    /// numbers; of the last about its subject only the service itself knows.
+    pub async fn nothing_is_untold(&self) -> Result<()> {
+        for service in &self.mindful {
+            let committed = self.witness.last_events(*service).await?;
+            within(TOLD_WITHIN, &format!("the broker has all events of {service}"), async || {
+                block_in_place(|| self.watch.catch_up())?;
+                for (key, number) in &committed {
+                    let last = self.watch.last(*service, key);
+                    let has_it = last.is_some_and(|last| i64::try_from(last).is_ok_and(|last| last >= *number));
+                    ensure!(has_it, "{service} has told {number} things of {key}, and the broker's last is {last:?}");
+                }
+                Ok(())
+            })
+            .await?;
+        }
         Ok(())
     }
 
