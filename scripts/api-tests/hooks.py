@@ -29,7 +29,10 @@ MEMBERS = {
     "createListing": TERMS,
     "reviseListing": TERMS,
     "publishListing": TERMS,
-    "listListings": {r"\?cursor": "is opaque: only the service makes one, for one order"},
+    "listListings": {
+        r"\?cursor": "is opaque: only the service makes one, for one order",
+        r"\?q": "has a word to find, also on each side of `or`, by the rules of a search and not of a pattern",
+    },
     "listBids": {r"\?cursor": "is opaque: only the service makes one"},
     "listSettlements": {r"\?cursor": "is opaque: only the service makes one"},
     "getStatement": {r"\?cursor": "is opaque: only the service makes one", r"\?currency": "is one of ISO 4217"},

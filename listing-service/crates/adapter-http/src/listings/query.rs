@@ -24,7 +24,7 @@ const STATUSES: [&str; 6] = ["draft", "scheduled", "live", "sold", "unsold", "ca
 #[into_params(parameter_in = Query)]
 #[allow(dead_code)] // only its schema is used: parameters are read one by one, to name each fault
 pub struct BrowseQuery {
-    /// Words to find in title and description, at least one; one after `-` must not be there.
+    /// Words to find in title and description, at least one, and on each side of `or`; one after `-` must not be there.
     #[param(
         required = false,
         min_length = 1,
